@@ -1,0 +1,1 @@
+"""Values that are absent, broken or not what they seem."""

@@ -1,0 +1,66 @@
+"""The command `doctor`, one module per verb; a verb is imported when it is called."""
+
+import importlib
+import sys
+
+import click
+
+from doctor.errors import DoctorError, UsageError
+from doctor.version import VERSION
+
+VERBS = {
+    "scan": "Examine data sets and the code that trains on them.",
+    "list": "List all checks with their severity.",
+    "explain": "Print the manual page of a check.",
+}
+EXIT_HEALTHY, EXIT_FOUND, EXIT_USAGE, EXIT_INCOMPLETE = 0, 1, 2, 3
+
+
+class LazyGroup(click.Group):
+    """A command group whose members are imported only when called, so that `--help` answers at once."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Return the verbs in the order of use."""
+        return list(VERBS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Import a verb."""
+        if name not in VERBS:
+            return None
+        if name not in self.commands:
+            module = importlib.import_module(f"doctor.cli.{name}")
+            self.add_command(module.command, name)
+        return self.commands[name]
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Describe the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="doctor")
+def command() -> None:
+    """Find out why a training run failed or will fail, with evidence."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit status."""
+    try:
+        status = command.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = EXIT_USAGE
+    except click.Abort:
+        click.echo("doctor: interrupted", err=True)
+        status = 130
+    except UsageError as error:
+        click.echo(f"doctor: {error}", err=True)
+        status = EXIT_USAGE
+    except DoctorError as error:
+        click.echo(f"doctor: {error}", err=True)
+        status = EXIT_INCOMPLETE
+    except BrokenPipeError:
+        sys.stderr.close()
+        status = EXIT_HEALTHY
+    sys.exit(status)

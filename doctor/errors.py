@@ -1,0 +1,34 @@
+"""What can go wrong, one line of meaning each."""
+
+from pathlib import Path
+
+
+class DoctorError(Exception):
+    """Something that `doctor` can name; its text is one line for the user."""
+
+
+class UsageError(DoctorError):
+    """The user asked wrongly: exit status 2."""
+
+
+class CannotOpen(DoctorError):
+    """One file cannot be read; the rest of the case is still examined."""
+
+    def __init__(self, path: Path | str, reason: str, *, line: int | None = None) -> None:
+        self.path = Path(path)
+        self.reason = " ".join(reason.split())
+        self.line = line
+        place = f"{self.path}:{line}" if line is not None else f"{self.path}"
+        super().__init__(f"{place}: {self.reason}")
+
+
+class NoVerdict(DoctorError):
+    """A quantity cannot be had, so checks that need it give no verdict."""
+
+
+class NotApplicable(NoVerdict):
+    """The question does not arise for this subject (no target, no second split)."""
+
+
+class Unavailable(NoVerdict):
+    """The question arises but cannot be answered (too few rows, budget spent)."""

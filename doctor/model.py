@@ -1,0 +1,369 @@
+"""What a visit produces, as plain frozen data: findings, examinations, repairs and the report that holds them."""
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct, field
+
+FORMAT = 1
+
+
+class Severity(StrEnum):
+    """How much a finding costs the user."""
+
+    ERROR = "error"
+    """The training result cannot be trusted, or the run dies."""
+    WARNING = "warning"
+    """Likely harmful; needs a look."""
+    INFO = "info"
+    """Good to know; never fails a build."""
+
+    @property
+    def rank(self) -> int:
+        """0 for the gravest."""
+        return list(Severity).index(self)
+
+
+class Outcome(StrEnum):
+    """How one examination ended. Not looking is not healthy, so there are six."""
+
+    HEALTHY = "healthy"
+    FOUND = "found"
+    NOT_APPLICABLE = "not applicable"
+    UNAVAILABLE = "unavailable"
+    IGNORED = "ignored"
+    CRASHED = "crashed"
+
+
+class Safety(StrEnum):
+    """What may go wrong when a repair is applied without a look."""
+
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+    MANUAL = "manual"
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+
+
+class Location(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a finding is. `rows` and `line` count from 1, rows without the header."""
+
+    path: str | None = None
+    split: str | None = None
+    columns: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+    line: int | None = None
+    cell: int | None = None
+
+    @property
+    def column(self) -> str:
+        """The columns as they stand in a sentence."""
+        return ", ".join(self.columns)
+
+
+class Repair(Struct, frozen=True, kw_only=True, tag_field="kind", tag=_kebab):
+    """An edit that would cure the finding. Subclasses are the kinds of edit that `doctor fix` knows."""
+
+    safety: Safety = Safety.UNSAFE
+    summary: str = ""
+
+
+class DropColumns(Repair, frozen=True, kw_only=True):
+    """Remove columns from every split."""
+
+    columns: tuple[str, ...]
+
+
+class DropRows(Repair, frozen=True, kw_only=True):
+    """Remove rows: all copies but the first of each, in `split` or everywhere."""
+
+    duplicates_of: tuple[str, ...] = ()
+    split: str | None = None
+
+
+class Resplit(Repair, frozen=True, kw_only=True):
+    """Draw the splits anew: `by` is "group", "time" or "stratified", along `column`."""
+
+    by: str
+    column: str | None = None
+
+
+class Reweight(Repair, frozen=True, kw_only=True):
+    """Give the rare classes more weight, by class weights or by sampling."""
+
+    column: str
+    weights: dict[str, float] = {}
+
+
+class ReviewRows(Repair, frozen=True, kw_only=True):
+    """Have a person look at these rows, most suspicious first."""
+
+    rows: tuple[int, ...] = ()
+
+
+class FillMissing(Repair, frozen=True, kw_only=True):
+    """Impute, keeping a flag column that says where."""
+
+    columns: tuple[str, ...]
+    keep_flag: bool = True
+
+
+class EditCode(Repair, frozen=True, kw_only=True):
+    """Insert or change a line of code."""
+
+    line: int | None = None
+    code: str = ""
+
+
+class Advise(Repair, frozen=True, kw_only=True):
+    """Something only a person can do; `summary` says what."""
+
+
+AnyRepair = DropColumns | DropRows | Resplit | Reweight | ReviewRows | FillMissing | EditCode | Advise
+
+
+class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that is wrong, with the numbers that show it."""
+
+    check: str
+    severity: Severity
+    message: str
+    at: Location = Location()
+    evidence: dict[str, Any] = {}
+    repair: AnyRepair | None = None
+    confidence: float | None = None
+    fingerprint: str = ""
+    suppressed: str | None = None
+    """The reason the user gave for living with it."""
+
+
+class Undecided(Struct, frozen=True, kw_only=True):
+    """A check's word that it gives no verdict, and why."""
+
+    outcome: Outcome
+    reason: str
+
+
+class Check(Struct, frozen=True):
+    """The declaration of a check: its id `family/name`, its usual severity and its wording.
+
+    Parameters
+    ----------
+    id : str
+        `family/name`, the path of its file.
+    severity : Severity
+        Used unless a finding says otherwise.
+    message : str or dict of str
+        Template of the sentence; its fields are the evidence and the fields of `Location`. Where a check rests on
+        evidence of several kinds, one template per kind.
+    """
+
+    id: str
+    severity: Severity
+    message: str | dict[str, str]
+
+    def finding(
+        self,
+        kind: str | None = None,
+        /,
+        *,
+        at: Location | None = None,
+        severity: Severity | None = None,
+        repair: AnyRepair | None = None,
+        confidence: float | None = None,
+        **evidence: Any,
+    ) -> Finding:
+        """State a finding; `kind` picks the wording where the check has several."""
+        at = at or Location()
+        template = self.message if isinstance(self.message, str) else self.message[kind or ""]
+        facts = {name: plain(value) for name, value in evidence.items()}
+        places = {name: getattr(at, name) for name in (*at.__struct_fields__, "column")}
+        words = {
+            name: _Words(value) if isinstance(value, str) else value for name, value in {**places, **facts}.items()
+        }
+        return Finding(
+            check=self.id,
+            severity=severity or self.severity,
+            message=template.format_map(words),
+            at=at,
+            evidence=({"kind": kind} if kind else {}) | facts,
+            repair=repair,
+            confidence=confidence,
+            fingerprint=fingerprint(self.id, kind, at),
+        )
+
+    def unavailable(self, reason: str) -> Undecided:
+        """Say that the question cannot be answered here."""
+        return Undecided(outcome=Outcome.UNAVAILABLE, reason=reason)
+
+    def not_applicable(self, reason: str) -> Undecided:
+        """Say that the question does not arise here."""
+        return Undecided(outcome=Outcome.NOT_APPLICABLE, reason=reason)
+
+
+class Examination(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one check on one subject."""
+
+    check: str
+    outcome: Outcome
+    subject: str = ""
+    reason: str = ""
+    seconds: float = 0.0
+
+
+class Guess(Struct, frozen=True, kw_only=True):
+    """Something inferred, and the option that overrides it."""
+
+    subject: str
+    what: str
+    value: str
+    because: str
+    override: str
+
+
+class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file or a part of one that could not be read."""
+
+    path: str
+    reason: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line is not None else self.path
+        return printable(f"{place}: {self.reason}")
+
+
+class SubjectSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was opened."""
+
+    kind: str
+    path: str
+    rows: int | None = None
+    columns: int | None = None
+    splits: dict[str, int] = {}
+    roles: dict[str, Any] = {}
+
+
+class CaseSummary(Struct, frozen=True, kw_only=True):
+    """What was looked at, and what was taken for what."""
+
+    path: str
+    subjects: list[SubjectSummary] = []
+    guesses: list[Guess] = []
+    problems: list[Problem] = []
+
+
+class Coverage(Struct, frozen=True, kw_only=True):
+    """How much was examined: each outcome counted, each skipped measure named."""
+
+    outcomes: dict[str, int] = {}
+    skipped: dict[str, str] = {}
+    measured_seconds: dict[str, float] = {}
+    seconds: float = 0.0
+
+
+class Diagnosis(Struct, frozen=True, kw_only=True):
+    """A root cause with the findings that rest on it."""
+
+    cause: str
+    because: list[str]
+    consequences: list[str] = []
+    prescription: str = ""
+
+
+class Verification(Struct, frozen=True, kw_only=True):
+    """What a pair of runs said of a repair."""
+
+    fingerprint: str
+    verdict: str
+    effect: dict[str, Any] = {}
+
+
+class About(Struct, frozen=True, kw_only=True):
+    """Which `doctor` said it, and with which seed."""
+
+    version: str
+    sample_seed: int
+    sample_rows: int
+
+
+class Sampling(Struct, frozen=True, kw_only=True):
+    """How rows are drawn where a measure fits a model: `rows` at most, the same ones for the same `seed`."""
+
+    seed: int = 0
+    rows: int = 50_000
+
+
+class Declared(Struct, frozen=True, kw_only=True):
+    """The roles of columns as the user gave them; what is empty is inferred."""
+
+    target: str | None = None
+    time: str | None = None
+    group: tuple[str, ...] = ()
+    annotators: tuple[str, ...] = ()
+    item: str | None = None
+    scale: str | None = None
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """All that one visit has to say. The JSON report is this, field for field."""
+
+    format: int = FORMAT
+    doctor: About
+    case: CaseSummary
+    findings: list[Finding] = []
+    diagnoses: list[Diagnosis] = []
+    examinations: list[Examination] = []
+    coverage: Coverage = field(default_factory=Coverage)
+    verifications: list[Verification] = []
+
+    def count(self, severity: Severity) -> int:
+        """How many open findings there are of a severity."""
+        return sum(1 for finding in self.findings if finding.severity is severity and not finding.suppressed)
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a check crashed or something could not be read."""
+        crashed = any(examination.outcome is Outcome.CRASHED for examination in self.examinations)
+        return crashed or bool(self.case.problems)
+
+
+def fingerprint(check: str, kind: str | None, at: Location) -> str:
+    """Name a finding so that it keeps its name when rows move or counts change."""
+    parts = (check, kind or "", at.path or "", at.split or "", *at.columns, str(at.line or ""))
+    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Turn numpy scalars, tuples and non-finite floats into what JSON can hold."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str, *, limit: int = 2000) -> str:
+    """Escape control and direction characters, so that a stranger's data cannot steer a terminal, and cut."""
+    clean = _CONTROL.sub(lambda match: repr(match.group())[1:-1], text)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+class _Words(str):
+    """A string that shows itself safely inside a message."""
+
+    def __format__(self, spec: str) -> str:
+        return format(printable(self, limit=80), spec)

@@ -1,0 +1,190 @@
+"""What the user asked for: the command line over `doctor.toml` or `[tool.doctor]`, over the defaults."""
+
+import datetime
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from doctor.errors import UsageError
+from doctor.model import Finding, Severity
+
+FAIL_ON = ("error", "warning", "info", "never")
+
+
+class Suppression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A finding that the user lives with; the reason is not optional."""
+
+    check: str
+    reason: str
+    column: str | None = None
+    path: str | None = None
+    fingerprint: str | None = None
+    until: datetime.date | None = None
+
+    def covers(self, finding: Finding) -> bool:
+        """Whether it speaks of this finding and has not run out."""
+        return (
+            self.check == finding.check
+            and self.column in (None, *finding.at.columns)
+            and self.path in (None, finding.at.path)
+            and self.fingerprint in (None, finding.fingerprint)
+            and (self.until is None or datetime.date.today() <= self.until)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that can be set, with its default.
+
+    Attributes
+    ----------
+    budget : float or None
+        Seconds after which no further evidence is measured.
+    memory_limit : str or None
+        Passed to the engine, such as "1GB".
+    sample_rows : int
+        Rows drawn for measures that fit a model; counts, hashes and joins use all rows.
+    """
+
+    target: str | None = None
+    time: str | None = None
+    group: tuple[str, ...] = ()
+    annotators: tuple[str, ...] = ()
+    item: str | None = None
+    split_column: str | None = None
+    split: tuple[str, ...] = ()
+    scale: str | None = None
+    pipeline: str | None = None
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    fail_on: str = Severity.ERROR.value
+    format: str = "text"
+    budget: float | None = None
+    memory_limit: str | None = None
+    threads: int | None = None
+    sample_seed: int = 0
+    sample_rows: int = 50_000
+    thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    suppressions: tuple[Suppression, ...] = ()
+    origin: Path | None = None
+
+
+def settings_for(path: Path, given: Mapping[str, Any]) -> Settings:
+    """Join the settings file that governs `path` with what was given on the command line.
+
+    Parameters
+    ----------
+    path : Path
+        What is scanned. The nearest `doctor.toml`, or `pyproject.toml` with a table `[tool.doctor]`, in it or above
+        it is read; failing that, the nearest one at or above the working directory.
+    given : mapping
+        Options by field name; None and empty ones do not count. `set` holds `CHECK.THRESHOLD=VALUE` strings.
+
+    Raises
+    ------
+    UsageError
+        Naming the file and the key.
+    """
+    origin, table = _settings_file(path)
+    values = _from_table(table, origin) if origin else {}
+    asked = {name: value for name, value in given.items() if value not in (None, (), "") and name != "set"}
+    thresholds = {id: dict(names) for id, names in values.pop("thresholds", {}).items()}
+    for id, name, value in map(parse_threshold, given.get("set") or ()):
+        thresholds.setdefault(id, {})[name] = value
+    settings = Settings(**{**values, **asked}, thresholds=thresholds, origin=origin)
+    if settings.fail_on not in FAIL_ON:
+        raise UsageError(f"fail-on: {settings.fail_on!r} is none of {', '.join(FAIL_ON)}")
+    if settings.sample_rows < 100:
+        raise UsageError(f"sample-rows: {settings.sample_rows} is less than 100, too few for any model")
+    return settings
+
+
+def parse_threshold(text: str) -> tuple[str, str, str]:
+    """Split `CHECK.THRESHOLD=VALUE`.
+
+    Raises
+    ------
+    UsageError
+        When a part is missing.
+    """
+    name, equals, value = text.partition("=")
+    id, dot, threshold = name.rpartition(".")
+    if not (equals and dot and id and threshold and value):
+        raise UsageError(f"--set {text!r} is not of the form CHECK.THRESHOLD=VALUE")
+    return id.strip(), threshold.strip().replace("-", "_"), value.strip()
+
+
+def _settings_file(path: Path) -> tuple[Path | None, dict[str, Any]]:
+    start = path.resolve()
+    for folder in _upwards([start if start.is_dir() else start.parent, Path.cwd()]):
+        own = folder / "doctor.toml"
+        if own.is_file():
+            return own, _read_toml(own)
+        shared = folder / "pyproject.toml"
+        if shared.is_file():
+            table = _read_toml(shared).get("tool", {}).get("doctor")
+            if table is not None:
+                return shared, table
+    return None, {}
+
+
+def _upwards(starts: Iterable[Path]) -> Iterable[Path]:
+    for start in starts:
+        yield start
+        yield from start.parents
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _from_table(table: Mapping[str, Any], origin: Path) -> dict[str, Any]:
+    known = {item.name: item for item in fields(Settings)} | {"set": None, "suppress": None}
+    del known["origin"], known["thresholds"], known["suppressions"]
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name not in known:
+            listed = ", ".join(sorted(word.replace("_", "-") for word in known))
+            raise UsageError(f"{origin}: unknown key {key!r}; known: {listed}")
+        if name == "set":
+            values["thresholds"] = _thresholds(value, origin)
+        elif name == "suppress":
+            values["suppressions"] = _suppressions(value, origin)
+        else:
+            values[name] = _typed(name, value, origin)
+    return values
+
+
+def _typed(name: str, value: Any, origin: Path) -> Any:
+    wanted = Settings.__annotations__[name]
+    if wanted == tuple[str, ...] and isinstance(value, str):
+        return (value,)
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{origin}: {name.replace('_', '-')}: {error}") from error
+
+
+def _thresholds(value: Any, origin: Path) -> dict[str, dict[str, Any]]:
+    if not isinstance(value, dict) or not all(isinstance(names, dict) for names in value.values()):
+        raise UsageError(f'{origin}: write thresholds as [set."family/check"] with lines threshold = value')
+    return {id: {name.replace("-", "_"): given for name, given in names.items()} for id, names in value.items()}
+
+
+def _suppressions(value: Any, origin: Path) -> tuple[Suppression, ...]:
+    try:
+        suppressions = msgspec.convert(value, tuple[Suppression, ...])
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{origin}: suppress: {error}") from error
+    for suppression in suppressions:
+        if not suppression.reason.strip():
+            raise UsageError(f"{origin}: the suppression of {suppression.check} gives no reason")
+    return suppressions

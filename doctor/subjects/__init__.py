@@ -1,0 +1,1 @@
+"""What a user has, opened and not yet judged."""

@@ -1,0 +1,156 @@
+"""A table that has been opened: its columns, its splits, and a connection that answers questions about it."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from msgspec import Struct
+
+from doctor.errors import Unavailable
+from doctor.model import Declared, Guess
+from doctor.subjects import sql
+
+
+class Kind(StrEnum):
+    """What the values of a column are, whatever the file called it."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    TIME = "time"
+    TEXT = "text"
+    OTHER = "other"
+    """Nested or binary, seen as its text."""
+
+
+class Column(Struct, frozen=True, kw_only=True):
+    """A column, and the splits that have it (a published test split often lacks the target)."""
+
+    name: str
+    kind: Kind
+    splits: tuple[str, ...]
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its values are numbers."""
+        return self.kind in (Kind.INTEGER, Kind.NUMBER)
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """One file of a table. Its rows bear numbers from `first_row` on."""
+
+    path: Path
+    split: str
+    rows: int
+    first_row: int
+
+
+class Engine:
+    """The embedded database that reads the files, with its scratch folder; nothing is written beside the data."""
+
+    def __init__(self, *, memory_limit: str | None = None, threads: int | None = None) -> None:
+        self.scratch = Path(tempfile.mkdtemp(prefix="doctor-"))
+        config: dict[str, Any] = {
+            "temp_directory": str(self.scratch / "spill"),
+            "autoinstall_known_extensions": False,
+            "TimeZone": "UTC",
+        }
+        if memory_limit:
+            config["memory_limit"] = memory_limit
+        if threads:
+            config["threads"] = threads
+        self.connection = duckdb.connect(str(self.scratch / "visit.duckdb"), config=config)
+        self._names = 0
+
+    def fresh_name(self, stem: str) -> str:
+        """Return a name for a relation that is not yet taken."""
+        self._names += 1
+        return f"{stem}_{self._names}"
+
+    def rows(self, statement: sql.Expression | str) -> list[tuple[Any, ...]]:
+        """Return the answer as a list of tuples."""
+        return self._run(statement).fetchall()
+
+    def arrays(self, statement: sql.Expression | str) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the answer as arrays by column name; missing values are masked or None."""
+        answer: dict[str, np.ndarray[Any, Any]] = self._run(statement).fetchnumpy()
+        return answer
+
+    def keep(self, stem: str, statement: sql.Expression | str) -> str:
+        """Store the answer as a table in the scratch folder and return its name."""
+        name = self.fresh_name(stem)
+        body = statement if isinstance(statement, str) else sql.text(statement)
+        self._run(f'CREATE TABLE "{name}" AS {body}')
+        return name
+
+    def _run(self, statement: sql.Expression | str) -> duckdb.DuckDBPyConnection:
+        try:
+            return self.connection.execute(statement if isinstance(statement, str) else sql.text(statement))
+        except duckdb.OutOfMemoryException as error:
+            raise Unavailable(f"not enough memory: {str(error).splitlines()[0]}") from error
+
+    def close(self) -> None:
+        """Forget everything that was measured, and the scratch folder with it."""
+        self.connection.close()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """Rows in one or several splits, seen through one relation whose columns have canonical types.
+
+    Attributes
+    ----------
+    relation : str
+        A view with the columns plus the service columns `sql.ROW` and `sql.SPLIT`. Whole numbers are BIGINT, other
+        numbers DOUBLE, times TIMESTAMP, the rest VARCHAR or BOOLEAN; NaN and the empty string are NULL.
+    splits : dict of str to int
+        Rows per split, in the order train, validation, test; one split called "all" where there is no division.
+    label : str
+        A name that stays the same when the same table is stored in another format or in more files.
+    """
+
+    path: Path
+    shown: str
+    label: str
+    engine: Engine
+    relation: str
+    columns: tuple[Column, ...]
+    splits: dict[str, int]
+    parts: tuple[Part, ...]
+    declared: Declared = field(default_factory=Declared)
+    guesses: tuple[Guess, ...] = field(default=())
+
+    @property
+    def rows(self) -> int:
+        """Rows in all splits."""
+        return sum(self.splits.values())
+
+    def column(self, name: str) -> Column:
+        """Return a column by its name."""
+        return next(column for column in self.columns if column.name == name)
+
+    def select(self, *wanted: sql.Expression) -> sql.Select:
+        """Begin a query on this table."""
+        return sql.select(*wanted, source=self.relation)
+
+    def ask(self, statement: sql.Expression | str) -> list[tuple[Any, ...]]:
+        """Return the answer to a query as a list of tuples."""
+        return self.engine.rows(statement)
+
+    def place(self, row: int) -> tuple[Path, int]:
+        """Return the file a row comes from and its number there, counted from 1 without the header."""
+        for part in reversed(self.parts):
+            if row >= part.first_row:
+                return part.path, row - part.first_row + 1
+        raise IndexError(row)
+
+    def numbers(self, rows: Sequence[int]) -> tuple[int, ...]:
+        """Return row numbers as a person counts them: from 1, within the row's file."""
+        return tuple(self.place(row)[1] for row in rows)

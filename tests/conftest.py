@@ -1,0 +1,47 @@
+"""What all tests share."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FIXTURES = ROOT / "fixtures"
+
+Doctor = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def doctor() -> Doctor:
+    """Run the installed command as a user does, in a process of its own."""
+
+    def run(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [Path(sys.executable).parent / "doctor", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env={**os.environ, **environment},
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def scan(doctor: Doctor) -> Callable[..., dict[str, Any]]:
+    """Scan through the command line and return the JSON report."""
+
+    def run(*arguments: object, status: int | None = None, cwd: Path | None = None) -> dict[str, Any]:
+        done = doctor("scan", *arguments, "--format", "json", cwd=cwd)
+        assert done.returncode in ((0, 1) if status is None else (status,)), done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+    return run

@@ -206,7 +206,9 @@ def thresholds_for(loaded: LoadedCheck, settings: Settings) -> dict[str, Any]:
         try:
             values[name] = msgspec.convert(given, wanted, strict=False)
         except msgspec.ValidationError as error:
-            raise UsageError(f"{loaded.id}.{name}: {given!r} is not of type {getattr(wanted, '__name__', wanted)}") from error
+            raise UsageError(
+                f"{loaded.id}.{name}: {given!r} is not of type {getattr(wanted, '__name__', wanted)}"
+            ) from error
     return values
 
 

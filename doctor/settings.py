@@ -13,6 +13,7 @@ from doctor.errors import UsageError
 from doctor.model import Finding, Severity
 
 FAIL_ON = ("error", "warning", "info", "never")
+MIN_SAMPLE_ROWS = 100
 
 
 class Suppression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,10 +98,13 @@ def settings_for(path: Path, given: Mapping[str, Any]) -> Settings:
         thresholds.setdefault(id, {})[name] = value
     settings = Settings(**{**values, **asked}, thresholds=thresholds, origin=origin)
     if settings.fail_on not in FAIL_ON:
-        raise UsageError(f"fail-on: {settings.fail_on!r} is none of {', '.join(FAIL_ON)}")
-    if settings.sample_rows < 100:
-        raise UsageError(f"sample-rows: {settings.sample_rows} is less than 100, too few for any model")
-    return settings
+        wrong, said = "fail_on", f"fail-on: {settings.fail_on!r} is none of {', '.join(FAIL_ON)}"
+    elif settings.sample_rows < MIN_SAMPLE_ROWS:
+        wrong = "sample_rows"
+        said = f"sample-rows: {settings.sample_rows} is less than {MIN_SAMPLE_ROWS}, too few for any model"
+    else:
+        return settings
+    raise UsageError(said if wrong in asked else f"{origin}: {said}")
 
 
 def parse_threshold(text: str) -> tuple[str, str, str]:

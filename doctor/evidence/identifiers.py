@@ -34,7 +34,7 @@ class Identifier(Struct, frozen=True, kw_only=True):
         For whole numbers, the share of neighbours in sorted order that differ by exactly one unit.
     expected_repeats, repeats : float, int
         For whole numbers, how many repeats chance would give at the density of the values, and how many there are. A
-        quantity repeats; numbers that were given out do not.
+        quantity repeats; numbers that were given out do not. In large tables, within a range in the middle.
     row_correlation : float
         For whole numbers, Spearman's rank correlation with the position in the file, among drawn rows.
     """
@@ -66,10 +66,7 @@ class Identifiers(Struct, frozen=True, kw_only=True):
 
 def _may_identify(column: ColumnProfile) -> bool:
     return (
-        column.kind in (Kind.INTEGER, Kind.TEXT)
-        and column.present > 1
-        and column.distinct_exact
-        and column.distinct_share >= MIN_DISTINCT_SHARE
+        column.kind in (Kind.INTEGER, Kind.TEXT) and column.present > 1 and column.distinct_share >= MIN_DISTINCT_SHARE
     )
 
 
@@ -95,26 +92,39 @@ def _text(table: Table, profile: Profile, column: ColumnProfile) -> Identifier:
 def _number(table: Table, profile: Profile, column: ColumnProfile) -> Identifier:
     name = sql.column(column.name)
     ordered = exp.Window(this=sql.call("lag", name), order=exp.Order(expressions=[name]))
-    present = name.is_(exp.null()).not_()
+    present = _window(table, profile, column)
     gaps = table.engine.keep("gaps", table.select((name - ordered).as_("gap")).where(present))
     gap = exp.column("gap")
     unit = table.ask(sql.select(sql.call("min", gap), source=gaps).where(gap > 0))[0][0]
-    one, near = table.ask(
-        sql.select(sql.count_if(gap.eq(unit)), sql.count_if(gap.between(1, unit * NEAR_STEPS)), source=gaps)
+    wanted = (gap.eq(unit), gap.between(1, unit * NEAR_STEPS), gap.eq(0))
+    total, *found = table.ask(
+        sql.select(sql.call("count", exp.Star()), *map(sql.count_if, wanted), source=gaps),
     )[0]
+    one, near, repeats = found
     table.engine.drop(gaps)
     return Identifier(
         name=column.name,
         kind=column.kind,
         distinct=column.distinct,
         distinct_share=column.distinct_share,
-        step_share=one / (column.present - 1),
+        step_share=one / max(1, total - 1),
         # Among independent draws from a smooth distribution, pairs that are equal are half as frequent as pairs that
         # differ by one unit, because the latter come in two orders.
         expected_repeats=max(one / 2, near / (2 * NEAR_STEPS)),
-        repeats=column.present - column.distinct,
+        repeats=repeats,
         row_correlation=_row_correlation(table, profile, column),
     )
+
+
+def _window(table: Table, profile: Profile, column: ColumnProfile) -> sql.Expression:
+    """Return the condition for values from the middle of the range on, about as many as rows were drawn."""
+    name = sql.column(column.name)
+    share = profile.drawn_rows / profile.rows
+    if share == 1:
+        return name.is_(exp.null()).not_()
+    bounds = exp.Array(expressions=[sql.literal(0.5), sql.literal(min(1.0, 0.5 + share))])
+    low, high = table.ask(sql.select(sql.call("quantile_disc", name, bounds), source=profile.drawn))[0][0]
+    return name.between(low, high)
 
 
 def _row_correlation(table: Table, profile: Profile, column: ColumnProfile) -> float:

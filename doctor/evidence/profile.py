@@ -45,11 +45,12 @@ class ColumnProfile(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     distinct : int
-        Different values, missing not counted; estimated (HyperLogLog) where `distinct_exact` is false.
+        Different values, missing not counted; where `distinct_exact` is false an estimate (HyperLogLog; near one per
+        row, the exact share within a slice of the values).
     mean, std : float or None
-        Over the finite values of a number column.
+        Over the finite values of a number column, among the drawn rows.
     quantiles : dict of float to float
-        Of a number column, from the drawn rows.
+        Of a number column, among the drawn rows.
     top : tuple of (value, int)
         The most common values with their count among the drawn rows.
     pattern : str or None
@@ -142,31 +143,44 @@ def _chunks(columns: Sequence[Column]) -> Iterable[tuple[Column, ...]]:
 def _counts(table: Table, sampling: Sampling, chunk: Sequence[Column]) -> Iterable[tuple[str, dict[str, Any]]]:
     answer = iter(table.ask(table.select(*(fact for column in chunk for fact in _count_facts(column))))[0])
     for column in chunk:
-        present, distinct, low, high, mean, std = (next(answer) for _ in range(6))
+        present, distinct, low, high = (next(answer) for _ in range(4))
         rows = sum(table.splits[split] for split in column.splits)
         # A split without the column shows as missing there; it is not the column's fault.
         facts = {"name": column.name, "kind": column.kind, "rows": rows, "missing": rows - present}
-        facts |= {"distinct": distinct, "minimum": low, "maximum": high, "mean": mean, "std": std}
-        if table.rows > sampling.rows and distinct >= MIN_ID_SHARE * present > 0 and column.kind is not Kind.NUMBER:
-            exact = exp.Count(this=exp.Distinct(expressions=[sql.column(column.name)]))
-            facts |= {"distinct": table.ask(table.select(exact))[0][0], "distinct_exact": True}
+        facts |= {"distinct": distinct, "minimum": low, "maximum": high}
+        if (
+            table.rows > sampling.rows
+            and distinct >= MIN_ID_SHARE * present > 0
+            and column.kind in (Kind.INTEGER, Kind.TEXT)
+        ):
+            share = _distinct_share(table, sampling, column)
+            facts |= {"distinct": round(share * present), "distinct_exact": share == 1}
         yield column.name, facts
 
 
 def _count_facts(column: Column) -> list[sql.Expression]:
     name = sql.column(column.name)
-    nothing = sql.literal(None)
-    number: sql.Expression = name if column.numeric else nothing
-    if column.kind is Kind.NUMBER:
-        number = exp.case().when(exp.Abs(this=name) < MAX_FINITE, name)
+    ordered = name if column.numeric or column.kind is Kind.TIME else sql.literal(None)
     return [
         sql.call("count", name),
         sql.call("approx_count_distinct", name),
-        sql.call("min", name),
-        sql.call("max", name),
-        sql.call("avg", number),
-        sql.call("stddev_samp", number),
+        sql.call("min", ordered),
+        sql.call("max", ordered),
     ]
+
+
+def _distinct_share(table: Table, sampling: Sampling, column: Column) -> float:
+    """Count different values exactly within a slice of the values, to tell 98 % from 100 % without holding them all."""
+    name = sql.column(column.name)
+    slice_ = sql.row_hash([name, sql.literal(1)]) < hash_bound(sampling.rows / table.rows)
+    different = exp.Count(this=exp.Distinct(expressions=[name]))
+    present, distinct = table.ask(table.select(sql.call("count", name), different).where(slice_))[0]
+    return float(distinct / present) if present else 0.0
+
+
+def hash_bound(share: float) -> sql.Expression:
+    """Return the hash below which a share of all hashes lies."""
+    return sql.literal(min(2**64 - 1, int(2**64 * share)))
 
 
 def _draw(table: Table, sampling: Sampling, distinct: dict[str, int]) -> str:
@@ -178,8 +192,8 @@ def _draw(table: Table, sampling: Sampling, distinct: dict[str, int]) -> str:
         if sum(math.log2(max(1, distinct[name])) for name in telling) < 2 * math.log2(table.rows):
             # Too few different rows to draw by content: whole heaps of copies would come or go.
             parts.append(sql.column(sql.ROW))
-        bound = int(2**64 * sampling.rows / table.rows)
-        query = query.where(sql.row_hash([*parts, sql.literal(sampling.seed)]) < exp.Literal.number(bound))
+        chosen = sql.row_hash([*parts, sql.literal(sampling.seed)]) < hash_bound(sampling.rows / table.rows)
+        query = query.where(chosen)
     return table.engine.keep("drawn", query)
 
 
@@ -192,8 +206,8 @@ def _closer(
     )
     alone = len(table.columns) <= MAX_COLUMNS_COUNTED_ALONE
     for column in chunk:
-        quantiles, listed, tokens, length, distinct = (next(answer) for _ in range(5))
-        facts: dict[str, Any] = {"token_share": tokens or 0.0, "mean_length": length or 0.0}
+        mean, std, quantiles, listed, tokens, length, distinct = (next(answer) for _ in range(7))
+        facts: dict[str, Any] = {"mean": mean, "std": std, "token_share": tokens or 0.0, "mean_length": length or 0.0}
         if whole:
             facts |= {"distinct": distinct, "distinct_exact": True}
         if quantiles and quantiles[0] is not None:
@@ -213,8 +227,13 @@ def _closer_facts(column: Column, counted: dict[str, Any], whole: bool) -> list[
     nothing = sql.literal(None)
     text = column.kind is Kind.TEXT
     few = counted["distinct"] <= MAX_LISTED_VALUES and column.kind is not Kind.OTHER
+    number: sql.Expression = nothing
+    if column.numeric:
+        number = exp.case().when(exp.Abs(this=name) < MAX_FINITE, exp.cast(name, "double"))
     shares = exp.Array(expressions=[sql.literal(share) for share in QUANTILES])
     return [
+        sql.call("avg", number),
+        sql.call("stddev_samp", number),
         sql.call("quantile_disc", name, shares) if column.numeric else nothing,
         sql.call("histogram", name) if few else nothing,
         sql.call("avg", exp.cast(sql.call("regexp_matches", name, r"^\S+$"), "int")) if text else nothing,

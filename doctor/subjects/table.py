@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 from msgspec import Struct
 
-from doctor.errors import BudgetSpent, Unavailable
+from doctor.errors import BudgetSpent, Unavailable, UsageError
 from doctor.model import Declared, Guess
 from doctor.subjects import sql
 
@@ -102,8 +102,16 @@ class Engine:
         """Store the answer as a table in the scratch folder and return its name."""
         name = self.fresh_name(stem)
         body = statement if isinstance(statement, str) else sql.text(statement)
-        with self._answer(f'CREATE TABLE "{name}" AS {body}'):
-            return name
+        self._run(f'CREATE TABLE "{name}" AS {body}')
+        return name
+
+    def drop(self, name: str) -> None:
+        """Forget a stored table."""
+        self._run(f'DROP TABLE "{name}"')
+
+    def _run(self, statement: sql.Expression | str) -> None:
+        with self._answer(statement):
+            pass
 
     @contextmanager
     def _answer(self, statement: sql.Expression | str) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -180,6 +188,21 @@ class Table:
     def column(self, name: str) -> Column:
         """Return a column by its name."""
         return next(column for column in self.columns if column.name == name)
+
+    def resolve(self, name: str) -> str:
+        """Return the column that a user means by a name, or by a position where the file has no header.
+
+        Raises
+        ------
+        UsageError
+            Naming the table and its columns.
+        """
+        names = [column.name for column in self.columns]
+        for candidate in (name, f"column{name}"):
+            if candidate in names:
+                return candidate
+        listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        raise UsageError(f"{self.shown}: there is no column {name!r}; columns: {listed}")
 
     def select(self, *wanted: sql.Expression) -> sql.Select:
         """Begin a query on this table."""

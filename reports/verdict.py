@@ -23,7 +23,7 @@ SAFETY_WORDS = {
     Safety.MANUAL: "only a person can do this",
 }
 MAX_ROWS_NAMED = 12
-MAX_STEPS_PER_SEVERITY = 4
+MAX_STEPS = {Severity.ERROR: 4, Severity.WARNING: 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,10 +161,10 @@ def repeat(report: Report, *options: str) -> str:
 def next_steps(report: Report) -> list[Step]:
     """Say what to do next, most pressing first, with commands that exist."""
     steps = [Step(text=f"Make {problem.path} readable: {problem.reason}.") for problem in report.case.problems[:3]]
-    for severity in (Severity.ERROR, Severity.WARNING):
+    for severity in MAX_STEPS:
         groups = grouped(finding for finding in opened(report) if finding.severity is severity)
-        steps += [_cure(group) for group in groups[:MAX_STEPS_PER_SEVERITY]]
-        left = sum(len(group.findings) for group in groups[MAX_STEPS_PER_SEVERITY:])
+        steps += [_cure(group) for group in groups[: MAX_STEPS[severity]]]
+        left = sum(len(group.findings) for group in groups[MAX_STEPS[severity] :])
         if left:
             steps.append(Step(text=f"Then see to the other {counted(left, NOUNS[severity])} below."))
     if report.case.guesses:
@@ -182,10 +182,10 @@ def next_steps(report: Report) -> list[Step]:
 
 def _cure(group: Group) -> Step:
     summaries = [f.repair.summary for f in group.findings if f.repair and f.repair.summary]
-    name = group.check.partition("/")[2].replace("-", " ")
+    name = group.check.partition("/")[2].replace("-", " ").capitalize()
     if not summaries:
-        text = f"Read up on {name}: {group.findings[0].message}."
+        text = f"{name}: {group.findings[0].message}."
     else:
         more = f", and {len(group.findings) - 1:,} more like it" if len(group.findings) > 1 else ""
-        text = f"Against {name}: {summaries[0]}{more}."
+        text = f"{name}: {summaries[0]}{more}."
     return Step(text=text.replace("..", "."), command=f"doctor explain {group.check}")

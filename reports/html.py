@@ -36,7 +36,7 @@ def render(report: Report, *, color: bool = False) -> str:
     return _template().render(
         report=shown,
         verdict=verdict,
-        sentence=verdict.verdict(shown),
+        sentence=re.sub(r"(?<=\d) ", "\N{NO-BREAK SPACE}", verdict.verdict(shown)),
         tone=_tone(shown),
         steps=verdict.next_steps(shown),
         severities=[

@@ -8,7 +8,6 @@ recognise it by.
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -23,9 +22,11 @@ IDENTIFIERS = frozenset({"check", "fingerprint", "because", "severity", "outcome
 DATA = frozenset({"evidence", "effect", "roles", "weights", "splits"})
 """Fields whose keys are a stranger's words and mean nothing here."""
 
-MIN_RANDOM_CHANGES = 0.4
-"""Share of neighbouring characters of different class (lower, upper, digit); .62 is expected of random base64."""
+MAX_RANDOM_PIECE = 2.8
+"""Mean length of the pieces (a word, capitals, digits) of which a random string is made; it is 2 for random base64 and
+about 4 for paths and names in camel case."""
 
+_PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _SERVICE_KEY = re.compile(
     r"\b(?:sk-|sk_live_|rk_live_|gh[opsur]_|github_pat_|glpat-|hf_|xox[abprs]-|AKIA|ASIA|AIza|npm_|pypi-)"
     r"[A-Za-z0-9_\-]{10,}"
@@ -41,6 +42,8 @@ _URL_CREDENTIALS = re.compile(r"(?<=://)([^\s/:@]{1,200}):([^\s/@]{1,200})@")
 _RANDOM = re.compile(r"(?<![A-Za-z0-9+/_\-])[A-Za-z0-9+/_\-]{32,}={0,2}")
 _EMAIL = re.compile(r"([A-Za-z0-9_])[A-Za-z0-9._%+\-]{0,63}@((?:[A-Za-z0-9\-]{1,63}\.)+[A-Za-z]{2,24})\b")
 _CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?![\d.])")
+_ISSUED = re.compile(r"4\d{12}(?:\d{3})?|(?:5[1-5]|2[2-7]|35)\d{14}|3[47]\d{13}|6(?:011|5\d\d)\d{12}|62\d{14,17}")
+"""Lengths and first digits that the card networks use (ISO/IEC 7812)."""
 _PHONE = re.compile(
     r"(?<![\w.+])(?:"
     r"\+\d{1,3}[ .\-]?(?:\(\d{1,4}\)[ .\-]?)?\d(?:[ .\-]?\d){5,12}"  # international
@@ -114,17 +117,18 @@ def _ends(match: re.Match[str]) -> str:
 
 def _random(match: re.Match[str]) -> str:
     word = match.group()
-    classes = ["d" if c.isdigit() else "u" if c.isupper() else "l" if c.islower() else "o" for c in word]
-    changes = sum(a != b for a, b in pairwise(classes)) / len(word)
-    mixed = {"d", "u", "l"} <= set(classes)
-    return f"{word[:4]}•••" if mixed and changes >= MIN_RANDOM_CHANGES else word
+    pieces = _PIECE.findall(word)
+    mixed = all(re.search(letters, word) for letters in ("[a-z]", "[A-Z]", "[0-9]"))
+    random = mixed and sum(map(len, pieces)) <= MAX_RANDOM_PIECE * len(pieces)
+    return f"{word[:4]}•••" if random else word
 
 
 def _card(match: re.Match[str]) -> str:
-    digits = [int(c) for c in match.group() if c.isdigit()]
+    number = re.sub(r"[ -]", "", match.group())
+    digits = [int(digit) for digit in number]
     doubled = [sum(divmod(2 * digit, 10)) if place % 2 else digit for place, digit in enumerate(reversed(digits))]
-    valid = sum(doubled) % 10 == 0 and len(set(digits)) > 1  # the Luhn sum, ISO/IEC 7812-1
-    return f"•••• {''.join(map(str, digits[-4:]))}" if valid else match.group()
+    valid = _ISSUED.fullmatch(number) and sum(doubled) % 10 == 0  # the Luhn sum, ISO/IEC 7812-1
+    return f"•••• {number[-4:]}" if valid else match.group()
 
 
 def _phone(match: re.Match[str]) -> str:

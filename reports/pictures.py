@@ -84,7 +84,7 @@ def shown(value: Any, name: str = "") -> str:
         return f"{value:,}" if abs(value) >= 10_000 or name.endswith("rows") else str(value)
     if isinstance(value, float):
         if name.endswith("share"):
-            return f"{value:.1%}" if value == 0 or abs(value) >= 0.001 else f"{value:.2g}"
+            return f"{value:.1%}".replace(".0%", "%") if value == 0 or abs(value) >= 0.001 else f"{value:.2g}"
         return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
     if isinstance(value, list):
         return ", ".join(shown(item, name) for item in value[:MAX_BARS]) + (
@@ -171,7 +171,9 @@ def _intervals(evidence: Mapping[str, Any]) -> Iterator[tuple[str, Interval]]:
             if span:
                 yield stem, span
         elif _number(value):
-            low = next((evidence[f"{name}_{tail}"] for tail in LOW_NAMES if _number(evidence.get(f"{name}_{tail}"))), None)
+            low = next(
+                (evidence[f"{name}_{tail}"] for tail in LOW_NAMES if _number(evidence.get(f"{name}_{tail}"))), None
+            )
             high = next(
                 (evidence[f"{name}_{tail}"] for tail in HIGH_NAMES if _number(evidence.get(f"{name}_{tail}"))), None
             )
@@ -193,7 +195,9 @@ def _nested(name: str, value: Any, evidence: Mapping[str, Any], bounds: Mapping[
         if all(map(_number, items)):
             return _bars(words(name), value, name, bounds)
         if all(isinstance(item, list) and len(item) == 3 and all(map(_number, item)) for item in items):
-            return _whiskers(words(name), {key: (item[0], item[1], item[2]) for key, item in value.items()}, name, bounds)
+            return _whiskers(
+                words(name), {key: (item[0], item[1], item[2]) for key, item in value.items()}, name, bounds
+            )
         if all(isinstance(item, Mapping) for item in items):
             return _by_two_names(name, value, bounds)
     if isinstance(value, list) and len(value) > 1:
@@ -315,12 +319,14 @@ def _bars(caption: str, values: Mapping[str, Any], name: str, bounds: Mapping[st
         )
         for label, value in cut
     ]
-    return Rows(caption=caption, rows=rows, marks=_marks(own, scale), more=len(kept) - len(cut), scale=str(scale))
+    return Rows(caption=caption, rows=rows, marks=_marks(own, scale), more=len(kept) - len(cut))
 
 
 def _whiskers(caption: str, spans: Mapping[str, Interval], name: str, bounds: Mapping[str, float]) -> Rows:
     own = _bounds_for(name, bounds)
-    scale = _Scale([*(float(end) for span in spans.values() for end in span if end is not None), *own.values()], name=name)
+    scale = _Scale(
+        [*(float(end) for span in spans.values() for end in span if end is not None), *own.values()], name=name
+    )
     rows = []
     for label, (low, estimate, high) in list(spans.items())[:MAX_BARS]:
         text = f"{shown(low, name)} to {shown(high, name)}"

@@ -135,7 +135,8 @@ class _Page:
     def closing(self, report: Report) -> Iterator[str]:
         """Give the verdict, count the six outcomes, and say what stayed open and why."""
         bad = report.count(Severity.ERROR) > 0 or report.incomplete
-        yield from self._paragraph(verdict.verdict(report), style=RED if bad else BOLD)
+        sentences = f"{verdict.verdict(report)} {verdict.aside(report)}"
+        yield from self._paragraph(sentences, style=RED if bad else BOLD)
         yield from self._paragraph(self._counts(report))
         open_questions = [(e.check, f"{self._ending(e.outcome)}: {e.reason}") for e in verdict.undecided(report)]
         ignored = [(f.check, f"ignored: {f.message} (reason: {f.suppressed})") for f in report.findings if f.suppressed]

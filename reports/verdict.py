@@ -18,9 +18,9 @@ OUTCOME_WORDS = {
     Outcome.CRASHED: "crashed",
 }
 SAFETY_WORDS = {
-    Safety.SAFE: "safe to apply as it stands",
-    Safety.UNSAFE: "may cost information: look first",
-    Safety.MANUAL: "only a person can do this",
+    Safety.SAFE: "safe: can be applied as it stands",
+    Safety.UNSAFE: "unsafe: may cost information, look first",
+    Safety.MANUAL: "manual: only a person can do this",
 }
 MAX_ROWS_NAMED = 12
 MAX_STEPS = {Severity.ERROR: 4, Severity.WARNING: 2}
@@ -82,15 +82,21 @@ def severities(report: Report) -> str:
 
 def verdict(report: Report) -> str:
     """Say in one sentence what the report amounts to; not looking is never called healthy."""
-    trouble = _trouble(report)
     if report.count(Severity.ERROR):
-        return f"Do not train on this yet: {severities(report)}{f'; moreover {trouble}' if trouble else ''}."
-    if trouble:
-        found = severities(report)
-        return f"Cannot tell: {trouble}{f'; so far {found}' if found else ''}."
+        return f"Do not train on this yet: {severities(report)}."
+    if report.incomplete:
+        return f"Cannot tell: {_trouble(report)}."
     if report.count(Severity.WARNING):
         return f"Look before you train: {severities(report)}."
     return _quiet(report)
+
+
+def aside(report: Report) -> str:
+    """Add what the verdict leaves out: what else is wrong, or was found all the same."""
+    if report.count(Severity.ERROR):
+        return f"Moreover {_trouble(report)}." if report.incomplete else ""
+    found = severities(report)
+    return f"Found so far: {found}." if report.incomplete and found else ""
 
 
 def _trouble(report: Report) -> str:

@@ -1,10 +1,13 @@
 """A report as a real visit to a passenger list makes one, with findings of several families and all six outcomes."""
 
-import pytest
+from typing import Any
+
+import msgspec
 
 from doctor.model import (
     About,
     Advise,
+    AnyRepair,
     CaseSummary,
     Coverage,
     DropColumns,
@@ -41,7 +44,9 @@ Source
 """
 
 
-def finding(check: str, severity: Severity, message: str, at: Location, repair=None, **evidence) -> Finding:
+def finding(
+    check: str, severity: Severity, message: str, at: Location, repair: AnyRepair | None = None, **evidence: Any
+) -> Finding:
     return Finding(
         check=check,
         severity=severity,
@@ -155,7 +160,7 @@ def healthy_examinations() -> list[Examination]:
     return [examination(name, Outcome.HEALTHY) for name in names]
 
 
-def make_report(findings: list[Finding], examinations: list[Examination], **case) -> Report:
+def make_report(findings: list[Finding], examinations: list[Examination], **case: Any) -> Report:
     return Report(
         doctor=About(version="0.1.0", sample_seed=7, sample_rows=50_000, repeat=("--sample-seed", "7")),
         case=CaseSummary(
@@ -179,14 +184,17 @@ def make_report(findings: list[Finding], examinations: list[Examination], **case
     )
 
 
-@pytest.fixture
 def sick() -> Report:
     findings = sick_findings()
     found = [examination(check, Outcome.FOUND) for check in dict.fromkeys(f.check for f in findings)]
     others = [
         examination("labels/no-signal", Outcome.NOT_APPLICABLE, "no target is known"),
         examination("drift/label-drift", Outcome.UNAVAILABLE, "only 16 rows of the rarest class; 30 are needed"),
-        examination("leakage/id-like-2", Outcome.CRASHED, "ValueError: zero-size array (at examine, id_like.py:41)"),
+        examination(
+            "quality/redundant-columns",
+            Outcome.CRASHED,
+            "ValueError: zero-size array (at examine, redundant_columns.py:41)",
+        ),
         examination("quality/constant", Outcome.IGNORED, "one ship only, on purpose"),
     ]
     kept = finding(
@@ -195,8 +203,6 @@ def sick() -> Report:
         "ship has one value only",
         Location(path="titanic3.csv", columns=("ship",)),
     )
-    import msgspec
-
     return make_report(
         [*findings, msgspec.structs.replace(kept, suppressed="one ship only, on purpose")],
         [*found, *healthy_examinations(), *others],
@@ -220,6 +226,5 @@ def sick() -> Report:
     )
 
 
-@pytest.fixture
 def healthy() -> Report:
     return make_report([], healthy_examinations())

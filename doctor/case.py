@@ -1,5 +1,6 @@
 """A visit: the subjects found at the given paths, with what was declared and what was guessed about them."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,6 +89,6 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
             problems += trouble
         if not tables and not problems:
             raise UsageError(f"{paths[0]}: no table found here (looked for CSV, TSV, Parquet, JSONL, Arrow, Feather)")
-        yield Case(shown=" ".join(map(str, paths)), tables=tuple(tables), problems=tuple(problems))
+        yield Case(shown=shlex.join(map(str, paths)), tables=tuple(tables), problems=tuple(problems))
     finally:
         engine.close()

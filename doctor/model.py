@@ -291,6 +291,8 @@ class About(Struct, frozen=True, kw_only=True):
     version: str
     sample_seed: int
     sample_rows: int
+    repeat: tuple[str, ...] = ()
+    """Options, quoted for a shell, that make `doctor scan PATH` say it again."""
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
@@ -322,6 +324,8 @@ class Report(Struct, frozen=True, kw_only=True):
     examinations: list[Examination] = []
     coverage: Coverage = field(default_factory=Coverage)
     verifications: list[Verification] = []
+    manuals: dict[str, str] = {}
+    """The manual page of each check with findings, by its id."""
 
     def count(self, severity: Severity) -> int:
         """How many open findings there are of a severity."""

@@ -1,6 +1,7 @@
 """What the user asked for: the command line over `doctor.toml` or `[tool.doctor]`, over the defaults."""
 
 import datetime
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -72,6 +73,22 @@ class Settings:
     thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     suppressions: tuple[Suppression, ...] = ()
     origin: Path | None = None
+
+
+def as_options(settings: Settings) -> tuple[str, ...]:
+    """Return the options, quoted for a shell, that bring about what decides the findings of these settings."""
+    told = {"fail_on", "format", "thresholds", "suppressions", "origin"}
+    options: list[str] = []
+    for item in fields(Settings):
+        value = getattr(settings, item.name)
+        if item.name in told or (value == item.default and item.name != "sample_seed"):
+            continue
+        name = "--" + item.name.replace("_", "-")
+        joined = [",".join(value)] if item.name == "annotators" else value if isinstance(value, tuple) else [value]
+        options += [word for single in joined for word in (name, str(single))]
+    for check, thresholds in settings.thresholds.items():
+        options += [word for name, value in thresholds.items() for word in ("--set", f"{check}.{name}={value}")]
+    return tuple(map(shlex.quote, options))
 
 
 def settings_for(path: Path, given: Mapping[str, Any]) -> Settings:

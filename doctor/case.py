@@ -1,12 +1,11 @@
 """A visit: the subjects found at the given paths, with what was declared and what was guessed about them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from doctor.errors import NoVerdict, UsageError
+from doctor.errors import UsageError
 from doctor.evidence.roles import Roles
 from doctor.model import CaseSummary, Declared, Guess, Problem, Sampling, SubjectSummary
 from doctor.settings import Settings
@@ -38,19 +37,14 @@ class Case:
         sampling = Sampling(seed=settings.sample_seed, rows=settings.sample_rows)
         return {Sampling: sampling} | {type(subject): subject for subject in self.others}
 
-    def summary(self, ask: Callable[[type[Roles], Table], Roles]) -> CaseSummary:
-        """Describe the case; `ask` gives the roles of a table's columns."""
+    def summary(self, ask: Callable[[type[Roles], Table], Roles | None]) -> CaseSummary:
+        """Describe the case; `ask` gives the roles of a table's columns where they are known."""
         subjects = []
         guesses: list[Guess] = []
         for table in self.tables:
             guesses += table.guesses
-            roles: Mapping[str, Any] = {}
-            try:
-                known = ask(Roles, table)
-                roles = known.as_given()
-                guesses += known.guesses
-            except NoVerdict:
-                pass
+            known = ask(Roles, table)
+            guesses += known.guesses if known else ()
             subjects.append(
                 SubjectSummary(
                     kind="table",
@@ -58,7 +52,7 @@ class Case:
                     rows=table.rows,
                     columns=len(table.columns),
                     splits=table.splits,
-                    roles=dict(roles),
+                    roles=known.as_given() if known else {},
                 )
             )
         return CaseSummary(path=self.shown, subjects=subjects, guesses=guesses, problems=list(self.problems))

@@ -246,6 +246,15 @@ class Measurements:
             raise kept
         return kept
 
+    def had(self, wanted: type, scope: Scope) -> Any:
+        """Return evidence, or None where it cannot be had; a misuse is still an error."""
+        try:
+            return self.get(wanted, scope)
+        except UsageError:
+            raise
+        except Exception:
+            return None
+
     def _measure(self, wanted: type, scope: Scope) -> Any:
         try:
             parts = [self.get(part, scope) for part in ingredients(wanted)]
@@ -325,7 +334,7 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
     outcomes = Counter(examination.outcome.value for examination in examinations)
     return Report(
         doctor=About(version=VERSION, sample_seed=settings.sample_seed, sample_rows=settings.sample_rows),
-        case=case.summary(lambda role, table: measurements.get(role, _table_scope(case, table, settings))),
+        case=case.summary(lambda wanted, table: measurements.had(wanted, _table_scope(case, table, settings))),
         findings=sorted(findings, key=_order),
         examinations=sorted(examinations, key=lambda examination: (examination.check, examination.subject)),
         coverage=Coverage(

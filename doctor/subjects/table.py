@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 from msgspec import Struct
 
-from doctor.errors import Unavailable
+from doctor.errors import Unavailable, UsageError
 from doctor.model import Declared, Guess
 from doctor.subjects import sql
 
@@ -89,6 +89,10 @@ class Engine:
         self._run(f'CREATE TABLE "{name}" AS {body}')
         return name
 
+    def drop(self, name: str) -> None:
+        """Forget a stored table."""
+        self._run(f'DROP TABLE "{name}"')
+
     def _run(self, statement: sql.Expression | str) -> duckdb.DuckDBPyConnection:
         try:
             return self.connection.execute(statement if isinstance(statement, str) else sql.text(statement))
@@ -135,6 +139,21 @@ class Table:
     def column(self, name: str) -> Column:
         """Return a column by its name."""
         return next(column for column in self.columns if column.name == name)
+
+    def resolve(self, name: str) -> str:
+        """Return the column that a user means by a name, or by a position where the file has no header.
+
+        Raises
+        ------
+        UsageError
+            Naming the table and its columns.
+        """
+        names = [column.name for column in self.columns]
+        for candidate in (name, f"column{name}"):
+            if candidate in names:
+                return candidate
+        listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        raise UsageError(f"{self.shown}: there is no column {name!r}; columns: {listed}")
 
     def select(self, *wanted: sql.Expression) -> sql.Select:
         """Begin a query on this table."""

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from doctor.errors import UsageError
@@ -35,8 +36,9 @@ class Case:
 
     def singles(self, settings: Settings) -> dict[type, object]:
         """Return what every check of this case shares, by type."""
-        sampling = Sampling(seed=settings.sample_seed, rows=settings.sample_rows)
-        return {Sampling: sampling} | {type(subject): subject for subject in self.others}
+        return {Sampling: _sampling(settings.sample_seed, settings.sample_rows)} | {
+            type(subject): subject for subject in self.others
+        }
 
     def summary(self, ask: Callable[[type[Roles], Table], Roles | None]) -> CaseSummary:
         """Describe the case; `ask` gives the roles of a table's columns where they are known."""
@@ -57,6 +59,12 @@ class Case:
                 )
             )
         return CaseSummary(path=self.shown, subjects=subjects, guesses=guesses, problems=list(self.problems))
+
+
+@cache
+def _sampling(seed: int, rows: int) -> Sampling:
+    """Return the same object each time: evidence is kept by the identity of what it was measured from."""
+    return Sampling(seed=seed, rows=rows)
 
 
 @contextmanager

@@ -74,7 +74,7 @@ class Sample(Struct, frozen=True, kw_only=True):
         answer = table.engine.arrays(joined)
         order = np.lexsort((np.asarray(answer[sql.ROW]), np.asarray(answer["__doctor_key"])))
         return cls(
-            columns={column.name: _values(answer[column.name], column)[order] for column in table.columns},
+            columns={column.name: coded(answer[column.name], column)[order] for column in table.columns},
             split=np.asarray(answer[sql.SPLIT], dtype=object)[order],
             row=np.asarray(answer[sql.ROW])[order],
             key=np.asarray(answer["__doctor_key"])[order],
@@ -82,7 +82,8 @@ class Sample(Struct, frozen=True, kw_only=True):
         )
 
 
-def _values(raw: Array, column: Column) -> Array:
+def coded(raw: Array, column: Column) -> Array:
+    """Code a column of an answer as `Sample.columns` says."""
     missing = np.ma.getmaskarray(raw)
     data = np.ma.getdata(raw)
     if column.kind in (Kind.TEXT, Kind.OTHER):

@@ -66,6 +66,7 @@ def _finding(crossing: Crossing, splits: Splits, severity: Severity) -> Finding:
         severity=severity,
         repair=DropRows(
             split=crossing.earlier,
+            also_in=crossing.later,
             duplicates_of=splits.features,
             safety=Safety.UNSAFE,
             summary=f"drop the copies from {crossing.earlier}",

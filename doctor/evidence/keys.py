@@ -18,88 +18,18 @@ ID_WORDS = frozenset(
     {"id", "ids", "uid", "uuid", "guid", "identifier", "no", "nr", "num", "number", "code", "key", "hash"}
 )
 ROW_WORDS = frozenset({"index", "idx", "rownames", "rowname", "row", "rowid", "unnamed", "serial", "record"})
-ENTITY_WORDS = frozenset(
-    [
-        "user",
-        "customer",
-        "client",
-        "patient",
-        "subject",
-        "person",
-        "participant",
-        "member",
-        "host",
-        "author",
-        "speaker",
-        "writer",
-        "driver",
-        "employee",
-        "student",
-        "animal",
-        "mouse",
-        "rat",
-        "account",
-        "device",
-        "session",
-        "visitor",
-        "household",
-        "cart",
-        "basket",
-        "donor",
-        "respondent",
-        "passenger",
-        "player",
-        "cow",
-        "dog",
-        "cat",
-        "proband",
-        "mrn",
-    ]
-)
-CATEGORY_WORDS = frozenset(
-    [
-        "city",
-        "product",
-        "item",
-        "type",
-        "category",
-        "region",
-        "country",
-        "state",
-        "store",
-        "shop",
-        "zip",
-        "zipcode",
-        "postal",
-        "postcode",
-        "area",
-        "district",
-        "class",
-        "genre",
-        "brand",
-        "department",
-        "school",
-        "job",
-        "occupation",
-        "status",
-        "payment",
-        "language",
-        "currency",
-        "model",
-        "make",
-        "color",
-        "colour",
-        "month",
-        "day",
-        "hour",
-        "year",
-        "week",
-        "size",
-        "group",
-        "version",
-        "phone",
-    ]
-)
+_OWNERS = """
+    user customer client patient subject person participant member host author speaker writer driver employee student
+    animal mouse rat account device session visitor household cart basket donor respondent passenger player cow dog cat
+    proband mrn
+"""
+_CATEGORIES = """
+    city product item type category region country state store shop zip zipcode postal postcode area district class
+    genre brand department school job occupation status payment language currency model make color colour month day
+    hour year week size group version phone
+"""
+ENTITY_WORDS = frozenset(_OWNERS.split())
+CATEGORY_WORDS = frozenset(_CATEGORIES.split())
 UNIQUE_SHARE = 0.95
 MIN_KEYS = 10
 MIN_CODES = 50
@@ -112,7 +42,10 @@ CODE = r"^[A-Za-z]{1,12}[-_#: ]?[0-9]{2,}$"
 HEX = r"^(?:[0-9a-fA-F]{8,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$"
 COUNTED = r"^(.*[^-_.:/\s])[-_.:/\s]+[0-9]{1,5}(?:\.[A-Za-z][A-Za-z0-9]{1,4})?$"
 FOLDER = r"^(.*)[/\\][^/\\]+$"
-DATE = r"^[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}"
+DATE = (
+    r"^\s*(?:[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}|[A-Z][a-z]{2,8}\.?[- ](?:[0-9]{1,2},? )?[0-9]{2,4}"
+    r"|[0-9]{1,2}[- ][A-Za-z]{3,9}[- ][0-9]{2,4})"
+)
 
 
 class Key(Struct, frozen=True, kw_only=True):
@@ -160,7 +93,12 @@ class TextShape(Struct, frozen=True, kw_only=True):
     @property
     def prose(self) -> bool:
         """Whether the values are sentences rather than names or codes."""
-        return self.words >= 3 and self.counted < STRUCTURE_SHARE and self.date < 0.5
+        return self.words >= 3 and self.counted < STRUCTURE_SHARE and not self.dated
+
+    @property
+    def dated(self) -> bool:
+        """Whether most values look like dates."""
+        return self.date >= 0.5
 
 
 class Keys(Struct, frozen=True, kw_only=True):
@@ -189,7 +127,7 @@ class Keys(Struct, frozen=True, kw_only=True):
     def measure(cls, table: Table, profile: Profile, roles: Roles) -> "Keys":
         """Judge names and cardinality from the profile, the structure of text on values drawn by their hash."""
         others = [column for column in profile.columns if column.name not in (roles.target, roles.time, *roles.group)]
-        shapes = _shapes(table, [column for column in others if column.kind is Kind.TEXT and column.distinct > 20])
+        shapes = _shapes(table, [column for column in others if column.kind is Kind.TEXT and column.distinct > 5])
         row_ids = tuple(column.name for column in others if _names_row(column, shapes.get(column.name)))
         declared = tuple(Key(column=name, because="declared", declared=True) for name in roles.group)
         found = []
@@ -236,7 +174,7 @@ def _names_row(column: ColumnProfile, shape: TextShape | None) -> bool:
     if column.distinct_share < UNIQUE_SHARE or column.rows - column.missing < MIN_KEYS:
         return False
     if shape is not None:
-        return not shape.prose and shape.date < 0.5
+        return not shape.prose and not shape.dated
     if column.kind is not Kind.INTEGER:
         return False
     words = words_of(column.name)
@@ -251,7 +189,7 @@ def _names_entity(column: ColumnProfile, shape: TextShape | None) -> str | None:
     keys, rows = column.distinct, column.rows - column.missing
     if column.kind not in (Kind.INTEGER, Kind.TEXT) or keys < MIN_KEYS or rows > MAX_ROWS_PER_KEY * keys:
         return None
-    if keys < MIN_KEY_SHARE * rows or (shape is not None and (shape.prose or shape.date >= 0.5)):
+    if keys < MIN_KEY_SHARE * rows or (shape is not None and (shape.prose or shape.dated)):
         return None
     words = words_of(column.name)
     if not words or CATEGORY_WORDS & set(words):
@@ -273,6 +211,6 @@ def _inside(name: str, shape: TextShape) -> list[Key]:
     keys = []
     if shape.folder >= STRUCTURE_SHARE:
         keys.append(Key(column=name, pattern=FOLDER, because="the folder in its path"))
-    if shape.counted >= STRUCTURE_SHARE and shape.date < 0.5:
+    if shape.counted >= STRUCTURE_SHARE and not shape.dated:
         keys.append(Key(column=name, pattern=COUNTED, because="what stands before its last number"))
     return keys

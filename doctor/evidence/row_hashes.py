@@ -17,8 +17,8 @@ class RowHashes(Struct, frozen=True, kw_only=True):
     ----------
     relation : str
         A stored table with `row` (BIGINT, `sql.ROW` of the table), `split`, and as UBIGINT `row_hash` (all columns as
-        they are, missing ones as values), `feature_hash` (see `features`; text without blanks around it or case)
-        and `label_hash` (the target, also without final dots).
+        they are, missing ones as values), `feature_hash` (see `features`; text without case and blanks
+        around it, but for prose) and `label_hash` (the target, also without final dots).
     features : tuple of str
         The columns under `feature_hash`: those that every split has, without the target and without what names rows or
         entities.
@@ -42,8 +42,8 @@ class RowHashes(Struct, frozen=True, kw_only=True):
         prose = frozenset(name for name, shape in keys.shapes.items() if shape.prose)
         every = sql.row_hash([sql.column(column.name) for column in table.columns])
         folded = [
-            fold(sql.column(column.name), prose=column.name in prose)
-            if column.kind is Kind.TEXT
+            fold(sql.column(column.name))
+            if column.kind is Kind.TEXT and column.name not in prose
             else sql.column(column.name)
             for column in features
         ]
@@ -69,9 +69,9 @@ def _label(table: Table, target: str | None) -> sql.Expression:
     return sql.call("rtrim", fold(name), ".") if table.column(target).kind is Kind.TEXT else name
 
 
-def fold(value: sql.Expression, *, prose: bool = False) -> sql.Expression:
-    """Write text without the differences that hide a copy: blanks around it and, but for prose, case."""
-    return sql.call("trim", value if prose else sql.call("lower", value), BLANKS)
+def fold(value: sql.Expression) -> sql.Expression:
+    """Write text without the differences that hide a copy: case, and blanks around it."""
+    return sql.call("trim", sql.call("lower", value), BLANKS)
 
 
 def fold_punctuation(value: sql.Expression) -> sql.Expression:

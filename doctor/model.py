@@ -81,17 +81,26 @@ class DropColumns(Repair, frozen=True, kw_only=True):
 
 
 class DropRows(Repair, frozen=True, kw_only=True):
-    """Remove rows: all copies but the first of each, in `split` or everywhere."""
+    """Remove rows: all copies but the first of each, in `split` or everywhere.
+
+    `duplicates_of` names the columns that must be equal, all where it is empty. Where `also_in` names a split, the rows
+    of `split` that have a copy there are removed instead.
+    """
 
     duplicates_of: tuple[str, ...] = ()
     split: str | None = None
+    also_in: str | None = None
 
 
 class Resplit(Repair, frozen=True, kw_only=True):
-    """Draw the splits anew: `by` is "group", "time" or "stratified", along `column`."""
+    """Draw the splits anew: `by` is "group", "time" or "stratified", along `column`.
+
+    Where `pattern` is given, the first group of that regular expression is taken instead of the whole value.
+    """
 
     by: str
     column: str | None = None
+    pattern: str = ""
 
 
 class Reweight(Repair, frozen=True, kw_only=True):

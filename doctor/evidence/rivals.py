@@ -90,6 +90,7 @@ def _score(
 
 def _out_of_fold(matrix: Array, named: list[bool], truth: Array, fold: Array, task: Task) -> Array:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     predicted = np.zeros(len(truth), dtype=truth.dtype)
     for number in range(FITTED_FOLDS):
@@ -100,7 +101,9 @@ def _out_of_fold(matrix: Array, named: list[bool], truth: Array, fold: Array, ta
             categorical_features=named, random_state=0,
         )  # fmt: skip
         if test.any() and len(np.unique(truth[~test])) > 1:
-            predicted[test] = model.fit(matrix[~test], truth[~test]).predict(matrix[test])
+            # On so few rows threads wait for each other, for seconds on a busy machine.
+            with threadpool_limits(limits=1):
+                predicted[test] = model.fit(matrix[~test], truth[~test]).predict(matrix[test])
     return predicted
 
 

@@ -32,6 +32,10 @@ def render(report: Report, *, color: bool = False) -> str:
 
 def _case(console: Console, report: Report) -> None:
     for subject in report.case.subjects:
+        if subject.kind != "table":
+            files = f" ({subject.files:,} {'file' if subject.files == 1 else 'files'})" if subject.files else ""
+            console.print(f"{escape(printable(subject.path))}: {subject.kind}{files}")
+            continue
         splits = ", ".join(f"{name} {rows:,}" for name, rows in subject.splits.items() if name != "all")
         console.print(
             f"{escape(printable(subject.path))}: {subject.rows:,} rows × {subject.columns:,} columns"

@@ -169,6 +169,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _from_table(table: Mapping[str, Any], origin: Path) -> dict[str, Any]:
     known = {item.name: item for item in fields(Settings)} | {"set": None, "suppress": None}
     del known["origin"], known["thresholds"], known["suppressions"]
+    if "pipeline" in table:
+        raise UsageError(f"{origin}: pipeline runs code, so it is given on the command line only (--pipeline)")
+    del known["pipeline"]
     values: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")

@@ -55,7 +55,7 @@ def opened(context: BrowserContext, file: Path) -> tuple[Page, list[str]]:
     return page, heard
 
 
-@pytest.mark.parametrize("name", ["sick", "healthy", "hostile", "many"])
+@pytest.mark.parametrize("name", ["sick", "healthy", "hostile"])
 @pytest.mark.parametrize("width", [320, 768, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_opens_in_silence_and_fits_the_width(
@@ -68,7 +68,7 @@ def test_it_opens_in_silence_and_fits_the_width(
     assert page.evaluate("document.documentElement.scrollWidth") == width
     paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     assert (sum(map(int, paper[4:-1].split(","))) > 384) == (scheme == "light")
-    page.screenshot(path=tmp_path / f"{name}-{width}-{scheme}.png", full_page=name != "many")
+    page.screenshot(path=tmp_path / f"{name}-{width}-{scheme}.png", full_page=True)
     context.close()
 
 
@@ -117,7 +117,8 @@ def test_print_unfolds_everything(browser: Browser, pages: Path) -> None:
 
 def test_a_thousand_findings_stay_light(browser: Browser, pages: Path) -> None:
     context = browser.new_context()
-    page, _ = opened(context, pages / "many.html")
+    page, heard = opened(context, pages / "many.html")
+    assert heard == []
     assert (pages / "many.html").stat().st_size < 2_500_000
     assert page.evaluate("document.getElementsByTagName('*').length") < 60_000
     context.close()

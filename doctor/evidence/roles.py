@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from doctor.errors import UsageError
+from doctor.evidence.annotators import infer_annotators
 from doctor.evidence.profile import Profile
 from doctor.model import Guess
 from doctor.subjects.table import Table
@@ -56,4 +57,14 @@ class Roles(Struct, frozen=True, kw_only=True):
                         subject=table.shown, what="target", value=target, because="its name", override="--target COLUMN"
                     )
                 )
-        return cls(target=target, declared=frozenset(declared), guesses=tuple(guesses))
+        found = infer_annotators(table, profile)
+        if found.guess:
+            guesses.append(found.guess)
+        return cls(
+            target=target,
+            annotators=found.annotators,
+            item=found.item,
+            scale=table.declared.scale,
+            declared=frozenset(declared),
+            guesses=tuple(guesses),
+        )

@@ -44,7 +44,7 @@ CHECK = Check(
     Severity.ERROR,
     {
         "copies": "{copied_rows:,} of {later_rows:,} rows of {later} ({share:.1%}) are also in {earlier}{agreement}",
-        "near copies": "{near_rows:,} of {probed_rows:,} rows of {later} ({share:.1%}) nearly equal a row of {earlier}: "
+        "near copies": "{near_rows:,} of {probed_rows:,} rows of {later} ({share:.1%}) nearly equal one of {earlier}: "
         "numbers within {tolerance:.0%} of the spread, text but for case and punctuation",
     },
 )

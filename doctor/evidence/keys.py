@@ -126,10 +126,11 @@ class Keys(Struct, frozen=True, kw_only=True):
     @classmethod
     def measure(cls, table: Table, profile: Profile, roles: Roles) -> "Keys":
         """Judge names and cardinality from the profile, the structure of text on values drawn by their hash."""
-        others = [column for column in profile.columns if column.name not in (roles.target, roles.time, *roles.group)]
+        given = table.declared.group
+        others = [column for column in profile.columns if column.name not in (roles.target, roles.time, *given)]
         shapes = _shapes(table, [column for column in others if column.kind is Kind.TEXT and column.distinct > 5])
         row_ids = tuple(column.name for column in others if _names_row(column, shapes.get(column.name)))
-        declared = tuple(Key(column=name, because="declared", declared=True) for name in roles.group)
+        declared = tuple(Key(column=name, because="declared", declared=True) for name in given)
         found = []
         for column in others:
             shape = shapes.get(column.name)

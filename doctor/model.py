@@ -116,6 +116,21 @@ class ReviewRows(Repair, frozen=True, kw_only=True):
     rows: tuple[int, ...] = ()
 
 
+class DropAnnotators(Repair, frozen=True, kw_only=True):
+    """Remove all rows that these annotators wrote, named in `column`."""
+
+    annotators: tuple[str, ...]
+    column: str
+
+
+class Consensus(Repair, frozen=True, kw_only=True):
+    """Replace several annotators' labels by one, by `method`: "dawid-skene" or "majority"."""
+
+    annotators: tuple[str, ...]
+    method: str = "dawid-skene"
+    item: str | None = None
+
+
 class FillMissing(Repair, frozen=True, kw_only=True):
     """Impute, keeping a flag column that says where."""
 
@@ -134,7 +149,18 @@ class Advise(Repair, frozen=True, kw_only=True):
     """Something only a person can do; `summary` says what."""
 
 
-AnyRepair = DropColumns | DropRows | Resplit | Reweight | ReviewRows | FillMissing | EditCode | Advise
+AnyRepair = (
+    DropColumns
+    | DropRows
+    | Resplit
+    | Reweight
+    | ReviewRows
+    | DropAnnotators
+    | Consensus
+    | FillMissing
+    | EditCode
+    | Advise
+)
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -255,6 +281,7 @@ class SubjectSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: str
     rows: int | None = None
     columns: int | None = None
+    files: int | None = None
     splits: dict[str, int] = {}
     roles: dict[str, Any] = {}
 
@@ -300,6 +327,8 @@ class About(Struct, frozen=True, kw_only=True):
     version: str
     sample_seed: int
     sample_rows: int
+    repeat: tuple[str, ...] = ()
+    """Options, quoted for a shell, that make `doctor scan PATH` say it again."""
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
@@ -331,6 +360,8 @@ class Report(Struct, frozen=True, kw_only=True):
     examinations: list[Examination] = []
     coverage: Coverage = field(default_factory=Coverage)
     verifications: list[Verification] = []
+    manuals: dict[str, str] = {}
+    """The manual page of each check with findings, by its id."""
 
     def count(self, severity: Severity) -> int:
         """How many open findings there are of a severity."""

@@ -1,1 +1,1 @@
-"""What the model sees in training that it will not have in use."""
+"""Information the model will not have when it is used."""

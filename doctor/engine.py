@@ -36,7 +36,7 @@ from doctor.model import (
     fingerprint,
     printable,
 )
-from doctor.settings import Settings, Suppression
+from doctor.settings import Settings, Suppression, as_options
 from doctor.version import VERSION
 
 MIN_COLUMNS_TO_COLLAPSE = 5
@@ -362,7 +362,12 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
     observer.finished()
     outcomes = Counter(examination.outcome.value for examination in examinations)
     return Report(
-        doctor=About(version=VERSION, sample_seed=settings.sample_seed, sample_rows=settings.sample_rows),
+        doctor=About(
+            version=VERSION,
+            sample_seed=settings.sample_seed,
+            sample_rows=settings.sample_rows,
+            repeat=as_options(settings),
+        ),
         case=case.summary(lambda wanted, table: measurements.had(wanted, _table_scope(case, table, settings))),
         findings=sorted(findings, key=_order),
         examinations=sorted(examinations, key=lambda examination: (examination.check, examination.subject)),
@@ -372,6 +377,7 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
             measured_seconds={name: round(seconds, 3) for name, seconds in measurements.seconds.items()},
             seconds=round(time.monotonic() - begin, 3),
         ),
+        manuals={check.id: check.manual for check in every if check.id in {finding.check for finding in findings}},
     )
 
 

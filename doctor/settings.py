@@ -1,6 +1,7 @@
 """What the user asked for: the command line over `doctor.toml` or `[tool.doctor]`, over the defaults."""
 
 import datetime
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -72,6 +73,22 @@ class Settings:
     thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     suppressions: tuple[Suppression, ...] = ()
     origin: Path | None = None
+
+
+def as_options(settings: Settings) -> tuple[str, ...]:
+    """Return the options, quoted for a shell, that bring about what decides the findings of these settings."""
+    told = {"fail_on", "format", "thresholds", "suppressions", "origin"}
+    options: list[str] = []
+    for item in fields(Settings):
+        value = getattr(settings, item.name)
+        if item.name in told or (value == item.default and item.name != "sample_seed"):
+            continue
+        name = "--" + item.name.replace("_", "-")
+        joined = [",".join(value)] if item.name == "annotators" else value if isinstance(value, tuple) else [value]
+        options += [word for single in joined for word in (name, str(single))]
+    for check, thresholds in settings.thresholds.items():
+        options += [word for name, value in thresholds.items() for word in ("--set", f"{check}.{name}={value}")]
+    return tuple(map(shlex.quote, options))
 
 
 def settings_for(path: Path, given: Mapping[str, Any]) -> Settings:
@@ -152,6 +169,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _from_table(table: Mapping[str, Any], origin: Path) -> dict[str, Any]:
     known = {item.name: item for item in fields(Settings)} | {"set": None, "suppress": None}
     del known["origin"], known["thresholds"], known["suppressions"]
+    if "pipeline" in table:
+        raise UsageError(f"{origin}: pipeline runs code, so it is given on the command line only (--pipeline)")
+    del known["pipeline"]
     values: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")

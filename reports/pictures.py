@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-MAX_BARS = 12
+MAX_BARS = 14
 MAX_CELLS_ACROSS = 12
 MAX_FACTS = 60
 HEAT_LEVELS = 6
@@ -92,6 +92,14 @@ def shown(value: Any, name: str = "") -> str:
             f" and {len(value) - MAX_BARS:,} more" if len(value) > MAX_BARS else ""
         )
     return str(value)
+
+
+def brief(value: float, name: str) -> str:
+    """Return a number as it stands beside a picture: three digits, unless they would make a whole of what is none."""
+    if isinstance(value, float) and not _share(name) and abs(value) < 1:
+        rounded = f"{value:.3g}"
+        return rounded if float(rounded).is_integer() == value.is_integer() else shown(value, name)
+    return shown(value, name)
 
 
 def facts(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -273,7 +281,7 @@ def _heat(caption: str, columns: Sequence[str], labels: Sequence[str], rows: Seq
             label,
             [
                 Cell(
-                    text=shown(number) if _number(number) else "–",
+                    text=brief(number, "") if _number(number) else "–",
                     level=min(int(HEAT_LEVELS * (number - low) / reach), HEAT_LEVELS - 1) if _number(number) else 0,
                 )
                 for number in row[:MAX_CELLS_ACROSS]
@@ -327,7 +335,7 @@ def _bars(caption: str, values: Mapping[str, Any], name: str, bounds: Mapping[st
             label=label,
             begin=min(scale(0), scale(value)),
             end=max(scale(0), scale(value)),
-            text=shown(value, name),
+            text=brief(value, name),
             beyond=_beyond(value, own),
         )
         for label, value in cut
@@ -342,14 +350,14 @@ def _whiskers(caption: str, spans: Mapping[str, Interval], name: str, bounds: Ma
     )
     rows = []
     for label, (low, estimate, high) in list(spans.items())[:MAX_BARS]:
-        text = f"{shown(low, name)} to {shown(high, name)}"
+        text = f"{brief(low, name)} to {brief(high, name)}"
         rows.append(
             Row(
                 label=label,
                 begin=scale(low),
                 end=scale(high),
                 middle=None if estimate is None else scale(estimate),
-                text=text if estimate is None else f"{shown(estimate, name)} ({text})",
+                text=text if estimate is None else f"{brief(estimate, name)} ({text})",
                 beyond=_beyond(low if estimate is None else estimate, own),
             )
         )

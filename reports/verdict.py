@@ -172,7 +172,7 @@ def next_steps(report: Report) -> list[Step]:
         steps += [_cure(group) for group in groups[: MAX_STEPS[severity]]]
         left = sum(len(group.findings) for group in groups[MAX_STEPS[severity] :])
         if left:
-            steps.append(Step(text=f"Then see to the other {counted(left, NOUNS[severity])} below."))
+            steps.append(Step(text=f"Then see to {counted(left, f'more {NOUNS[severity]}')} below."))
     if report.case.guesses:
         wrong = list(dict.fromkeys(guess.override for guess in report.case.guesses))
         taken = ", ".join(f"{guess.what} {guess.value}" for guess in report.case.guesses[:4])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from doctor_reports.pictures import Heat, Rows, facts, pictures, shown
+from doctor_reports.pictures import Heat, Rows, brief, facts, pictures, shown
 
 
 def only(evidence: dict[str, object]) -> Rows | Heat:
@@ -38,7 +38,7 @@ def test_counts_by_name_are_bars_largest_first() -> None:
 def test_of_many_bars_the_largest_and_the_smallest_stay_and_the_rest_is_counted() -> None:
     picture = only({"class_rows": {f"c{number}": number for number in range(100)}})
     assert isinstance(picture, Rows)
-    assert (len(picture.rows), picture.more) == (12, 88)
+    assert (len(picture.rows), picture.more) == (14, 86)
     assert picture.rows[-1].label == "c0"
 
 
@@ -134,6 +134,11 @@ def test_what_cannot_be_drawn_is_not(evidence: dict[str, object]) -> None:
 @pytest.mark.parametrize("nothing", [{"missing_share": None, "max_share": 0.3}, {"a": {"x": None, "y": 1}}])
 def test_what_is_undefined_is_not_drawn_as_zero(nothing: dict[str, object]) -> None:
     assert pictures(nothing) == []
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.38268, "0.383"), (0.9996, "0.9996"), (1.0, "1"), (-0.01223, "-0.0122")])
+def test_beside_a_picture_stand_three_digits_but_never_a_false_one(value: float, text: str) -> None:
+    assert brief(value, "score") == text
 
 
 def test_zeros_alone_do_not_break_the_scale() -> None:

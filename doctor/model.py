@@ -246,6 +246,7 @@ class SubjectSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: str
     rows: int | None = None
     columns: int | None = None
+    files: int | None = None
     splits: dict[str, int] = {}
     roles: dict[str, Any] = {}
 

@@ -1,5 +1,6 @@
 """A visit: the subjects found at the given paths, with what was declared and what was guessed about them."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from doctor.evidence.roles import Roles
 from doctor.model import CaseSummary, Declared, Guess, Problem, Sampling, SubjectSummary
 from doctor.settings import Settings
 from doctor.subjects.layout import open_tables
+from doctor.subjects.pipeline import Pipeline
+from doctor.subjects.source import Source, is_source, open_source
 from doctor.subjects.table import Engine, Table
 
 
@@ -57,6 +60,7 @@ class Case:
                     roles=known.as_given() if known else {},
                 )
             )
+        subjects += [subject.summary() for subject in self.others if isinstance(subject, (Source, Pipeline))]
         return CaseSummary(path=self.shown, subjects=subjects, guesses=guesses, problems=list(self.problems))
 
 
@@ -90,12 +94,22 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         )
         tables: list[Table] = []
         problems: list[Problem] = []
+        source, unread = open_source(paths)
+        pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         for path in paths:
+            if path.is_file() and is_source(path):
+                continue
             found, trouble = open_tables(engine, path, declared, settings.split, settings.split_column)
             tables += found
             problems += trouble
-        if not tables and not problems:
-            raise UsageError(f"{paths[0]}: no table found here (looked for CSV, TSV, Parquet, JSONL, Arrow, Feather)")
-        yield Case(shown=" ".join(map(str, paths)), tables=tuple(tables), problems=tuple(problems))
+        problems += unread
+        others = tuple(subject for subject in (source, pipeline) if subject is not None)
+        if not tables and not problems and not others:
+            raise UsageError(
+                f"{paths[0]}: neither a table nor code found here (looked for CSV, TSV, Parquet, JSONL, Arrow, Feather,"
+                " Python, notebooks)"
+            )
+        shown = shlex.join(map(str, paths)) or settings.pipeline or ""
+        yield Case(shown=shown, tables=tuple(tables), others=others, problems=tuple(problems))
     finally:
         engine.close()

@@ -15,14 +15,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any, Protocol
 
 import msgspec
 
 from doctor.case import Case
-from doctor.errors import DoctorError, NotApplicable, Unavailable, UsageError
+from doctor.errors import BudgetSpent, DoctorError, NotApplicable, Unavailable, UsageError
 from doctor.model import (
     About,
     Check,
@@ -36,7 +36,7 @@ from doctor.model import (
     fingerprint,
     printable,
 )
-from doctor.settings import Settings, Suppression
+from doctor.settings import Settings, Suppression, as_options
 from doctor.version import VERSION
 
 MIN_COLUMNS_TO_COLLAPSE = 5
@@ -100,22 +100,35 @@ def load_checks() -> tuple[LoadedCheck, ...]:
     """
     found: dict[str, LoadedCheck] = {}
     for point in sorted(entry_points(group="doctor.checks"), key=lambda point: (point.name, point.value)):
-        for module in _modules(point.load()):
+        for module in _modules(point):
             if isinstance(getattr(module, "CHECK", None), Check):
                 loaded = read_check(module)
-                if loaded.id in found:
-                    raise DoctorError(f"two checks are called {loaded.id}; the second is {module.__name__}")
-                found[loaded.id] = loaded
+                rival = found.setdefault(loaded.id, loaded)
+                if rival.examine is not loaded.examine:
+                    both = f"{rival.examine.__module__} and {module.__name__}"
+                    raise DoctorError(f"two checks are called {loaded.id}: {both}")
     if not found:
         raise DoctorError("no check is installed: the entry-point group 'doctor.checks' is empty")
     return tuple(found[id] for id in sorted(found))
 
 
 def read_check(module: ModuleType) -> LoadedCheck:
-    """Read a check's declaration out of its module."""
-    examine = module.examine
-    signature = inspect.signature(examine)
-    hints = typing.get_type_hints(examine)
+    """Read a check's declaration out of its module.
+
+    Raises
+    ------
+    DoctorError
+        When it has no function `examine` whose every parameter has a type.
+    """
+    try:
+        examine = module.examine
+        signature = inspect.signature(examine)
+        hints = typing.get_type_hints(examine)
+        untyped = [name for name in signature.parameters if name not in hints]
+    except (AttributeError, NameError, TypeError) as error:
+        raise DoctorError(f"{module.__name__} is no check: {error}") from error
+    if untyped:
+        raise DoctorError(f"{module.__name__} is no check: examine gives no type for {', '.join(untyped)}")
     positional = [
         name for name, parameter in signature.parameters.items() if parameter.kind is not parameter.KEYWORD_ONLY
     ]
@@ -129,11 +142,18 @@ def read_check(module: ModuleType) -> LoadedCheck:
     )
 
 
-def _modules(root: ModuleType) -> Iterator[ModuleType]:
-    yield root
-    if hasattr(root, "__path__"):
-        for info in pkgutil.walk_packages(root.__path__, f"{root.__name__}."):
-            yield importlib.import_module(info.name)
+def _modules(point: EntryPoint) -> Iterator[ModuleType]:
+    name = point.module
+    try:
+        root = importlib.import_module(name)
+        yield root
+        if hasattr(root, "__path__"):
+            for info in pkgutil.walk_packages(root.__path__, f"{root.__name__}."):
+                name = info.name
+                yield importlib.import_module(name)
+    except Exception as error:
+        owner = point.dist.name if point.dist else point.name
+        raise DoctorError(f"checks of {owner}: {name} does not load: {type(error).__name__}: {error}") from error
 
 
 def choose(checks: Sequence[LoadedCheck], settings: Settings) -> tuple[LoadedCheck, ...]:
@@ -186,7 +206,9 @@ def thresholds_for(loaded: LoadedCheck, settings: Settings) -> dict[str, Any]:
         try:
             values[name] = msgspec.convert(given, wanted, strict=False)
         except msgspec.ValidationError as error:
-            raise UsageError(f"{loaded.id}.{name}: {given!r} is not a {getattr(wanted, '__name__', wanted)}") from error
+            raise UsageError(
+                f"{loaded.id}.{name}: {given!r} is not of type {getattr(wanted, '__name__', wanted)}"
+            ) from error
     return values
 
 
@@ -260,17 +282,22 @@ class Measurements:
             parts = [self.get(part, scope) for part in ingredients(wanted)]
         except Exception as error:
             return error
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            self.skipped[wanted.__name__] = "the time budget was spent"
-            return Unavailable(f"{wanted.__name__} was not measured: the time budget was spent")
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            return self._skip(wanted)
         self._observer.measuring(wanted.__name__, scope.path)
         begin = time.monotonic()
         try:
             return wanted.measure(*parts)  # type: ignore[attr-defined]  # guarded by hasattr above
+        except BudgetSpent:
+            return self._skip(wanted)
         except Exception as error:
             return error.with_traceback(error.__traceback__)
         finally:
             self.seconds[wanted.__name__] += time.monotonic() - begin
+
+    def _skip(self, wanted: type) -> Unavailable:
+        self.skipped[wanted.__name__] = str(BudgetSpent())
+        return Unavailable(f"{wanted.__name__} was not measured: {BudgetSpent()}")
 
 
 @cache
@@ -320,6 +347,8 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
     check_settings(every, settings)
     chosen = sorted(choose(every, settings), key=lambda check: (sum(map(cost, check.evidence)), check.id))
     deadline = begin + settings.budget if settings.budget is not None else None
+    for table in case.tables:
+        table.engine.deadline = deadline
     measurements = Measurements(observer, deadline)
     observer.planned(sum(1 for part in _all_evidence(chosen)) * max(1, len(case.tables)))
 
@@ -333,7 +362,12 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
     observer.finished()
     outcomes = Counter(examination.outcome.value for examination in examinations)
     return Report(
-        doctor=About(version=VERSION, sample_seed=settings.sample_seed, sample_rows=settings.sample_rows),
+        doctor=About(
+            version=VERSION,
+            sample_seed=settings.sample_seed,
+            sample_rows=settings.sample_rows,
+            repeat=as_options(settings),
+        ),
         case=case.summary(lambda wanted, table: measurements.had(wanted, _table_scope(case, table, settings))),
         findings=sorted(findings, key=_order),
         examinations=sorted(examinations, key=lambda examination: (examination.check, examination.subject)),
@@ -343,6 +377,7 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
             measured_seconds={name: round(seconds, 3) for name, seconds in measurements.seconds.items()},
             seconds=round(time.monotonic() - begin, 3),
         ),
+        manuals={check.id: check.manual for check in every if check.id in {finding.check for finding in findings}},
     )
 
 

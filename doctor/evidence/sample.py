@@ -53,7 +53,7 @@ class Sample(Struct, frozen=True, kw_only=True):
         query = query.order_by(exp.column("__doctor_key"), sql.column(sql.ROW)).limit(limit)
         answer = table.engine.arrays(query)
         return cls(
-            columns={column.name: _values(answer[column.name], column) for column in table.columns},
+            columns={column.name: coded(answer[column.name], column) for column in table.columns},
             split=np.asarray(answer[sql.SPLIT], dtype=object),
             row=np.asarray(answer[sql.ROW]),
             key=np.asarray(answer["__doctor_key"]),
@@ -61,7 +61,8 @@ class Sample(Struct, frozen=True, kw_only=True):
         )
 
 
-def _values(raw: Array, column: Column) -> Array:
+def coded(raw: Array, column: Column) -> Array:
+    """Code a column of an answer as `Sample.columns` says."""
     missing = np.ma.getmaskarray(raw)
     data = np.ma.getdata(raw)
     if column.kind in (Kind.TEXT, Kind.OTHER):

@@ -12,6 +12,7 @@ __all__ = [
     "Expression",
     "Select",
     "call",
+    "cast_text",
     "column",
     "count_if",
     "literal",
@@ -78,3 +79,8 @@ def row_hash(parts: Iterable[Expression]) -> Expression:
 def text(statement: Expression) -> str:
     """Write a statement in the dialect of the embedded engine."""
     return statement.sql(dialect="duckdb")
+
+
+def cast_text(expression: Expression) -> Expression:
+    """Write a value as text."""
+    return exp.cast(expression, "text")

@@ -1,0 +1,1 @@
+"""Labels that cannot be trusted or learned from."""

@@ -97,10 +97,11 @@ class NearRows(Struct, frozen=True, kw_only=True):
 def _closeness(table: Table, hashes: RowHashes, sample: Sample) -> dict[str, float]:
     """Return the tolerance of each column whose values are many and numbers."""
     found = {}
+    once = np.unique(sample.key, return_index=True)[1]
     for name in hashes.features:
         if not table.column(name).numeric:
             continue
-        values = sample.columns[name]
+        values = sample.columns[name][once]
         values = values[np.isfinite(values)]
         if len(np.unique(values)) < MIN_LEVELS:
             continue

@@ -14,12 +14,12 @@ from doctor.evidence.one_feature import (
     predict_monotone,
     predict_quantity,
 )
-from doctor.evidence.profile import Profile
+from doctor.evidence.profile import ColumnProfile, Profile
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
 from doctor.evidence.significance import ONE_SIDED_95, binomial_upper_tail, false_discovery, wilson_upper
 from doctor.evidence.targets import Target, Task, as_numbers, mid_ranks
-from doctor.subjects.table import Column, Kind, Table
+from doctor.subjects.table import Kind, Table
 
 MIN_NOTED_BOUND = 0.90
 """Views below it are noted only where they are the feature's best."""
@@ -104,10 +104,11 @@ class Associations(Struct, frozen=True, kw_only=True):
         fold = folds_of(sample.key[target.rows])
         told = {target.name, *roles.annotators, *roles.group}
         columns = [column for column in table.columns if column.name not in told]
+        facts = {known.name: known for known in profile.columns}
         best: list[Association] = []
         for column in columns:
             values = sample.columns[column.name][target.rows]
-            serial = is_serial(profile, column, values, table.rows)
+            serial = is_serial(facts[column.name], values, table.rows)
             if serial and target.task is Task.CLASSIFICATION:
                 continue
             timely = column.kind is Kind.TIME or column.name == roles.time
@@ -131,11 +132,10 @@ def _reach(target: Target) -> float:
     return max(0.0, 1 - wilson_upper(0, rows) * rows / hardest)
 
 
-def is_serial(profile: Profile, column: Column, values: Array, rows: int) -> bool:
+def is_serial(facts: ColumnProfile, values: Array, rows: int) -> bool:
     """Whether a column counts the rows: unique whole numbers without wide gaps. In a sequence neighbours are alike."""
-    if column.kind is not Kind.INTEGER or len(values) < 2:
+    if facts.kind is not Kind.INTEGER or len(values) < 2:
         return False
-    facts = profile[column.name]
     if not isinstance(facts.minimum, int) or not isinstance(facts.maximum, int):
         return False
     return facts.maximum - facts.minimum < 1.2 * rows and len(np.unique(values)) == len(values)

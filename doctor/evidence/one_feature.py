@@ -129,11 +129,14 @@ def predict_class(feature: Feature, classes: Array, fold: Array, class_count: in
     for test, train, low, high in _windows(feature, fold, lumped_from):
         known = truth[train]
         votes = np.empty((class_count, len(low)))
-        for number in range(class_count):
+        votes[0] = high - low
+        # One vote is spread over the classes as they are distributed, for windows with no row or a tie.
+        shares = np.bincount(known, minlength=class_count) / max(1, len(known))
+        for number in range(1, class_count):
             running = np.concatenate(([0], np.cumsum(known == number)))
-            # One vote is spread over the classes as they are distributed, for windows with no row or a tie.
-            votes[number] = running[high] - running[low] + running[-1] / max(1, len(known))
-        predicted[test] = np.argmax(votes, axis=0)
+            votes[number] = running[high] - running[low]
+            votes[0] -= votes[number]
+        predicted[test] = np.argmax(votes + shares[:, None], axis=0)
     answer = np.empty_like(predicted)
     answer[feature.order] = predicted
     return answer

@@ -1,16 +1,19 @@
 """A visit: the subjects found at the given paths, with what was declared and what was guessed about them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-from doctor.errors import NoVerdict, UsageError
+from doctor.errors import UsageError
 from doctor.evidence.roles import Roles
 from doctor.model import CaseSummary, Declared, Guess, Problem, Sampling, SubjectSummary
 from doctor.settings import Settings
 from doctor.subjects.layout import open_tables
+from doctor.subjects.pipeline import Pipeline
+from doctor.subjects.source import Source, is_source, open_source
 from doctor.subjects.table import Engine, Table
 
 
@@ -35,22 +38,18 @@ class Case:
 
     def singles(self, settings: Settings) -> dict[type, object]:
         """Return what every check of this case shares, by type."""
-        sampling = Sampling(seed=settings.sample_seed, rows=settings.sample_rows)
-        return {Sampling: sampling} | {type(subject): subject for subject in self.others}
+        return {Sampling: _sampling(settings.sample_seed, settings.sample_rows)} | {
+            type(subject): subject for subject in self.others
+        }
 
-    def summary(self, ask: Callable[[type[Roles], Table], Roles]) -> CaseSummary:
-        """Describe the case; `ask` gives the roles of a table's columns."""
+    def summary(self, ask: Callable[[type[Roles], Table], Roles | None]) -> CaseSummary:
+        """Describe the case; `ask` gives the roles of a table's columns where they are known."""
         subjects = []
         guesses: list[Guess] = []
         for table in self.tables:
             guesses += table.guesses
-            roles: Mapping[str, Any] = {}
-            try:
-                known = ask(Roles, table)
-                roles = known.as_given()
-                guesses += known.guesses
-            except NoVerdict:
-                pass
+            known = ask(Roles, table)
+            guesses += known.guesses if known else ()
             subjects.append(
                 SubjectSummary(
                     kind="table",
@@ -58,10 +57,17 @@ class Case:
                     rows=table.rows,
                     columns=len(table.columns),
                     splits=table.splits,
-                    roles=dict(roles),
+                    roles=known.as_given() if known else {},
                 )
             )
+        subjects += [subject.summary() for subject in self.others if isinstance(subject, (Source, Pipeline))]
         return CaseSummary(path=self.shown, subjects=subjects, guesses=guesses, problems=list(self.problems))
+
+
+@cache
+def _sampling(seed: int, rows: int) -> Sampling:
+    """Return the same object each time: evidence is kept by the identity of what it was measured from."""
+    return Sampling(seed=seed, rows=rows)
 
 
 @contextmanager
@@ -88,12 +94,22 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         )
         tables: list[Table] = []
         problems: list[Problem] = []
+        source, unread = open_source(paths)
+        pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         for path in paths:
+            if path.is_file() and is_source(path):
+                continue
             found, trouble = open_tables(engine, path, declared, settings.split, settings.split_column)
             tables += found
             problems += trouble
-        if not tables and not problems:
-            raise UsageError(f"{paths[0]}: no table found here (looked for CSV, TSV, Parquet, JSONL, Arrow, Feather)")
-        yield Case(shown=" ".join(map(str, paths)), tables=tuple(tables), problems=tuple(problems))
+        problems += unread
+        others = tuple(subject for subject in (source, pipeline) if subject is not None)
+        if not tables and not problems and not others:
+            raise UsageError(
+                f"{paths[0]}: neither a table nor code found here (looked for CSV, TSV, Parquet, JSONL, Arrow, Feather,"
+                " Python, notebooks)"
+            )
+        shown = shlex.join(map(str, paths)) or settings.pipeline or ""
+        yield Case(shown=shown, tables=tuple(tables), others=others, problems=tuple(problems))
     finally:
         engine.close()

@@ -2,7 +2,8 @@
 
 Checks are found through the entry-point group `doctor.checks`; nothing here knows one by name. A check's positional
 parameters are evidence, asked for by type; evidence asks the same way for other evidence and, in the end, for
-subjects. An evidence class has a class method `measure` and may state its `COST`, by which dear ones come last.
+subjects, as `X | None` where it can do without.
+An evidence class has a class method `measure` and may state its `COST`, by which dear ones come last.
 """
 
 import importlib
@@ -10,19 +11,20 @@ import inspect
 import pkgutil
 import time
 import traceback
+import types
 import typing
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any, Protocol
 
 import msgspec
 
 from doctor.case import Case
-from doctor.errors import DoctorError, NotApplicable, Unavailable, UsageError
+from doctor.errors import BudgetSpent, DoctorError, NotApplicable, Unavailable, UsageError
 from doctor.model import (
     About,
     Check,
@@ -36,7 +38,7 @@ from doctor.model import (
     fingerprint,
     printable,
 )
-from doctor.settings import Settings, Suppression
+from doctor.settings import Settings, Suppression, as_options
 from doctor.version import VERSION
 
 MIN_COLUMNS_TO_COLLAPSE = 5
@@ -100,22 +102,35 @@ def load_checks() -> tuple[LoadedCheck, ...]:
     """
     found: dict[str, LoadedCheck] = {}
     for point in sorted(entry_points(group="doctor.checks"), key=lambda point: (point.name, point.value)):
-        for module in _modules(point.load()):
+        for module in _modules(point):
             if isinstance(getattr(module, "CHECK", None), Check):
                 loaded = read_check(module)
-                if loaded.id in found:
-                    raise DoctorError(f"two checks are called {loaded.id}; the second is {module.__name__}")
-                found[loaded.id] = loaded
+                rival = found.setdefault(loaded.id, loaded)
+                if rival.examine is not loaded.examine:
+                    both = f"{rival.examine.__module__} and {module.__name__}"
+                    raise DoctorError(f"two checks are called {loaded.id}: {both}")
     if not found:
         raise DoctorError("no check is installed: the entry-point group 'doctor.checks' is empty")
     return tuple(found[id] for id in sorted(found))
 
 
 def read_check(module: ModuleType) -> LoadedCheck:
-    """Read a check's declaration out of its module."""
-    examine = module.examine
-    signature = inspect.signature(examine)
-    hints = typing.get_type_hints(examine)
+    """Read a check's declaration out of its module.
+
+    Raises
+    ------
+    DoctorError
+        When it has no function `examine` whose every parameter has a type.
+    """
+    try:
+        examine = module.examine
+        signature = inspect.signature(examine)
+        hints = typing.get_type_hints(examine)
+        untyped = [name for name in signature.parameters if name not in hints]
+    except (AttributeError, NameError, TypeError) as error:
+        raise DoctorError(f"{module.__name__} is no check: {error}") from error
+    if untyped:
+        raise DoctorError(f"{module.__name__} is no check: examine gives no type for {', '.join(untyped)}")
     positional = [
         name for name, parameter in signature.parameters.items() if parameter.kind is not parameter.KEYWORD_ONLY
     ]
@@ -129,11 +144,18 @@ def read_check(module: ModuleType) -> LoadedCheck:
     )
 
 
-def _modules(root: ModuleType) -> Iterator[ModuleType]:
-    yield root
-    if hasattr(root, "__path__"):
-        for info in pkgutil.walk_packages(root.__path__, f"{root.__name__}."):
-            yield importlib.import_module(info.name)
+def _modules(point: EntryPoint) -> Iterator[ModuleType]:
+    name = point.module
+    try:
+        root = importlib.import_module(name)
+        yield root
+        if hasattr(root, "__path__"):
+            for info in pkgutil.walk_packages(root.__path__, f"{root.__name__}."):
+                name = info.name
+                yield importlib.import_module(name)
+    except Exception as error:
+        owner = point.dist.name if point.dist else point.name
+        raise DoctorError(f"checks of {owner}: {name} does not load: {type(error).__name__}: {error}") from error
 
 
 def choose(checks: Sequence[LoadedCheck], settings: Settings) -> tuple[LoadedCheck, ...]:
@@ -186,7 +208,9 @@ def thresholds_for(loaded: LoadedCheck, settings: Settings) -> dict[str, Any]:
         try:
             values[name] = msgspec.convert(given, wanted, strict=False)
         except msgspec.ValidationError as error:
-            raise UsageError(f"{loaded.id}.{name}: {given!r} is not a {getattr(wanted, '__name__', wanted)}") from error
+            raise UsageError(
+                f"{loaded.id}.{name}: {given!r} is not of type {getattr(wanted, '__name__', wanted)}"
+            ) from error
     return values
 
 
@@ -231,6 +255,11 @@ class Measurements:
         NoVerdict
             When it cannot be had, with the reason; asked again, the same error is raised.
         """
+        if (needed := required(wanted)) is not wanted:
+            try:
+                return self.get(needed, scope)
+            except NotApplicable:
+                return None
         if wanted in scope.subjects:
             return scope.subjects[wanted]
         if not hasattr(wanted, "measure"):
@@ -246,22 +275,43 @@ class Measurements:
             raise kept
         return kept
 
+    def had(self, wanted: type, scope: Scope) -> Any:
+        """Return evidence, or None where it cannot be had; a misuse is still an error."""
+        try:
+            return self.get(wanted, scope)
+        except UsageError:
+            raise
+        except Exception:
+            return None
+
     def _measure(self, wanted: type, scope: Scope) -> Any:
         try:
             parts = [self.get(part, scope) for part in ingredients(wanted)]
         except Exception as error:
             return error
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            self.skipped[wanted.__name__] = "the time budget was spent"
-            return Unavailable(f"{wanted.__name__} was not measured: the time budget was spent")
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            return self._skip(wanted)
         self._observer.measuring(wanted.__name__, scope.path)
         begin = time.monotonic()
         try:
             return wanted.measure(*parts)  # type: ignore[attr-defined]  # guarded by hasattr above
+        except BudgetSpent:
+            return self._skip(wanted)
         except Exception as error:
             return error.with_traceback(error.__traceback__)
         finally:
             self.seconds[wanted.__name__] += time.monotonic() - begin
+
+    def _skip(self, wanted: type) -> Unavailable:
+        self.skipped[wanted.__name__] = str(BudgetSpent())
+        return Unavailable(f"{wanted.__name__} was not measured: {BudgetSpent()}")
+
+
+def required(wanted: Any) -> type:
+    """Return the type behind `X | None`, by which evidence is asked for that may not apply."""
+    parts = [part for part in typing.get_args(wanted) if part is not type(None)]
+    needed: type = parts[0] if isinstance(wanted, types.UnionType) else wanted
+    return needed
 
 
 @cache
@@ -275,6 +325,7 @@ def ingredients(evidence: type) -> tuple[type, ...]:
 @cache
 def roots(wanted: type) -> frozenset[type]:
     """Return the subject types on which something rests in the end."""
+    wanted = required(wanted)
     if not hasattr(wanted, "measure"):
         return frozenset({wanted})
     return frozenset().union(*(roots(part) for part in ingredients(wanted)))
@@ -283,6 +334,7 @@ def roots(wanted: type) -> frozenset[type]:
 @cache
 def cost(wanted: type) -> int:
     """Return how dear something is, its ingredients included; no unit, larger is dearer."""
+    wanted = required(wanted)
     if not hasattr(wanted, "measure"):
         return 0
     return int(getattr(wanted, "COST", 1)) + sum(cost(part) for part in ingredients(wanted))
@@ -311,6 +363,8 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
     check_settings(every, settings)
     chosen = sorted(choose(every, settings), key=lambda check: (sum(map(cost, check.evidence)), check.id))
     deadline = begin + settings.budget if settings.budget is not None else None
+    for table in case.tables:
+        table.engine.deadline = deadline
     measurements = Measurements(observer, deadline)
     observer.planned(sum(1 for part in _all_evidence(chosen)) * max(1, len(case.tables)))
 
@@ -324,8 +378,13 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
     observer.finished()
     outcomes = Counter(examination.outcome.value for examination in examinations)
     return Report(
-        doctor=About(version=VERSION, sample_seed=settings.sample_seed, sample_rows=settings.sample_rows),
-        case=case.summary(lambda role, table: measurements.get(role, _table_scope(case, table, settings))),
+        doctor=About(
+            version=VERSION,
+            sample_seed=settings.sample_seed,
+            sample_rows=settings.sample_rows,
+            repeat=as_options(settings),
+        ),
+        case=case.summary(lambda wanted, table: measurements.had(wanted, _table_scope(case, table, settings))),
         findings=sorted(findings, key=_order),
         examinations=sorted(examinations, key=lambda examination: (examination.check, examination.subject)),
         coverage=Coverage(
@@ -334,6 +393,7 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
             measured_seconds={name: round(seconds, 3) for name, seconds in measurements.seconds.items()},
             seconds=round(time.monotonic() - begin, 3),
         ),
+        manuals={check.id: check.manual for check in every if check.id in {finding.check for finding in findings}},
     )
 
 
@@ -341,7 +401,7 @@ def _all_evidence(checks: Iterable[LoadedCheck]) -> set[type]:
     wanted: set[type] = set()
     queue = [part for check in checks for part in check.evidence]
     while queue:
-        part = queue.pop()
+        part = required(queue.pop())
         if hasattr(part, "measure") and part not in wanted:
             wanted.add(part)
             queue += ingredients(part)

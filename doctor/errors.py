@@ -32,3 +32,10 @@ class NotApplicable(NoVerdict):
 
 class Unavailable(NoVerdict):
     """The question arises but cannot be answered (too few rows, budget spent)."""
+
+
+class BudgetSpent(Unavailable):
+    """The user's time budget ran out before the quantity was measured."""
+
+    def __init__(self) -> None:
+        super().__init__("the time budget was spent")

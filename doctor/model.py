@@ -81,17 +81,26 @@ class DropColumns(Repair, frozen=True, kw_only=True):
 
 
 class DropRows(Repair, frozen=True, kw_only=True):
-    """Remove rows: all copies but the first of each, in `split` or everywhere."""
+    """Remove rows: all copies but the first of each, in `split` or everywhere.
+
+    `duplicates_of` names the columns that must be equal, all where it is empty. Where `also_in` names a split, the rows
+    of `split` that have a copy there are removed instead.
+    """
 
     duplicates_of: tuple[str, ...] = ()
     split: str | None = None
+    also_in: str | None = None
 
 
 class Resplit(Repair, frozen=True, kw_only=True):
-    """Draw the splits anew: `by` is "group", "time" or "stratified", along `column`."""
+    """Draw the splits anew: `by` is "group", "time" or "stratified", along `column`.
+
+    Where `pattern` is given, the first group of that regular expression is taken instead of the whole value.
+    """
 
     by: str
     column: str | None = None
+    pattern: str = ""
 
 
 class Reweight(Repair, frozen=True, kw_only=True):
@@ -272,6 +281,7 @@ class SubjectSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: str
     rows: int | None = None
     columns: int | None = None
+    files: int | None = None
     splits: dict[str, int] = {}
     roles: dict[str, Any] = {}
 
@@ -317,6 +327,8 @@ class About(Struct, frozen=True, kw_only=True):
     version: str
     sample_seed: int
     sample_rows: int
+    repeat: tuple[str, ...] = ()
+    """Options, quoted for a shell, that make `doctor scan PATH` say it again."""
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
@@ -348,6 +360,8 @@ class Report(Struct, frozen=True, kw_only=True):
     examinations: list[Examination] = []
     coverage: Coverage = field(default_factory=Coverage)
     verifications: list[Verification] = []
+    manuals: dict[str, str] = {}
+    """The manual page of each check with findings, by its id."""
 
     def count(self, severity: Severity) -> int:
         """How many open findings there are of a severity."""

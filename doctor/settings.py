@@ -1,6 +1,7 @@
 """What the user asked for: the command line over `doctor.toml` or `[tool.doctor]`, over the defaults."""
 
 import datetime
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -13,6 +14,7 @@ from doctor.errors import UsageError
 from doctor.model import Finding, Severity
 
 FAIL_ON = ("error", "warning", "info", "never")
+MIN_SAMPLE_ROWS = 100
 
 
 class Suppression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,6 +75,22 @@ class Settings:
     origin: Path | None = None
 
 
+def as_options(settings: Settings) -> tuple[str, ...]:
+    """Return the options, quoted for a shell, that bring about what decides the findings of these settings."""
+    told = {"fail_on", "format", "thresholds", "suppressions", "origin"}
+    options: list[str] = []
+    for item in fields(Settings):
+        value = getattr(settings, item.name)
+        if item.name in told or (value == item.default and item.name != "sample_seed"):
+            continue
+        name = "--" + item.name.replace("_", "-")
+        joined = [",".join(value)] if item.name == "annotators" else value if isinstance(value, tuple) else [value]
+        options += [word for single in joined for word in (name, str(single))]
+    for check, thresholds in settings.thresholds.items():
+        options += [word for name, value in thresholds.items() for word in ("--set", f"{check}.{name}={value}")]
+    return tuple(map(shlex.quote, options))
+
+
 def settings_for(path: Path, given: Mapping[str, Any]) -> Settings:
     """Join the settings file that governs `path` with what was given on the command line.
 
@@ -97,10 +115,13 @@ def settings_for(path: Path, given: Mapping[str, Any]) -> Settings:
         thresholds.setdefault(id, {})[name] = value
     settings = Settings(**{**values, **asked}, thresholds=thresholds, origin=origin)
     if settings.fail_on not in FAIL_ON:
-        raise UsageError(f"fail-on: {settings.fail_on!r} is none of {', '.join(FAIL_ON)}")
-    if settings.sample_rows < 100:
-        raise UsageError(f"sample-rows: {settings.sample_rows} is less than 100, too few for any model")
-    return settings
+        wrong, said = "fail_on", f"fail-on: {settings.fail_on!r} is none of {', '.join(FAIL_ON)}"
+    elif settings.sample_rows < MIN_SAMPLE_ROWS:
+        wrong = "sample_rows"
+        said = f"sample-rows: {settings.sample_rows} is less than {MIN_SAMPLE_ROWS}, too few for any model"
+    else:
+        return settings
+    raise UsageError(said if wrong in asked else f"{origin}: {said}")
 
 
 def parse_threshold(text: str) -> tuple[str, str, str]:
@@ -148,6 +169,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _from_table(table: Mapping[str, Any], origin: Path) -> dict[str, Any]:
     known = {item.name: item for item in fields(Settings)} | {"set": None, "suppress": None}
     del known["origin"], known["thresholds"], known["suppressions"]
+    if "pipeline" in table:
+        raise UsageError(f"{origin}: pipeline runs code, so it is given on the command line only (--pipeline)")
+    del known["pipeline"]
     values: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")

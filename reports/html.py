@@ -1,8 +1,110 @@
-"""The report as one HTML file that opens from disk."""
+"""The report as one HTML file that opens from disk: no script, nothing fetched, everything escaped."""
 
-from doctor.model import Report
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from doctor.model import Finding, Outcome, Report, Severity, printable
+from doctor_reports import pictures, verdict
+from doctor_reports.masking import masked
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+TITLES = {Severity.ERROR: "Errors", Severity.WARNING: "Warnings", Severity.INFO: "Remarks"}
+MAX_UNFOLDED = 6
+"""Findings of one check that stand open; the rest of a long row is folded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """A part of a manual page: its heading, running text, and terms with their meaning."""
+
+    heading: str
+    text: str
+    terms: tuple[tuple[str, str], ...] = ()
 
 
 def render(report: Report, *, color: bool = False) -> str:
-    """Write the page."""
-    raise NotImplementedError
+    """Write the page; colours follow the reader's preference for dark or light, whatever `color` says."""
+    shown = masked(report)
+    open_findings = verdict.opened(shown)
+    return _template().render(
+        report=shown,
+        verdict=verdict,
+        sentence=re.sub(r"(?<=\d) ", "\N{NO-BREAK SPACE}", verdict.verdict(shown)),
+        tone=_tone(shown),
+        steps=verdict.next_steps(shown),
+        severities=[
+            (severity, TITLES[severity], groups)
+            for severity in Severity
+            if (groups := verdict.grouped(finding for finding in open_findings if finding.severity is severity))
+        ],
+        ignored=[finding for finding in shown.findings if finding.suppressed],
+        anchors=_anchors(shown.findings),
+        titles={finding.fingerprint: finding.message for finding in shown.findings},
+        verdicts={item.fingerprint: item.verdict for item in shown.verifications},
+        manuals={check: passages(page) for check, page in shown.manuals.items()},
+        outcomes=verdict.outcomes(shown),
+        Outcome=Outcome,
+        pictures=pictures.pictures,
+        facts=pictures.facts,
+        max_unfolded=MAX_UNFOLDED,
+    )
+
+
+def _tone(report: Report) -> str:
+    """Return the colour of the verdict."""
+    if report.count(Severity.ERROR):
+        return "error"
+    return "warning" if report.count(Severity.WARNING) or report.incomplete or not report.examinations else "calm"
+
+
+def _anchors(findings: list[Finding]) -> dict[int, str]:
+    """Name each finding by its fingerprint; should two share one, the later ones get a number."""
+    taken: dict[str, int] = {}
+    names = {}
+    for finding in findings:
+        number = taken[finding.fingerprint] = taken.get(finding.fingerprint, 0) + 1
+        names[id(finding)] = f"finding-{finding.fingerprint}" + (f"-{number}" if number > 1 else "")
+    return names
+
+
+def passages(manual: str) -> list[Passage]:
+    """Cut a manual page at its headings, which are the lines that are not indented and have indented text below."""
+    parts = re.split(r"^(\S[^\n]*)\n(?=[ \t]+\S)", manual.strip(), flags=re.MULTILINE)
+    lead = [Passage(heading="", text=" ".join(parts[0].split()))] if parts[0].strip() else []
+    return lead + [_passage(heading, body) for heading, body in zip(parts[1::2], parts[2::2], strict=True)]
+
+
+def _passage(heading: str, body: str) -> Passage:
+    pieces = re.split(r"^[ \t]+([a-z][a-z0-9_]*): ", body, flags=re.MULTILINE)
+    terms = tuple((name, " ".join(text.split())) for name, text in zip(pieces[1::2], pieces[2::2], strict=True))
+    return Passage(heading=heading, text=" ".join(pieces[0].split()), terms=terms)
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def clean(value: Any) -> Any:
+        return printable(value, limit=10_000) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    environment = Environment(
+        loader=PackageLoader("doctor_reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=clean,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    css = files("doctor_reports").joinpath("templates/report.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    environment.filters["id"] = id
+    environment.globals |= {"css": Markup(css), "css_hash": digest}  # noqa: S704 - our own file, not data
+    return environment.get_template("report.html.j2")

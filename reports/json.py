@@ -1,15 +1,16 @@
-"""The report as JSON, field for field as in `doctor.model.Report`."""
+"""The report as JSON, field for field as in `doctor.model.Report`, with secrets and personal data masked."""
 
 from typing import Any
 
 import msgspec
 
 from doctor.model import Report
+from doctor_reports.masking import masked
 
 
 def render(report: Report, *, color: bool = False) -> str:
-    """Write the report as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+    """Write the report as indented JSON; what is not a finite number becomes null."""
+    return msgspec.json.format(msgspec.json.encode(masked(report)), indent=2).decode() + "\n"
 
 
 def schema() -> dict[str, Any]:

@@ -1,66 +1,160 @@
-"""The report for a terminal: findings gravest first, then what was and was not examined."""
+"""The report for a terminal: what was taken for granted, findings gravest first, then the verdict and what is open."""
 
-import io
+import os
+import shutil
+import unicodedata
+from collections.abc import Iterator, Sequence
 
-from rich.console import Console
-from rich.markup import escape
+from doctor.model import Finding, Outcome, Report, Safety, Severity, printable
+from doctor_reports import verdict
+from doctor_reports.masking import masked
 
-from doctor.model import Finding, Outcome, Report, Severity, printable
-
-COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+PAPER_WIDTH = 100
+MIN_WIDTH, MAX_WIDTH = 40, 120
+INDENT = 9
+RED, YELLOW, CYAN, BOLD, DIM = "1;31", "33", "36", "1", "2"
+COLORS = {Severity.ERROR: RED, Severity.WARNING: YELLOW, Severity.INFO: CYAN}
+SAFETY = {Safety.SAFE: "safe", Safety.UNSAFE: "unsafe, look first", Safety.MANUAL: "by hand"}
 
 
 def render(report: Report, *, color: bool = False) -> str:
-    """Write the report as text, with colours where asked."""
-    stream = io.StringIO()
-    console = Console(
-        file=stream,
-        force_terminal=color,
-        no_color=not color,
-        highlight=False,
-        width=None if color else 120,
-        soft_wrap=True,
-    )
-    _case(console, report)
-    for severity in Severity:
-        for finding in report.findings:
-            if finding.severity is severity and not finding.suppressed:
-                _finding(console, finding)
-    _closing(console, report)
-    return stream.getvalue()
+    """Write the report as text.
+
+    Parameters
+    ----------
+    report : Report
+        What was found.
+    color : bool
+        Whether this goes to a terminal: fits its width and, unless NO_COLOR is set or it is a dumb one, is coloured.
+
+    Returns
+    -------
+    str
+        Lines of at most 100 characters where it does not go to a terminal; only a longer word makes a longer line.
+        There is no escape sequence but our own colours.
+    """
+    width = min(max(shutil.get_terminal_size((PAPER_WIDTH, 24)).columns, MIN_WIDTH), MAX_WIDTH)
+    plain = not color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    page = _Page(width if color else PAPER_WIDTH, plain)
+    shown = masked(report)
+    return "\n".join((*page.subjects(shown), *page.findings(shown), *page.closing(shown))) + "\n"
 
 
-def _case(console: Console, report: Report) -> None:
-    for subject in report.case.subjects:
-        splits = ", ".join(f"{name} {rows:,}" for name, rows in subject.splits.items() if name != "all")
-        console.print(
-            f"{escape(printable(subject.path))}: {subject.rows:,} rows × {subject.columns:,} columns"
-            + (f" ({splits})" if splits else "")
-        )
-    for guess in report.case.guesses:
-        console.print(
-            escape(f"  {guess.what}: {printable(guess.value)}, by {guess.because} (else: {guess.override})"),
-            style="dim",
-        )
-    for problem in report.case.problems:
-        console.print(f"  cannot read {escape(str(problem))}", style="bold red")
-    console.print()
+def cells(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(unicodedata.combining(letter) != 0 for letter in text)
 
 
-def _finding(console: Console, finding: Finding) -> None:
-    console.print(
-        f"[{COLORS[finding.severity]}]{finding.severity.value:7}[/] {escape(finding.message)}  [dim]{finding.check}[/]"
-    )
-    if finding.repair and finding.repair.summary:
-        console.print(f"        → {escape(printable(finding.repair.summary))}")
+def wrapped(text: str, width: int, *, first: str | None = None, indent: int = 0) -> list[str]:
+    """Break between words, never inside one, so that what is longer than a line can still be copied."""
+    lines = [" " * indent if first is None else first]
+    empty = True
+    for word in printable(text).split():
+        if not empty and cells(lines[-1]) + 1 + cells(word) > width:
+            lines.append(" " * indent)
+            empty = True
+        lines[-1] += word if empty else f" {word}"
+        empty = False
+    return lines
 
 
-def _closing(console: Console, report: Report) -> None:
-    counts = ", ".join(f"{report.count(severity)} {severity.value}" for severity in Severity)
-    outcomes = ", ".join(f"{count} {name}" for name, count in report.coverage.outcomes.items() if count)
-    console.print(f"\n{counts}. Examinations: {outcomes}. {report.coverage.seconds:.1f} s")
-    for examination in report.examinations:
-        if examination.outcome in (Outcome.CRASHED, Outcome.UNAVAILABLE):
-            console.print(
-                f"  {examination.check}: {examination.outcome.value}: {escape(examination.reason)}", style="dim"
+class _Page:
+    def __init__(self, width: int, plain: bool) -> None:
+        self._width = width
+        self._plain = plain
+
+    def _ink(self, style: str, text: str) -> str:
+        return text if self._plain or not text else f"\x1b[{style}m{text}\x1b[0m"
+
+    def _paragraph(self, text: str, *, style: str = "", first: str | None = None, indent: int = 0) -> Iterator[str]:
+        for line in wrapped(text, self._width, first=first, indent=indent):
+            yield self._ink(style, line) if style else line
+
+    def _table(self, rows: Sequence[tuple[str, str]], *, style: str = DIM) -> Iterator[str]:
+        """Set pairs in two columns, the right one wrapped; one under the other where there is no room."""
+        left = max((cells(printable(name)) for name, _ in rows), default=0)
+        narrow = left > self._width // 3
+        for name, text in rows:
+            shown = printable(name)
+            if narrow:
+                yield self._ink(style, f"  {shown}")
+            lead = " " * 4 if narrow else f"  {shown}{' ' * (left - cells(shown))}  "
+            yield from self._paragraph(text, style=style, first=lead, indent=len(lead) if narrow else left + 4)
+
+    def subjects(self, report: Report) -> Iterator[str]:
+        """Say what was opened, what was taken for what and what could not be read."""
+        for subject in report.case.subjects:
+            yield from self._paragraph(f"{subject.path}: {verdict.size(subject)}", style=BOLD, first="", indent=2)
+        for problem in report.case.problems:
+            yield from self._paragraph(f"cannot read {problem}", style=RED, first="", indent=2)
+        if report.case.guesses:
+            yield self._ink(DIM, "Taken for granted:")
+            several = len(report.case.subjects) > 1
+            yield from self._table(
+                [
+                    (
+                        g.what,
+                        f"{g.value}, by {g.because} (else {g.override})" + (f", in {g.subject}" if several else ""),
+                    )
+                    for g in report.case.guesses
+                ]
             )
+        yield ""
+
+    def findings(self, report: Report) -> Iterator[str]:
+        """List all that was found, the findings of a check side by side."""
+        several = len(report.case.subjects) > 1
+        for group in verdict.grouped(verdict.opened(report)):
+            for finding in group.findings:
+                yield from self._finding(finding, several)
+            yield ""
+
+    def _finding(self, finding: Finding, several: bool) -> Iterator[str]:
+        word = finding.severity.value
+        lines = wrapped(finding.message, self._width, first=f"{word:{INDENT}}", indent=INDENT)
+        fits = cells(lines[-1]) + 2 + len(finding.check) <= self._width
+        lines[0] = self._ink(COLORS[finding.severity], word) + lines[0][len(word) :]
+        check = self._ink(DIM, printable(finding.check))
+        if fits:
+            lines[-1] += f"  {check}"
+        else:
+            lines.append(" " * INDENT + check)
+        yield from lines
+        places = verdict.where(finding.at, path=several)
+        if places:
+            yield from self._paragraph(f"at {', '.join(places)}", style=DIM, indent=INDENT)
+        if finding.repair and finding.repair.summary:
+            text = f"→ {finding.repair.summary} ({SAFETY[finding.repair.safety]})"
+            yield from self._paragraph(text, first=" " * INDENT, indent=INDENT + 2)
+
+    def closing(self, report: Report) -> Iterator[str]:
+        """Give the verdict, count the six outcomes, and say what stayed open and why."""
+        bad = report.count(Severity.ERROR) > 0 or report.incomplete
+        sentences = f"{verdict.verdict(report)} {verdict.aside(report)}"
+        yield from self._paragraph(sentences, style=RED if bad else BOLD)
+        yield from self._paragraph(self._counts(report))
+        open_questions = [(e.check, f"{self._ending(e.outcome)}: {e.reason}") for e in verdict.undecided(report)]
+        ignored = [(f.check, f"ignored: {f.message} (reason: {f.suppressed})") for f in report.findings if f.suppressed]
+        yield from self._table(open_questions + ignored)
+        found = verdict.opened(report)
+        if found:
+            yield ""
+            yield from self._hints(report, found[0].check)
+
+    @staticmethod
+    def _ending(outcome: Outcome) -> str:
+        return "crashed" if outcome is Outcome.CRASHED else "could not tell"
+
+    @staticmethod
+    def _counts(report: Report) -> str:
+        counts = verdict.outcomes(report)
+        total = verdict.counted(sum(counts.values()), verdict.examinations_noun(report))
+        each = ", ".join(f"{count:,} {verdict.OUTCOME_WORDS[outcome]}" for outcome, count in counts.items())
+        return f"{total} in {report.coverage.seconds:.1f} s (seed {report.doctor.sample_seed}): {each}."
+
+    def _hints(self, report: Report, check: str) -> Iterator[str]:
+        yield from self._paragraph(f"doctor explain {check}", first="What it means:  ", indent=16)
+        yield from self._paragraph(
+            f"{verdict.repeat(report)} --output report.html", first="With pictures:  ", indent=16
+        )

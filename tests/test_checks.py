@@ -53,5 +53,10 @@ def test_a_check_only_judges(check: LoadedCheck) -> None:
 
 
 @every_check
+def test_nothing_is_left_to_fill_in(check: LoadedCheck) -> None:
+    assert "TODO" not in Path(inspect.getfile(check.examine)).read_text("utf-8")
+
+
+@every_check
 def test_a_check_stays_readable(check: LoadedCheck) -> None:
     assert len(Path(inspect.getfile(check.examine)).read_text("utf-8").splitlines()) <= 180

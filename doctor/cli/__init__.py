@@ -1,6 +1,7 @@
 """The command `doctor`, one module per verb; a verb is imported when it is called."""
 
 import importlib
+import os
 import sys
 
 import click
@@ -63,4 +64,19 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         status = EXIT_HEALTHY
+    except Exception as error:
+        if os.environ.get("DOCTOR_DEBUG"):
+            raise
+        click.echo(f"doctor: {_fault(error)}; DOCTOR_DEBUG=1 shows more", err=True)
+        status = EXIT_INCOMPLETE
     sys.exit(status)
+
+
+def _fault(error: Exception) -> str:
+    import traceback
+
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(str(error).split())
+    return (
+        f"a fault of doctor itself: {type(error).__name__}: {text} (at {frame.name}, {frame.filename}:{frame.lineno})"
+    )

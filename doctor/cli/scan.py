@@ -13,7 +13,7 @@ from doctor.settings import FAIL_ON, Settings, settings_for
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--target", metavar="COLUMN", help="The column to be predicted.")
 @click.option("--time", metavar="COLUMN", help="The column that says when a row happened.")
 @click.option(
@@ -56,13 +56,17 @@ def command(
     """Examine data sets and the code that trains on them.
 
     PATHS are files, or folders with CSV, TSV, Parquet, JSONL, Arrow or Feather files (plain, .gz, .zst), data sets
-    saved by the Hugging Face library, or source code.
+    saved by the Hugging Face library, or source code. With --pipeline there may be none.
 
     Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong use, 3 a check crashed or
     something could not be read.
     """
     given["annotators"] = tuple(filter(None, (given["annotators"] or "").split(",")))
-    settings = settings_for(paths[0], {**given, "format": format_ or _format_of(output), "set": set_})
+    if not paths and not given["pipeline"]:
+        raise click.UsageError("Missing argument 'PATHS...'; only --pipeline does without.")
+    settings = settings_for(
+        paths[0] if paths else Path(), {**given, "format": format_ or _format_of(output), "set": set_}
+    )
     render = _renderer(settings.format)
     from doctor.case import open_case
     from doctor.cli.progress import progress

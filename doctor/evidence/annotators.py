@@ -74,25 +74,20 @@ def label_text(column: Column) -> sql.Expression:
 
 
 def _declared(table: Table) -> AnnotatorRoles:
-    given, names = table.declared.annotators, [column.name for column in table.columns]
-    wanted = [("annotators", name) for name in given]
-    wanted += [("item", table.declared.item)] if table.declared.item else []
-    for option, name in wanted:
-        if name not in names:
-            listed = ", ".join(sorted(names)[:20])
-            raise UsageError(f"{table.shown}: no column {name!r} for --{option}; columns: {listed}")
+    told = table.declared
+    given = tuple(map(table.resolve, told.annotators))
+    declared_item = table.resolve(told.item) if told.item else None
+    declared_label = table.resolve(told.target) if told.target else None
     if len(set(given)) != len(given):
         raise UsageError(f"{table.shown}: --annotators names a column twice")
     if len(given) > 1:
         layout = "counts" if _are_counts(table, given) else "wide"
-        return AnnotatorRoles(given, table.declared.item, None, layout, None)
-    item = table.declared.item or _only(table, ITEM_NAMES, given)
-    label = table.declared.target or _only(table, LABEL_NAMES, (*given, item or ""))
+        return AnnotatorRoles(given, declared_item, None, layout, None)
+    item = declared_item or _only(table, ITEM_NAMES, given)
+    label = declared_label or _only(table, LABEL_NAMES, (*given, item or ""))
     if item is None or label is None:
         missing = "--item COLUMN" if item is None else "--target COLUMN"
         raise UsageError(f"{table.shown}: one row per annotation, by {given[0]!r}, also needs {missing}")
-    if label not in names:
-        raise UsageError(f"{table.shown}: no column {label!r} to be the label")
     return AnnotatorRoles(given, item, label, "long", None)
 
 

@@ -1,20 +1,61 @@
 """What each column is for: target, time, groups, annotators. Declared by the user, else inferred and said so."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
 
-from doctor.errors import UsageError
 from doctor.evidence.annotators import infer_annotators
-from doctor.evidence.profile import Profile
+from doctor.evidence.profile import ColumnProfile, Profile, Semantic
 from doctor.model import Guess
-from doctor.subjects.table import Table
+from doctor.subjects.table import Kind, Table
 
-TARGET_NAMES = ("target", "label", "labels", "class", "y", "outcome")
+TARGET_NAMES = ("target", "label", "labels", "y")
+LAST_TARGET_NAMES = ("class", "outcome", "diagnosis", "category", "species", "default", "churn", "survived", "response")
+"""Names that are also features' names; believed only where the column is the last one."""
+TIME_NAMES = ("timestamp", "datetime", "date", "time", "created_at", "event_time", "ts")
+ENTITIES = [
+    "account",
+    "author",
+    "client",
+    "customer",
+    "device",
+    "donor",
+    "driver",
+    "employee",
+    "entity",
+    "group",
+    "household",
+    "individual",
+    "member",
+    "mouse",
+    "owner",
+    "participant",
+    "patient",
+    "person",
+    "player",
+    "session",
+    "speaker",
+    "student",
+    "subject",
+    "user",
+    "visitor",
+    "worker",
+    "writer",
+]
+MIN_GROUPS = 5
+MAX_GROUP_SHARE = 0.95
 
 
 class Roles(Struct, frozen=True, kw_only=True):
-    """The roles of a table's columns; None or empty where nobody knows."""
+    """The roles of a table's columns; None or empty where nobody knows.
+
+    Attributes
+    ----------
+    declared : frozenset of str
+        The names of those roles that the user gave; the others are guesses.
+    """
 
     target: str | None = None
     time: str | None = None
@@ -23,7 +64,6 @@ class Roles(Struct, frozen=True, kw_only=True):
     item: str | None = None
     scale: str | None = None
     declared: frozenset[str] = frozenset()
-    """The names of those roles that the user gave."""
     guesses: tuple[Guess, ...] = ()
 
     def as_given(self) -> dict[str, Any]:
@@ -33,38 +73,78 @@ class Roles(Struct, frozen=True, kw_only=True):
             "time": self.time,
             "group": list(self.group),
             "annotators": list(self.annotators),
+            "item": self.item,
         }
         return {name: value for name, value in roles.items() if value}
 
     @classmethod
     def measure(cls, table: Table, profile: Profile) -> "Roles":
-        """Take what was declared and infer the rest."""
-        names = {column.name for column in table.columns}
-        target = table.declared.target
-        if target is not None and target not in names:
-            raise UsageError(
-                f"{table.shown}: no column {target!r} to be the target; columns: {', '.join(sorted(names)[:20])}"
-            )
-        guesses = []
-        declared = set()
-        if target:
-            declared.add("target")
-        else:
-            target = next((name for name in names if name.lower() in TARGET_NAMES), None)
-            if target:
+        """Take what was declared and infer the rest.
+
+        Raises
+        ------
+        UsageError
+            When a declared column is not there.
+        """
+        told = table.declared
+        annotation = infer_annotators(table, profile)
+        roles: dict[str, Any] = {
+            "target": table.resolve(told.target) if told.target else annotation.label,
+            "time": table.resolve(told.time) if told.time else None,
+            "group": tuple(map(table.resolve, told.group)),
+            "annotators": annotation.annotators,
+            "item": annotation.item,
+        }
+        declared = frozenset(name for name in roles if getattr(told, name))
+        guesses = [annotation.guess] if annotation.guess else []
+        for role, infer in (("target", _target), ("time", _time), ("group", _group)):
+            if role in declared or roles[role]:
+                continue
+            found = infer(table, profile)
+            if found and found[0] not in (roles["target"], roles["time"], roles["item"], *roles["annotators"]):
+                roles[role] = (found[0],) if role == "group" else found[0]
                 guesses.append(
                     Guess(
-                        subject=table.shown, what="target", value=target, because="its name", override="--target COLUMN"
+                        subject=table.shown,
+                        what=role,
+                        value=found[0],
+                        because=found[1],
+                        override=f"--{role} COLUMN",
                     )
                 )
-        found = infer_annotators(table, profile)
-        if found.guess:
-            guesses.append(found.guess)
-        return cls(
-            target=target,
-            annotators=found.annotators,
-            item=found.item,
-            scale=table.declared.scale,
-            declared=frozenset(declared),
-            guesses=tuple(guesses),
-        )
+        return cls(**roles, scale=told.scale, declared=declared, guesses=tuple(guesses))
+
+
+def _named(columns: Iterable[ColumnProfile], names: tuple[str, ...]) -> ColumnProfile | None:
+    by_name = {column.name.strip().lower(): column for column in columns}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def _target(table: Table, profile: Profile) -> tuple[str, str] | None:
+    named = _named(profile.columns, TARGET_NAMES) or _named(profile.columns[-1:], LAST_TARGET_NAMES)
+    if named:
+        return named.name, "its name"
+    if "train" in table.splits and "test" in table.splits:
+        kept = [column.name for column in table.columns if "test" not in column.splits]
+        if len(kept) == 1:
+            return kept[0], "the test split lacks it"
+    return None
+
+
+def _time(table: Table, profile: Profile) -> tuple[str, str] | None:
+    times = [column for column in profile.columns if column.kind is Kind.TIME and column.distinct > 1]
+    named = _named(times, TIME_NAMES)
+    if named:
+        return named.name, "its name and type"
+    return (times[0].name, "the only column of times") if len(times) == 1 else None
+
+
+def _group(table: Table, profile: Profile) -> tuple[str, str] | None:
+    """Find a column named for an entity, whose values repeat as an entity's do."""
+    for column in profile.columns:
+        words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", column.name)]
+        entity = any(word in ENTITIES for word in words) and (len(words) == 1 or words[-1] in ("id", "no", "number"))
+        repeats = column.distinct >= MIN_GROUPS and column.distinct_share <= MAX_GROUP_SHARE
+        if entity and repeats and column.semantic is not Semantic.MEASURE and column.kind is not Kind.TIME:
+            return column.name, "its name, and its values repeat"
+    return None

@@ -1,9 +1,13 @@
-"""A hash per row, computed and kept in the engine, so that joins across splits are joins there."""
+"""Hashes of every row, computed in one pass and kept in the engine, so that joins across splits are joins there."""
 
 from msgspec import Struct
 
+from doctor.evidence.keys import Keys
+from doctor.evidence.roles import Roles
 from doctor.subjects import sql
-from doctor.subjects.table import Table
+from doctor.subjects.table import Kind, Table
+
+BLANKS = " \t\n\r\u00a0"
 
 
 class RowHashes(Struct, frozen=True, kw_only=True):
@@ -12,15 +16,62 @@ class RowHashes(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     relation : str
-        A stored table with `row` (BIGINT, `sql.ROW` of the table), `split` and `row_hash` (UBIGINT, over all columns
-        with missing values as values).
+        A stored table with `row` (BIGINT, `sql.ROW` of the table), `split`, and as UBIGINT `row_hash` (all columns as
+        they are, missing ones as values), `feature_hash` (see `features`; text without case and blanks
+        around it, but for prose) and `label_hash` (the target, also without final dots).
+    features : tuple of str
+        The columns under `feature_hash`: those that every split has, without the target and without what names rows or
+        entities.
+    prose : frozenset of str
+        Those of them that hold sentences.
+    ids : tuple of str
+        What was left out because it names rows or entities.
     """
 
     relation: str
+    features: tuple[str, ...]
+    prose: frozenset[str]
+    ids: tuple[str, ...]
 
     @classmethod
-    def measure(cls, table: Table) -> "RowHashes":
+    def measure(cls, table: Table, roles: Roles, keys: Keys) -> "RowHashes":
         """Read the table once and store a few bytes per row."""
-        every = sql.row_hash([sql.column(column.name) for column in table.columns])
-        wanted = (sql.column(sql.ROW).as_("row"), sql.column(sql.SPLIT).as_("split"), every.as_("row_hash"))
-        return cls(relation=table.engine.keep("hashes", table.select(*wanted)))
+        shared = [column for column in table.columns if set(column.splits) == set(table.splits)]
+        features = [column for column in shared if column.name != roles.target and column.name not in keys.names]
+        features = features or [column for column in shared if column.name != roles.target] or list(table.columns)
+        prose = frozenset(name for name, shape in keys.shapes.items() if shape.prose)
+        folded = [column for column in features if column.kind is Kind.TEXT and column.name not in prose]
+        plain = [column for column in features if column not in folded]
+        # What both hashes have in common is hashed once; the engine sees that the two expressions are the same.
+        common = sql.row_hash([sql.column(column.name) for column in plain] or [sql.literal(0)])
+        rest = [sql.column(column.name) for column in table.columns if column not in plain]
+        wanted = (
+            sql.column(sql.ROW).as_("row"),
+            sql.column(sql.SPLIT).as_("split"),
+            sql.row_hash([common, *rest]).as_("row_hash"),
+            sql.row_hash([common.copy(), *(fold(sql.column(column.name)) for column in folded)]).as_("feature_hash"),
+            sql.row_hash([_label(table, roles.target)]).as_("label_hash"),
+        )
+        return cls(
+            relation=table.engine.keep("hashes", table.select(*wanted)),
+            features=tuple(column.name for column in features),
+            prose=prose & {column.name for column in features},
+            ids=tuple(column.name for column in table.columns if column.name in keys.names),
+        )
+
+
+def _label(table: Table, target: str | None) -> sql.Expression:
+    if target is None:
+        return sql.literal(0)
+    name = sql.column(target)
+    return sql.call("rtrim", fold(name), ".") if table.column(target).kind is Kind.TEXT else name
+
+
+def fold(value: sql.Expression) -> sql.Expression:
+    """Write text without the differences that hide a copy: case, and blanks around it."""
+    return sql.call("trim", sql.call("lower", value), BLANKS)
+
+
+def fold_punctuation(value: sql.Expression) -> sql.Expression:
+    """Write prose as its letters and digits alone, words apart."""
+    return sql.call("trim", sql.call("regexp_replace", sql.call("lower", value), r"[^\p{L}\p{N}]+", " ", "g"))

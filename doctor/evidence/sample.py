@@ -1,4 +1,4 @@
-"""Rows drawn for measures that fit a model: the same ones for the same seed, in whatever order they are stored."""
+"""The drawn rows as arrays, for measures that fit a model."""
 
 from typing import Any
 
@@ -6,8 +6,7 @@ import numpy as np
 from msgspec import Struct
 from sqlglot import exp
 
-from doctor.evidence.row_hashes import RowHashes
-from doctor.model import Sampling
+from doctor.evidence.profile import Profile
 from doctor.subjects import sql
 from doctor.subjects.table import Column, Kind, Table
 
@@ -18,10 +17,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Sample(Struct, frozen=True, kw_only=True):
-    """A seeded sample of rows.
-
-    Rows are chosen by a hash of their content, so neither their order nor the number of files matters, and copies of a
-    row are drawn together.
+    """A seeded sample of rows, the same ones in whatever order and in however many files they are stored.
 
     Attributes
     ----------
@@ -32,7 +28,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     row : ndarray of int64, shape (rows,)
         `sql.ROW` of each row.
     key : ndarray of uint64, shape (rows,)
-        The hash by which the rows were drawn, ascending; use it to form folds, so that copies share one.
+        A hash of each row's content, ascending; form folds by it, so that copies share one.
     total : int
         Rows of the whole table.
     """
@@ -49,40 +45,24 @@ class Sample(Struct, frozen=True, kw_only=True):
         return len(self.key)
 
     @classmethod
-    def measure(cls, table: Table, hashes: RowHashes, sampling: Sampling) -> "Sample":
-        """Draw at most `sampling.rows` rows, fewer where the table is very wide."""
-        fitting = max(MIN_ROWS, MAX_CELLS // max(1, len(table.columns)))
-        limit = min(sampling.rows, fitting)
-        key = sql.call("hash", sql.column("row_hash"), sampling.seed)
-        drawn = (
-            sql.select(sql.column("row"), key.as_("key"), source=hashes.relation)
-            .order_by(exp.column("key"))
-            .limit(limit)
-        )
-        chosen = table.engine.keep("drawn", drawn)
-        wanted: list[sql.Expression] = [sql.column(column.name, "data") for column in table.columns]
-        wanted += [
-            sql.column(sql.ROW, "data"),
-            sql.column(sql.SPLIT, "data"),
-            sql.column("key", "drawn").as_("__doctor_key"),
-        ]
-        joined = (
-            exp.select(*wanted)
-            .from_(sql.relation(table.relation).as_("data"))
-            .join(sql.relation(chosen).as_("drawn"), on=sql.column(sql.ROW, "data").eq(sql.column("row", "drawn")))
-        )
-        answer = table.engine.arrays(joined)
-        order = np.lexsort((np.asarray(answer[sql.ROW]), np.asarray(answer["__doctor_key"])))
+    def measure(cls, table: Table, profile: Profile) -> "Sample":
+        """Fetch the drawn rows, fewer where the table is very wide."""
+        key = sql.row_hash([sql.column(column.name) for column in table.columns])
+        limit = max(MIN_ROWS, MAX_CELLS // max(1, len(table.columns)))
+        query = sql.select(exp.Star(), key.as_("__doctor_key"), source=profile.drawn)
+        query = query.order_by(exp.column("__doctor_key"), sql.column(sql.ROW)).limit(limit)
+        answer = table.engine.arrays(query)
         return cls(
-            columns={column.name: _values(answer[column.name], column)[order] for column in table.columns},
-            split=np.asarray(answer[sql.SPLIT], dtype=object)[order],
-            row=np.asarray(answer[sql.ROW])[order],
-            key=np.asarray(answer["__doctor_key"])[order],
+            columns={column.name: coded(answer[column.name], column) for column in table.columns},
+            split=np.asarray(answer[sql.SPLIT], dtype=object),
+            row=np.asarray(answer[sql.ROW]),
+            key=np.asarray(answer["__doctor_key"]),
             total=table.rows,
         )
 
 
-def _values(raw: Array, column: Column) -> Array:
+def coded(raw: Array, column: Column) -> Array:
+    """Code a column of an answer as `Sample.columns` says."""
     missing = np.ma.getmaskarray(raw)
     data = np.ma.getdata(raw)
     if column.kind in (Kind.TEXT, Kind.OTHER):

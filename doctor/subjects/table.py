@@ -2,7 +2,10 @@
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +15,7 @@ import duckdb
 import numpy as np
 from msgspec import Struct
 
-from doctor.errors import Unavailable
+from doctor.errors import BudgetSpent, Unavailable, UsageError
 from doctor.model import Declared, Guess
 from doctor.subjects import sql
 
@@ -51,8 +54,19 @@ class Part(Struct, frozen=True, kw_only=True):
     first_row: int
 
 
+SECONDS_BETWEEN_INTERRUPTIONS = 0.05
+
+
 class Engine:
-    """The embedded database that reads the files, with its scratch folder; nothing is written beside the data."""
+    """The embedded database that reads the files, with its scratch folder; nothing is written beside the data.
+
+    Attributes
+    ----------
+    deadline : float or None
+        Reading of `time.monotonic` after which a running statement is stopped and none is begun.
+    """
+
+    deadline: float | None = None
 
     def __init__(self, *, memory_limit: str | None = None, threads: int | None = None) -> None:
         self.scratch = Path(tempfile.mkdtemp(prefix="doctor-"))
@@ -75,12 +89,14 @@ class Engine:
 
     def rows(self, statement: sql.Expression | str) -> list[tuple[Any, ...]]:
         """Return the answer as a list of tuples."""
-        return self._run(statement).fetchall()
+        with self._answer(statement) as answer:
+            return answer.fetchall()
 
     def arrays(self, statement: sql.Expression | str) -> dict[str, np.ndarray[Any, Any]]:
         """Return the answer as arrays by column name; missing values are masked or None."""
-        answer: dict[str, np.ndarray[Any, Any]] = self._run(statement).fetchnumpy()
-        return answer
+        with self._answer(statement) as answer:
+            arrays: dict[str, np.ndarray[Any, Any]] = answer.fetchnumpy()
+        return arrays
 
     def keep(self, stem: str, statement: sql.Expression | str) -> str:
         """Store the answer as a table in the scratch folder and return its name."""
@@ -89,11 +105,48 @@ class Engine:
         self._run(f'CREATE TABLE "{name}" AS {body}')
         return name
 
-    def _run(self, statement: sql.Expression | str) -> duckdb.DuckDBPyConnection:
+    def drop(self, name: str) -> None:
+        """Forget a stored table."""
+        self._run(f'DROP TABLE "{name}"')
+
+    def _run(self, statement: sql.Expression | str) -> None:
+        with self._answer(statement):
+            pass
+
+    @contextmanager
+    def _answer(self, statement: sql.Expression | str) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._stopped_in_time():
+            try:
+                yield self.connection.execute(statement if isinstance(statement, str) else sql.text(statement))
+            except duckdb.OutOfMemoryException as error:
+                raise Unavailable(f"not enough memory: {str(error).splitlines()[0]}") from error
+            except duckdb.InterruptException as error:
+                if self.deadline is None:
+                    raise
+                raise BudgetSpent from error
+
+    @contextmanager
+    def _stopped_in_time(self) -> Iterator[None]:
+        if self.deadline is None:
+            yield
+            return
+        if time.monotonic() >= self.deadline:
+            raise BudgetSpent
+        done = threading.Event()
+        watch = threading.Thread(target=self._interrupt, args=(self.deadline, done), daemon=True)
+        watch.start()
         try:
-            return self.connection.execute(statement if isinstance(statement, str) else sql.text(statement))
-        except duckdb.OutOfMemoryException as error:
-            raise Unavailable(f"not enough memory: {str(error).splitlines()[0]}") from error
+            yield
+        finally:
+            done.set()
+            watch.join()
+
+    def _interrupt(self, deadline: float, done: threading.Event) -> None:
+        pause = max(0.0, deadline - time.monotonic())
+        # Repeated, because an interruption between two steps of a statement is forgotten.
+        while not done.wait(pause):
+            self.connection.interrupt()
+            pause = SECONDS_BETWEEN_INTERRUPTIONS
 
     def close(self) -> None:
         """Forget everything that was measured, and the scratch folder with it."""
@@ -135,6 +188,21 @@ class Table:
     def column(self, name: str) -> Column:
         """Return a column by its name."""
         return next(column for column in self.columns if column.name == name)
+
+    def resolve(self, name: str) -> str:
+        """Return the column that a user means by a name, or by a position where the file has no header.
+
+        Raises
+        ------
+        UsageError
+            Naming the table and its columns.
+        """
+        names = [column.name for column in self.columns]
+        for candidate in (name, f"column{name}"):
+            if candidate in names:
+                return candidate
+        listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        raise UsageError(f"{self.shown}: there is no column {name!r}; columns: {listed}")
 
     def select(self, *wanted: sql.Expression) -> sql.Select:
         """Begin a query on this table."""

@@ -1,0 +1,63 @@
+# `make` lists the targets. Each creates what it needs; the first run installs into $(VENV).
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+ARGUMENTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types contracts docs docs-check fixtures new bench wheel clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(INSTALLED): pyproject.toml setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]' --constraint constraints.txt
+	touch $@
+
+demo: $(INSTALLED) ## Build a data set with known faults, scan it, write demo/report.html
+	@$(BIN)/python -m fixtures.demo
+
+test: $(INSTALLED) ## Run the tests
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGUMENTS)
+
+check: lint types contracts docs-check test ## Everything that must hold before a commit is handed on
+
+format: $(INSTALLED) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(INSTALLED) ## Check format and style
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(INSTALLED) ## Check types
+	$(BIN)/mypy
+
+contracts: $(INSTALLED) ## Check which folder imports which
+	$(BIN)/lint-imports
+
+docs: $(INSTALLED) ## Write the manual pages and the report's schema into docs/
+	$(BIN)/python docs/generate.py
+
+docs-check: $(INSTALLED) ## Check that docs/ is what `make docs` writes
+	$(BIN)/python docs/generate.py --check
+
+fixtures: $(INSTALLED) ## Write all fixtures anew from their generators
+	$(BIN)/python fixtures/regenerate.py
+
+new: $(INSTALLED) ## Scaffold a check: make new CHECK=family/name
+	$(BIN)/python scaffold/new_check.py '$(CHECK)'
+
+bench: $(INSTALLED) ## Measure scan time and memory against a plain read and a peer
+	$(BIN)/python bench/scan_table.py $(ARGUMENTS)
+
+wheel: $(INSTALLED) ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Rows that occur more than once."""

@@ -1,0 +1,91 @@
+"""Rows that occur more than once within a split.
+
+What it finds
+    Rows that are equal in every column, counted beyond the first of each group; and, as a remark, rows that are equal
+    once the columns that only name rows or entities are left out. Missing values equal missing values.
+
+Why it matters
+    A copy counts as often as it occurs: it weighs on the loss, and a later random split puts it on both sides, where
+    it makes the score too good. Copies of rare classes are easily taken for more data than there is.
+
+What to do
+    Ask where the copies come from: a join that multiplied rows, a file appended twice, resubmitted forms. Drop all but
+    the first, unless each row truly is an event of its own.
+
+Thresholds
+    min_share: share of copies that no coincidence explains, from which it is a warning (0.01).
+
+Calibration
+    Counts are exact. A repetition is called no coincidence where the row's content has more bits than the logarithm of
+    the number of pairs of rows, plus 10: one such pair by chance in a thousand tables. The bits come from column
+    frequencies joined by a tree of mutual information, so tables of few levels that repeat by nature are remarks.
+
+Limits
+    Rows that differ in one digit are not equal. Where columns depend on each other in ways that no pair of columns
+    shows, the bits are too many and natural repetition is called copies.
+
+Source
+    Chow and Liu, Approximating discrete probability distributions with dependence trees, 1968.
+"""
+
+from collections.abc import Iterator
+
+from doctor.evidence.repeated_rows import RepeatedRows, Repeats
+from doctor.model import Check, DropRows, Finding, Location, Safety, Severity
+
+CHECK = Check(
+    "duplicates/duplicate-rows",
+    Severity.WARNING,
+    {
+        "copies": "{extra_rows:,} of {total_rows:,} rows ({share:.1%}) repeat another row in every column",
+        "natural": "{extra_rows:,} of {total_rows:,} rows ({share:.1%}) repeat another row in "
+        "every column; among so few levels that is mostly coincidence",
+        "few": "{extra_rows:,} of {total_rows:,} rows ({share:.2%}) repeat another row in every column",
+        "apart from ids": "{extra_rows:,} of {total_rows:,} rows ({share:.1%}) repeat another row but for {left_out}",
+    },
+)
+
+
+def examine(repeated: RepeatedRows, *, min_share: float = 0.01) -> Iterator[Finding]:
+    """Judge the repetitions within each split."""
+    for repeats in repeated.whole:
+        if not repeats.extra_rows:
+            continue
+        surprising = repeats.share * repeats.surprising_share
+        if surprising >= min_share:
+            yield _finding("copies", Severity.WARNING, repeats, repeated)
+        else:
+            yield _finding("few" if repeats.surprising_share >= 0.5 else "natural", Severity.INFO, repeats, repeated)
+    for repeats in repeated.apart_from_ids:
+        yield _finding("apart from ids", Severity.INFO, repeats, repeated)
+
+
+def _finding(kind: str, severity: Severity, repeats: Repeats, repeated: RepeatedRows) -> Finding:
+    split = None if repeats.split == "all" else repeats.split
+    where = f" in {split}" if split else ""
+    loose = kind == "apart from ids"
+    drop = DropRows(
+        split=split,
+        duplicates_of=repeated.features if loose else (),
+        safety=Safety.UNSAFE if loose or kind == "natural" else Safety.SAFE,
+        summary=f"drop all copies but the first{where}",
+    )
+    rows = repeats.examples[0].rows if repeats.examples else ()
+    return CHECK.finding(
+        kind,
+        at=Location(split=split, rows=rows),
+        severity=severity,
+        repair=drop,
+        extra_rows=repeats.extra_rows,
+        total_rows=repeats.rows,
+        share=repeats.share,
+        groups=repeats.groups,
+        surprising_share=repeats.surprising_share,
+        median_bits=repeats.median_bits,
+        bound_bits=repeats.bound_bits,
+        groups_read=repeats.groups_read,
+        left_out=", ".join(repeated.ids) if loose else "",
+        examples=[
+            {"copies": example.copies, "rows": example.rows, "bits": example.bits} for example in repeats.examples
+        ],
+    )

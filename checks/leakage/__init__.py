@@ -1,0 +1,1 @@
+"""Information the model will not have when it is used."""

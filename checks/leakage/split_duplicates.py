@@ -1,0 +1,115 @@
+"""Rows of one split that also stand in another.
+
+What it finds
+    Rows of the test or validation split whose features equal those of a row of an earlier split: to the letter, or
+    once case and blanks are folded. Columns that only name rows or entities, and the target, are left out of the
+    comparison; whether the labels agree is reported. And near copies: numbers equal up to a small tolerance, text
+    equal apart from case, punctuation and white space.
+
+Why it matters
+    The model has seen the answer to these rows. The score on them measures memory, and the score of the split is too
+    good by about their share.
+
+What to do
+    Drop the copies from the earlier split, or from the later one where it must stay comparable to nothing published.
+    Then remove copies before you split, not after.
+
+Thresholds
+    min_share: share of the later split's rows that no coincidence explains, from which it is an error (0.01).
+    min_excess: ratio of the copied share to what the earlier split shows within itself, from which rows of a small
+        domain are called copies too (3.0).
+    min_near_share: share of the later split's rows with a near copy, from which it is a warning (0.002).
+
+Calibration
+    A row counts where its content has more bits than the logarithm of the number of pairs across the splits, plus 10,
+    so that natural repetition in a small domain stays silent. Near copies count where they stand apart: more pairs
+    within the tolerance than the pairs within four times the tolerance would let expect.
+
+Limits
+    Very large splits are searched for near copies by a sample of the later split's rows; the number is in the evidence.
+    Rows that differ strongly in one column are not near copies.
+
+Source
+    Barz and Denzler, Do we train on test data?, 2020, for images; the surprisal bound is our own.
+"""
+
+from collections.abc import Iterator
+
+from doctor.evidence.near_rows import NearCrossing, NearRows
+from doctor.evidence.splits import Crossing, Splits
+from doctor.model import Advise, Check, DropRows, Finding, Location, Safety, Severity
+
+CHECK = Check(
+    "leakage/split-duplicates",
+    Severity.ERROR,
+    {
+        "copies": "{copied_rows:,} of {later_rows:,} rows of {later} ({share:.1%}) are also in {earlier}{agreement}",
+        "near copies": "{near_rows:,} of {probed_rows:,} rows of {later} ({share:.1%}) nearly equal one of {earlier}: "
+        "numbers within {tolerance:.0%} of the spread, text but for case and punctuation",
+    },
+)
+
+
+def examine(
+    splits: Splits, near: NearRows, *, min_share: float = 0.01, min_excess: float = 3.0, min_near_share: float = 0.002
+) -> Iterator[Finding]:
+    """Judge each pair of splits."""
+    for crossing in splits.crossings:
+        surprising = crossing.share * crossing.surprising_share
+        excess = crossing.share >= min_excess * max(crossing.null_share, 1 / crossing.earlier_rows)
+        if not crossing.copied_rows or (crossing.surprising_share == 0 and not excess):
+            continue
+        yield _finding(crossing, splits, Severity.ERROR if surprising >= min_share else Severity.WARNING)
+    for close in near.crossings:
+        apart = close.near_pairs >= max(1, close.ring_pairs)
+        if apart and close.share * close.surprising_share >= min_near_share:
+            yield _near(close, near, splits)
+
+
+def _near(close: NearCrossing, near: NearRows, splits: Splits) -> Finding:
+    facts = {name: getattr(close, name) for name in close.__struct_fields__ if name != "examples"}
+    return CHECK.finding(
+        "near copies",
+        at=Location(split=close.later, rows=tuple(row for row, _ in close.examples)),
+        severity=Severity.WARNING,
+        repair=Advise(safety=Safety.MANUAL, summary=f"look at the pairs, then drop the copies from {close.earlier}"),
+        share=close.share,
+        tolerance=near.tolerance,
+        features=splits.features,
+        examples=[{"row": row, "original": original} for row, original in close.examples],
+        **facts,
+    )
+
+
+def _finding(crossing: Crossing, splits: Splits, severity: Severity) -> Finding:
+    labels = crossing.same_label_rows
+    agreement = "" if labels is None else f", {labels:,} of them with the same label"
+    return CHECK.finding(
+        "copies",
+        at=Location(split=crossing.later, rows=tuple(example.row for example in crossing.examples)),
+        severity=severity,
+        repair=DropRows(
+            split=crossing.earlier,
+            also_in=crossing.later,
+            duplicates_of=splits.features,
+            safety=Safety.UNSAFE,
+            summary=f"drop the copies from {crossing.earlier}",
+        ),
+        earlier=crossing.earlier,
+        later=crossing.later,
+        copied_rows=crossing.copied_rows,
+        later_rows=crossing.later_rows,
+        share=crossing.share,
+        same_label_rows=labels,
+        agreement=agreement,
+        surprising_share=crossing.surprising_share,
+        verbatim_share=crossing.verbatim_share,
+        null_share=crossing.null_share,
+        median_bits=crossing.median_bits,
+        bound_bits=crossing.bound_bits,
+        groups_read=crossing.groups_read,
+        examples=[
+            {"row": e.row, "original": e.original, "copies": e.copies, "verbatim": e.verbatim, "bits": e.bits}
+            for e in crossing.examples
+        ],
+    )

@@ -1,0 +1,237 @@
+"""Python programs and notebooks: parsed, never executed."""
+
+import ast
+import json
+import os
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from doctor.errors import CannotOpen
+from doctor.model import Problem, SubjectSummary
+
+SUFFIXES = (".py", ".ipynb")
+MAX_BYTES = 20_000_000
+"""Notebooks carry their pictures, so they may be large; a larger file was not written by a person."""
+FOREIGN_FOLDERS = {"__pycache__", "node_modules", "site-packages", "dist-packages", "venv", "env", "build", "dist"}
+"""Folders whose code is not the user's own; hidden ones are left out too."""
+TRANSPARENT_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")
+"""Cell magics under which the cell is still Python."""
+
+_MAGIC_LINE = re.compile(r"^(\s*)(?:%{1,2}[a-zA-Z]|!|\?{1,2}\w|[\w.]+\?{1,2}\s*$)")
+_MAGIC_VALUE = re.compile(r"^(\s*[\w.,\s\[\]'\"]+=\s*)[%!].*$")
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """A line of a program; in a notebook the line of a cell, both counted from 1."""
+
+    path: str
+    line: int
+    cell: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}" if self.cell is None else f"{self.path}, cell {self.cell}, line {self.line}"
+
+
+class Program(Struct, frozen=True, kw_only=True):
+    """One file of code.
+
+    Attributes
+    ----------
+    shown : str
+        Its path as the user would write it.
+    inner : tuple of str
+        The parts of its path below the scanned folder.
+    tree : ast.Module
+        All cells of a notebook stand one after the other, with lines counted through.
+    cells : tuple of (int, int)
+        For each cell that holds code, its number and the lines before it; empty for a plain file.
+    """
+
+    path: Path
+    shown: str
+    inner: tuple[str, ...]
+    tree: ast.Module
+    cells: tuple[tuple[int, int], ...] = ()
+
+    def place(self, line: int) -> Place:
+        """Say where a line of the tree is."""
+        before = [(number, first) for number, first in self.cells if first < line]
+        if not before:
+            return Place(path=self.shown, line=line)
+        number, first = before[-1]
+        return Place(path=self.shown, line=line - first, cell=number)
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """All programs under the scanned paths."""
+
+    programs: tuple[Program, ...]
+
+    def summary(self) -> SubjectSummary:
+        """Describe it for the report."""
+        shown = [program.shown for program in self.programs]
+        return SubjectSummary(
+            kind="source", path=shown[0] if len(shown) == 1 else os.path.commonpath(shown), files=len(shown)
+        )
+
+
+def is_source(path: Path) -> bool:
+    """Whether a file's name says that it holds Python."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def open_source(paths: Sequence[Path]) -> tuple[Source | None, list[Problem]]:
+    """Parse every program and notebook at the paths.
+
+    Returns
+    -------
+    Source or None
+        None where there is no program.
+    list of Problem
+        One for each file, or cell of a notebook, that cannot be parsed.
+    """
+    programs: dict[Path, Program] = {}
+    problems: list[Problem] = []
+    for root in paths:
+        for file in _files(root):
+            inside = file.relative_to(root).parts if file != root else (file.name,)
+            try:
+                program = _open(file, inside, problems)
+            except CannotOpen as error:
+                problems.append(Problem(path=str(error.path), reason=error.reason, line=error.line))
+                continue
+            if program is not None:
+                programs.setdefault(file.resolve(), program)
+    return (Source(programs=tuple(programs.values())) if programs else None), problems
+
+
+def _files(root: Path) -> Iterator[Path]:
+    if root.is_file():
+        if is_source(root):
+            yield root
+        return
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".")
+            and name not in FOREIGN_FOLDERS
+            and not (Path(folder) / name / "pyvenv.cfg").exists()
+        )
+        for name in sorted(files):
+            if is_source(Path(name)) and not name.startswith("."):
+                yield Path(folder) / name
+
+
+def _open(path: Path, inner: tuple[str, ...], problems: list[Problem]) -> Program | None:
+    try:
+        if not path.is_file():
+            return None
+        if path.stat().st_size > MAX_BYTES:
+            raise CannotOpen(path, f"larger than {MAX_BYTES // 1_000_000} MB, too large for a program")
+        content = path.read_bytes()
+    except OSError as error:
+        raise CannotOpen(path, error.strerror or str(error)) from error
+    if path.suffix.lower() == ".ipynb":
+        return _open_notebook(path, inner, content, problems)
+    return Program(path=path, shown=str(path), inner=inner, tree=_parse(path, content))
+
+
+def _open_notebook(path: Path, inner: tuple[str, ...], content: bytes, problems: list[Problem]) -> Program | None:
+    try:
+        notebook = json.loads(content.decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise CannotOpen(path, f"not a notebook: {error.msg}", line=error.lineno) from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise CannotOpen(path, f"not a notebook: {error}") from error
+    if _language(notebook) != "python":
+        return None
+    body: list[ast.stmt] = []
+    cells = []
+    lines = 0
+    for number, code in _code_cells(path, notebook):
+        try:
+            tree = _parse_cell(path, code)
+        except CannotOpen as error:
+            problems.append(Problem(path=f"{path}, cell {number}", reason=error.reason, line=error.line))
+            continue
+        cells.append((number, lines))
+        body += ast.increment_lineno(tree, lines).body
+        lines += code.count("\n") + 1
+    return Program(
+        path=path, shown=str(path), inner=inner, tree=ast.Module(body=body, type_ignores=[]), cells=tuple(cells)
+    )
+
+
+def _language(notebook: Any) -> str:
+    metadata = notebook.get("metadata") if isinstance(notebook, dict) else None
+    for section, key in (("language_info", "name"), ("kernelspec", "language")):
+        part = metadata.get(section) if isinstance(metadata, dict) else None
+        if isinstance(part, dict) and isinstance(part.get(key), str):
+            return "python" if "python" in part[key].lower() else part[key].lower()
+    return "python"
+
+
+def _code_cells(path: Path, notebook: Any) -> Iterator[tuple[int, str]]:
+    """Number all cells from 1, as a reader counts them, and yield those with code (formats 3 and 4)."""
+    if not isinstance(notebook, dict):
+        raise CannotOpen(path, "not a notebook: no object at the top")
+    sheets = notebook.get("worksheets")
+    cells = notebook.get("cells")
+    if not isinstance(cells, list) and isinstance(sheets, list):
+        cells = [cell for sheet in sheets if isinstance(sheet, dict) for cell in sheet.get("cells") or ()]
+    if not isinstance(cells, list):
+        raise CannotOpen(path, "not a notebook: it has no list of cells")
+    for number, cell in enumerate(cells, start=1):
+        if isinstance(cell, dict) and cell.get("cell_type") == "code":
+            code = cell.get("source", cell.get("input", ""))
+            yield number, "".join(map(str, code)) if isinstance(code, list) else str(code)
+
+
+def plain_python(code: str) -> str:
+    """Blank out what only a notebook understands, keeping every line where it is."""
+    first = code.lstrip().partition("\n")[0]
+    if first.startswith("%%"):
+        if not first.startswith(TRANSPARENT_MAGICS):
+            return ""
+        code = code.replace(first, "", 1)
+    lines = []
+    continued = False
+    for line in code.split("\n"):
+        value = _MAGIC_VALUE.match(line)
+        magic = _MAGIC_LINE.match(line)
+        if continued:
+            lines.append("")
+        elif value:
+            lines.append(f"{value[1]}None")
+        elif magic:
+            lines.append(f"{magic[1]}pass")
+        else:
+            lines.append(line)
+        continued = (continued or bool(value) or bool(magic)) and line.rstrip().endswith("\\")
+    return "\n".join(lines)
+
+
+def _parse_cell(path: Path, code: str) -> ast.Module:
+    try:
+        return _parse(path, code)
+    except CannotOpen:
+        # Only now look for magics: a line of plain Python may begin with "%" too, inside brackets or a string.
+        return _parse(path, plain_python(code))
+
+
+def _parse(path: Path, content: bytes | str) -> ast.Module:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return ast.parse(content)
+    except SyntaxError as error:
+        raise CannotOpen(path, f"not valid Python: {error.msg}", line=error.lineno) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise CannotOpen(path, f"not valid Python: {error or 'nested too deeply'}") from error

@@ -1,0 +1,206 @@
+"""What a report amounts to: the sentence on top, the counts, where things are and what to do next."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from doctor.model import Examination, Finding, Location, Outcome, Report, Safety, Severity, SubjectSummary, printable
+
+NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
+OUTCOME_WORDS = {
+    Outcome.HEALTHY: "healthy",
+    Outcome.FOUND: "found something",
+    Outcome.NOT_APPLICABLE: "did not apply",
+    Outcome.UNAVAILABLE: "could not tell",
+    Outcome.IGNORED: "ignored",
+    Outcome.CRASHED: "crashed",
+}
+SAFETY_WORDS = {
+    Safety.SAFE: "safe: can be applied as it stands",
+    Safety.UNSAFE: "unsafe: may cost information, look first",
+    Safety.MANUAL: "manual: only a person can do this",
+}
+MAX_ROWS_NAMED = 12
+MAX_STEPS = {Severity.ERROR: 4, Severity.WARNING: 2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One thing to do next, and the command for it where there is one."""
+
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Findings of one check and one severity."""
+
+    check: str
+    severity: Severity
+    findings: Sequence[Finding]
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: `1 error`, `3 errors`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def size(subject: SubjectSummary) -> str:
+    """Say what a subject is and how large: `1,309 rows × 14 columns (train 981, test 328)`, `source, 3 files`."""
+    sides = ((subject.rows, "row"), (subject.columns, "column"))
+    facts = " × ".join(counted(count, noun) for count, noun in sides if count is not None) or subject.kind
+    files = f", {counted(subject.files, 'file')}" if subject.files else ""
+    splits = ", ".join(f"{name} {rows:,}" for name, rows in subject.splits.items() if name != "all")
+    return f"{facts}{files}{f' ({splits})' if splits else ''}"
+
+
+def opened(report: Report) -> list[Finding]:
+    """Return the findings that the user does not live with, gravest first, those of a check side by side."""
+    rest = [finding for finding in report.findings if not finding.suppressed]
+    return sorted(rest, key=lambda finding: (finding.severity.rank, finding.check))
+
+
+def grouped(findings: Iterable[Finding]) -> list[Group]:
+    """Put neighbours of the same check and severity together."""
+    return [
+        Group(check=check, severity=severity, findings=list(group))
+        for (severity, check), group in groupby(findings, key=lambda finding: (finding.severity, finding.check))
+    ]
+
+
+def outcomes(report: Report) -> dict[Outcome, int]:
+    """Count all six outcomes."""
+    seen = Counter(examination.outcome for examination in report.examinations)
+    return {outcome: seen.get(outcome, 0) for outcome in Outcome}
+
+
+def examinations_noun(report: Report) -> str:
+    """Return "check" where each was run once, else "examination"."""
+    once = len({examination.check for examination in report.examinations}) == len(report.examinations)
+    return "check" if once else "examination"
+
+
+def severities(report: Report) -> str:
+    """Return the counts of open findings, such as `3 errors, 1 warning`."""
+    counts = [(severity, report.count(severity)) for severity in Severity]
+    return ", ".join(counted(count, NOUNS[severity]) for severity, count in counts if count)
+
+
+def verdict(report: Report) -> str:
+    """Say in one sentence what the report amounts to; not looking is never called healthy."""
+    if report.count(Severity.ERROR):
+        return f"Do not train on this yet: {severities(report)}."
+    if report.incomplete:
+        return f"Cannot tell: {_trouble(report)}."
+    if report.count(Severity.WARNING):
+        return f"Look before you train: {severities(report)}."
+    return _quiet(report)
+
+
+def aside(report: Report) -> str:
+    """Add what the verdict leaves out: what else is wrong, or was found all the same."""
+    if report.count(Severity.ERROR):
+        return f"Moreover {_trouble(report)}." if report.incomplete else ""
+    found = severities(report)
+    return f"Found so far: {found}." if report.incomplete and found else ""
+
+
+def _trouble(report: Report) -> str:
+    problems, crashed = len(report.case.problems), outcomes(report)[Outcome.CRASHED]
+    parts = []
+    if problems:
+        parts.append(f"{counted(problems, 'file')} could not be read in full")
+    if crashed:
+        parts.append(f"{counted(crashed, examinations_noun(report))} crashed")
+    return " and ".join(parts)
+
+
+def _quiet(report: Report) -> str:
+    """Word a verdict without errors, warnings and trouble."""
+    counts = outcomes(report)
+    looked = counts[Outcome.HEALTHY] + counts[Outcome.FOUND] + counts[Outcome.IGNORED]
+    noun = examinations_noun(report)
+    if not looked:
+        return "Cannot tell: no check could look at this."
+    blind = counts[Outcome.UNAVAILABLE]
+    suffix = f"; {blind:,} could not tell" if blind else ""
+    remarks = report.count(Severity.INFO)
+    if remarks:
+        return f"Nothing stands in the way of training: {counted(remarks, NOUNS[Severity.INFO])}{suffix}."
+    ignored = len(report.findings)
+    if ignored:
+        return f"Nothing new: {counted(ignored, 'finding')}, ignored for the reasons given{suffix}."
+    if blind:
+        return f"Healthy as far as could be told: {counted(looked, noun)} ran and found nothing{suffix}."
+    return f"Healthy: {counted(looked, noun)} ran and found nothing."
+
+
+def undecided(report: Report) -> list[Examination]:
+    """Return the examinations that gave no full verdict although the question arises."""
+    partly = [e for e in report.examinations if e.outcome is Outcome.FOUND and e.reason]
+    rank = {Outcome.CRASHED: 0, Outcome.UNAVAILABLE: 1}
+    whole = [e for e in report.examinations if e.outcome in rank]
+    return sorted(whole, key=lambda examination: rank[examination.outcome]) + partly
+
+
+def where(at: Location, *, path: bool = True) -> list[str]:
+    """Say where a finding is, in parts: `train.py:14`, `split test`, `rows 3, 17 and 2 more`."""
+    parts = []
+    if at.path is not None and (path or at.line is not None):
+        parts.append(printable(at.path, limit=200) + (f":{at.line}" if at.line is not None else ""))
+    elif at.line is not None:
+        parts.append(f"line {at.line}")
+    if at.cell is not None:
+        parts.append(f"cell {at.cell}")
+    if at.split is not None:
+        parts.append(f"split {printable(at.split, limit=80)}")
+    if at.rows:
+        parts.append(listed("row", [f"{row:,}" for row in at.rows], MAX_ROWS_NAMED))
+    return parts
+
+
+def listed(noun: str, names: Sequence[str], most: int) -> str:
+    """Name the first few: `rows 3, 17 and 2 more`."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{noun}{'s' if len(names) > 1 else ''} {', '.join(names[:most])}{more}"
+
+
+def repeat(report: Report, *options: str) -> str:
+    """Return the command line that repeats the visit."""
+    return " ".join(["doctor scan", report.case.path, *report.doctor.repeat, *map(shlex.quote, options)])
+
+
+def next_steps(report: Report) -> list[Step]:
+    """Say what to do next, most pressing first, with commands that exist."""
+    steps = [Step(text=f"Make {problem.path} readable: {problem.reason}.") for problem in report.case.problems[:3]]
+    for severity in MAX_STEPS:
+        groups = grouped(finding for finding in opened(report) if finding.severity is severity)
+        steps += [_cure(group) for group in groups[: MAX_STEPS[severity]]]
+        left = sum(len(group.findings) for group in groups[MAX_STEPS[severity] :])
+        if left:
+            steps.append(Step(text=f"Then see to {counted(left, f'more {NOUNS[severity]}')} below."))
+    if report.case.guesses:
+        wrong = list(dict.fromkeys(guess.override for guess in report.case.guesses))
+        taken = ", ".join(f"{guess.what} {guess.value}" for guess in report.case.guesses[:4])
+        steps.append(
+            Step(text=f"Make sure of what was taken for granted: {taken}.", command=f"{repeat(report)} {wrong[0]}")
+        )
+    if not steps:
+        steps.append(Step(text="Have it examined at every change.", command=repeat(report, "--fail-on", "warning")))
+    elif opened(report):
+        steps.append(Step(text="Examine it again.", command=repeat(report)))
+    return [Step(text=printable(step.text, limit=400), command=printable(step.command)) for step in steps]
+
+
+def _cure(group: Group) -> Step:
+    summaries = [f.repair.summary for f in group.findings if f.repair and f.repair.summary]
+    name = group.check.partition("/")[2].replace("-", " ").capitalize()
+    if not summaries:
+        text = f"{name}: {group.findings[0].message}."
+    else:
+        more = f", and {len(group.findings) - 1:,} more like it" if len(group.findings) > 1 else ""
+        text = f"{name}: {summaries[0]}{more}."
+    return Step(text=text.replace("..", "."), command=f"doctor explain {group.check}")

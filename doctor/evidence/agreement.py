@@ -253,24 +253,30 @@ def bootstrap(
     """
     rng = np.random.default_rng(seed)
     blocks, times = _blocks(profiles, rng)
-    chosen = rng.multinomial(times.sum(), times / times.sum(), size=draws).astype(float) @ blocks
-    paired = chosen * profiles.paired
-    marginals = paired @ profiles.matrix
-    shares = profiles.matrix.multiply(1 / np.maximum(1, profiles.raters)[:, None]).tocsr()
-    prevalences = (chosen @ shares) / chosen.sum(axis=1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        observed = 1 - paired @ profiles.disagreement(distance) / paired.sum(axis=1)
-        alpha = _ratio(
-            (marginals.sum(axis=1) - 1) * (paired @ (profiles.raters * profiles.disagreement(alpha_distance))),
-            np.einsum("bc,bc->b", marginals @ alpha_distance, marginals),
-        )
-        expected = np.einsum("bc,bc->b", prevalences @ distance, prevalences)
-        return {
-            "percent": observed,
-            "fleiss": _ratio(1 - observed, expected),
-            "gwet": _ratio(1 - observed, 1 - _gwet_chance(prevalences, distance)),
-            "alpha": alpha,
-        }
+    paired, raters = profiles.paired.astype(float), profiles.raters
+    sums = np.stack(
+        [
+            paired,
+            paired * profiles.disagreement(distance),
+            paired * raters * profiles.disagreement(alpha_distance),
+            np.ones(len(raters)),
+        ],
+        axis=1,
+    )
+    counts = profiles.matrix.multiply(paired[:, None]).tocsr()
+    shares = profiles.matrix.multiply(1 / np.maximum(1, raters)[:, None]).tocsr()
+    chosen = rng.multinomial(times.sum(), times / times.sum(), size=draws).astype(float)
+    pairs, apart, alpha_apart, items = (chosen @ (blocks @ sums)).T
+    marginals, prevalences = (chosen @ (blocks @ matrix).toarray() for matrix in (counts, shares))
+    prevalences = prevalences / items[:, None]
+    expected = np.einsum("bc,bc->b", marginals @ alpha_distance, marginals)
+    disagreement = np.divide(apart, pairs, out=np.full(draws, np.nan), where=pairs > 0)
+    return {
+        "percent": 1 - disagreement,
+        "fleiss": _ratio(disagreement, np.einsum("bc,bc->b", prevalences @ distance, prevalences)),
+        "gwet": _ratio(disagreement, 1 - _gwet_chance(prevalences, distance)),
+        "alpha": _ratio((marginals.sum(axis=1) - 1) * alpha_apart, expected),
+    }
 
 
 def bootstrap_cohen(

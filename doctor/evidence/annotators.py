@@ -119,14 +119,16 @@ def _share_labels(table: Table, profile: Profile, columns: Sequence[Column]) -> 
     """Whether nearly every label of a column occurs in another, and annotators sometimes agree."""
     if any(profile[column.name].distinct > 1.2 * MAX_LABELS for column in columns):
         return False
-    values = sql.call("list_value", *(label_text(column) for column in columns))
-    cells = table.select(
-        sql.call("unnest", values).as_("label"),
-        sql.call("unnest", sql.call("range", len(columns))).as_("column"),
+    spread = table.select(*(label_text(column).as_(f"label_{i}") for i, column in enumerate(columns)))
+    labels = ", ".join(f"label_{i}" for i in range(len(columns)))
+    pooled = table.engine.keep(
+        "shared_labels",
+        f"SELECT [{labels}] AS labels, count(*) AS times FROM ({sql.text(spread)}) GROUP BY {labels}",
     )
-    counted = sql.select(
-        sql.column("label"), sql.column("column"), sql.call("count", sql.column("label")).as_("cells"), source=cells
-    ).group_by(sql.column("label"), sql.column("column"))
+    counted = (
+        f"SELECT label, place, sum(times)::BIGINT FROM (SELECT unnest(labels) AS label, times, "
+        f'unnest(range({len(columns)})) AS place FROM "{pooled}") GROUP BY label, place'
+    )
     columns_of: dict[str, set[int]] = defaultdict(set)
     cells_of: dict[str, int] = defaultdict(int)
     for label, column, count in table.ask(counted):
@@ -137,9 +139,10 @@ def _share_labels(table: Table, profile: Profile, columns: Sequence[Column]) -> 
     shared = sum(count for label, count in cells_of.items() if len(columns_of[label]) > 1)
     if len(cells_of) > min(MAX_LABELS, total / 2) or shared < MIN_SHARED_CELLS * total:
         return False
-    unlike = sql.call("len", sql.call("list_distinct", values)).eq(sql.call("list_count", values))
-    several = sql.call("list_count", values) > sql.literal(1)
-    rated, apart = table.ask(table.select(sql.count_if(several), sql.count_if(several.copy().and_(unlike))))[0]
+    rated, apart = table.ask(
+        "SELECT sum(times), sum(if(len(list_distinct(labels)) = list_count(labels), times, 0)) "
+        f'FROM "{pooled}" WHERE list_count(labels) > 1'
+    )[0]
     # Columns that name who annotated, not what they said, never hold the same value twice in a row.
     return bool(rated and (apart < rated or rated < MIN_ROWS_WITHOUT_A_MATCH))
 

@@ -34,6 +34,10 @@ class Stored:
         Where each annotator's column stands among them.
     relation : str
         Stored table of the votes: `id` (pattern), `items`, `annotator`, `code`.
+    item_relation, pattern_relation : str
+        Stored tables of items, pooled already where the layout is wide, and of patterns.
+    rows_of_items : str
+        Statement that returns `item` and `row`.
     """
 
     votes: Votes
@@ -50,6 +54,7 @@ class Stored:
     relation: str
     item_relation: str
     pattern_relation: str
+    rows_of_items: str
     stride: int
 
     def members(self, patterns: Sequence[int]) -> list[tuple[int, int, str | None, list[int]]]:
@@ -58,8 +63,9 @@ class Stored:
             return []
         chosen = ", ".join(str(pattern * self.stride) for pattern in patterns)
         found = self.table.ask(
-            f'SELECT id, "row", pattern FROM "{self.item_relation}" JOIN "{self.pattern_relation}" USING (pattern) '
-            f'WHERE id IN ({chosen}) QUALIFY row_number() OVER (PARTITION BY id ORDER BY "row") <= {MAX_MEMBERS}'
+            f'SELECT id, place."row", pattern FROM ({self.rows_of_items}) AS place '
+            f'JOIN "{self.item_relation}" USING (item) JOIN "{self.pattern_relation}" USING (pattern) '
+            f'WHERE id IN ({chosen}) QUALIFY row_number() OVER (PARTITION BY id ORDER BY place."row") <= {MAX_MEMBERS}'
         )
         names: dict[int, str | None] = {}
         if self.item is not None:
@@ -86,62 +92,90 @@ def store_votes(table: Table, found: AnnotatorRoles, declared_scale: str | None)
     contradictions = 0
     if found.layout == "counts":
         scale = read_scale(found.annotators, declared_scale)
-        item_relation = engine.keep("items", _counted(table, scale))
+        items = engine.keep("items", _counted(table, scale))
+        rows = f'SELECT item, item AS "row" FROM "{items}"'
+    elif found.layout == "wide":
+        names = tuple(sorted(found.annotators))
+        position = np.array([found.annotators.index(name) for name in names])
+        cells, rows = _wide_cells(table, names)
+        scale = _scale(engine, f'SELECT DISTINCT label FROM "{cells}"', declared_scale)
+        label = f'"{cells}" JOIN "{_codes(engine, scale)}" USING (label)'
+        items = engine.keep("items", _itemised(label, scale))
     else:
-        if found.layout == "wide":
-            cells = engine.keep("cells", _wide_cells(table, sorted(found.annotators)))
-            names = tuple(sorted(found.annotators))
-            position = np.array([found.annotators.index(name) for name in names])
-            people = None
-        else:
-            cells, contradictions = _long_cells(table, found)
-            people = engine.keep(
-                "people",
-                "SELECT who, row_number() OVER (ORDER BY who) - 1 AS annotator "
-                f'FROM (SELECT DISTINCT who FROM "{cells}")',
-            )
-            names = tuple(str(who) for (who,) in engine.rows(f'SELECT who FROM "{people}" ORDER BY annotator'))
-            position = np.arange(len(names))
-        scale = _scale(engine, cells, declared_scale)
-        item_relation = engine.keep("items", _itemised(engine, cells, people, scale))
-    return _pooled(table, found, scale, names, position, item_relation, contradictions)
+        cells, contradictions = _long_cells(table, found)
+        people = _people(table, found)
+        names = tuple(str(who) for (who,) in engine.rows(f'SELECT who FROM "{people}" ORDER BY annotator'))
+        position = np.arange(len(names))
+        scale = _scale(engine, sql.text(_labels(table, found)), declared_scale)
+        codes = f'(SELECT hash(label) AS label, code FROM "{_codes(engine, scale)}") USING (label)'
+        items = engine.keep("items", _itemised(f'"{cells}" JOIN {codes} JOIN "{people}" USING (person)', scale))
+        rows = f'SELECT item, "row" FROM "{items}"'
+    return _pooled(table, found, scale, names, position, items, rows, contradictions)
 
 
-def _wide_cells(table: Table, names: Sequence[str]) -> sql.Select:
+def _wide_cells(table: Table, names: Sequence[str]) -> tuple[str, str]:
+    """Store the cells of rows with equal labels once, and return how rows are found again."""
     labels = sql.call("list_value", *(label_text(table.column(name)) for name in names))
-    row = sql.column(sql.ROW)
-    inner = table.select(
-        row.as_("item"),
-        row.as_("row"),
-        sql.call("unnest", sql.call("range", len(names))).as_("annotator"),
-        sql.call("unnest", labels).as_("label"),
+    each = table.select(labels.as_("labels"), sql.column(sql.ROW).as_("row"))
+    rows = f'SELECT hash(labels) AS item, "row" FROM ({sql.text(each)})'
+    apart = ", ".join(f"label_{place}" for place in range(len(names)))
+    spread = table.select(*(label_text(table.column(name)).as_(f"label_{i}") for i, name in enumerate(names)))
+    pooled = f"SELECT {apart}, count(*) AS times FROM ({sql.text(spread)}) GROUP BY ALL"
+    listed = f"SELECT hash([{apart}]) AS item, times, [{apart}] AS labels FROM ({pooled})"
+    cells = table.engine.keep(
+        "cells",
+        f'SELECT * FROM (SELECT item, times, 0 AS "row", unnest(range({len(names)})) AS annotator, '
+        f"unnest(labels) AS label FROM ({listed})) WHERE label IS NOT NULL",
     )
-    return sql.select(exp.Star(), source=inner).where(sql.column("label").is_(exp.null()).not_())
+    return cells, rows
 
 
 def _long_cells(table: Table, found: AnnotatorRoles) -> tuple[str, int]:
-    """Store one label per annotator and item; who gave an item different labels gave it none."""
-    who, item = sql.column(found.annotators[0]), sql.column(found.item or "")
-    label = label_text(table.column(found.label or ""))
+    """Store one label per annotator and item, by hashes; who gave an item different labels gave it none."""
+    who, item, label = _long_columns(table, found)
     given = table.select(
         sql.call("hash", item).as_("item"),
         sql.column(sql.ROW).as_("row"),
-        sql.call("trim", sql.cast_text(who)).as_("who"),
-        label.as_("label"),
+        sql.call("hash", who).as_("person"),
+        sql.call("hash", label).as_("label"),
     ).where(*(part.copy().is_(exp.null()).not_() for part in (who, item, label)))
     single = sql.select(
         sql.column("item"),
-        sql.column("who"),
+        sql.column("person"),
         sql.call("min", sql.column("row")).as_("row"),
         sql.call("min", sql.column("label")).as_("label"),
         sql.call("max", sql.column("label")).as_("other"),
         sql.call("count", sql.column("label")).as_("times"),
         source=given,
-    ).group_by(sql.column("item"), sql.column("who"))
+    ).group_by(sql.column("item"), sql.column("person"))
     stored = table.engine.keep("annotations", single)
     lost = table.ask(f'SELECT coalesce(sum(times), 0)::BIGINT FROM "{stored}" WHERE label <> other')[0][0]
-    cells = table.engine.keep("cells", f'SELECT item, who, "row", label FROM "{stored}" WHERE label = other')
+    cells = table.engine.keep(
+        "cells", f'SELECT item, person, "row", label, 1 AS times FROM "{stored}" WHERE label = other'
+    )
     return cells, int(lost)
+
+
+def _long_columns(table: Table, found: AnnotatorRoles) -> tuple[sql.Expression, sql.Expression, sql.Expression]:
+    who = sql.call("trim", sql.cast_text(sql.column(found.annotators[0])))
+    return who, sql.column(found.item or ""), label_text(table.column(found.label or ""))
+
+
+def _people(table: Table, found: AnnotatorRoles) -> str:
+    """Store the annotators by name and number, in the order of their names."""
+    who, item, label = _long_columns(table, found)
+    present = (part.copy().is_(exp.null()).not_() for part in (who, item, label))
+    named = sql.text(table.select(who.as_("who")).where(*present).distinct())
+    return table.engine.keep(
+        "people",
+        f"SELECT hash(who) AS person, who, row_number() OVER (ORDER BY who) - 1 AS annotator FROM ({named})",
+    )
+
+
+def _labels(table: Table, found: AnnotatorRoles) -> sql.Select:
+    who, item, label = _long_columns(table, found)
+    present = (part.copy().is_(exp.null()).not_() for part in (who, item, label))
+    return table.select(label.as_("label")).where(*present).distinct()
 
 
 def _counted(table: Table, scale: Scale) -> sql.Select:
@@ -150,13 +184,12 @@ def _counted(table: Table, scale: Scale) -> sql.Select:
         sql.call("repeat", sql.call("list_value", code), sql.call("greatest", sql.column(label), 0))
         for code, label in enumerate(scale.labels)
     ]
-    row = sql.column(sql.ROW)
     codes = sql.call("flatten", sql.call("list_value", *lists))
-    return table.select(row.as_("item"), row.as_("row"), codes.as_("pattern"))
+    return table.select(sql.column(sql.ROW).as_("item"), sql.literal(1).as_("times"), codes.as_("pattern"))
 
 
-def _scale(engine: Engine, cells: str, declared: str | None) -> Scale:
-    labels = [label for (label,) in engine.rows(f'SELECT DISTINCT label FROM "{cells}" LIMIT {MAX_LABELS + 1}')]
+def _scale(engine: Engine, distinct_labels: str, declared: str | None) -> Scale:
+    labels = [label for (label,) in engine.rows(f"{distinct_labels} LIMIT {MAX_LABELS + 1}")]
     if not labels:
         raise Unavailable("the annotators' columns hold no label")
     if len(labels) > MAX_LABELS:
@@ -164,14 +197,16 @@ def _scale(engine: Engine, cells: str, declared: str | None) -> Scale:
     return read_scale(labels, declared)
 
 
-def _itemised(engine: Engine, cells: str, people: str | None, scale: Scale) -> str:
+def _codes(engine: Engine, scale: Scale) -> str:
     labels = sql.text(sql.call("list_value", *scale.labels))
-    size = len(scale.labels)
-    codes = engine.keep("codes", f"SELECT unnest({labels}) AS label, unnest(range({size})) AS code")
-    joined = f'"{cells}" JOIN "{codes}" USING (label)' + (f' JOIN "{people}" USING (who)' if people else "")
+    return engine.keep("codes", f"SELECT unnest({labels}) AS label, unnest(range({len(scale.labels)})) AS code")
+
+
+def _itemised(cells: str, scale: Scale) -> str:
+    """Write what was said of each item as one sorted list of numbers, annotator and code in one."""
     return (
-        f'SELECT item, min("row") AS "row", list_sort(list(annotator * {size} + code)) AS pattern '
-        f"FROM {joined} GROUP BY item"
+        f"SELECT item, any_value(times) AS times, list_sort(list(annotator * {len(scale.labels)} + code)) AS pattern"
+        f', min("row") AS "row" FROM {cells} GROUP BY item'
     )
 
 
@@ -182,13 +217,14 @@ def _pooled(
     names: tuple[str, ...],
     position: Array,
     item_relation: str,
+    rows_of_items: str,
     contradictions: int,
 ) -> Stored:
     engine, size = table.engine, len(scale.labels)
     patterns = engine.keep(
         "patterns",
-        f'SELECT pattern, count(*) AS items, row_number() OVER (ORDER BY pattern) - 1 AS id FROM "{item_relation}" '
-        "WHERE len(pattern) > 0 GROUP BY pattern",
+        "SELECT pattern, sum(times)::BIGINT AS items, row_number() OVER (ORDER BY pattern) - 1 AS id "
+        f'FROM "{item_relation}" WHERE len(pattern) > 0 GROUP BY pattern',
     )
     totals = engine.rows(
         "SELECT sum(items), sum(items * len(pattern)), sum(if(len(pattern) > 1, items, 0)), "
@@ -217,5 +253,5 @@ def _pooled(
         ),
         scale=scale, names=names, position=position, items=items, ratings=ratings, paired_items=paired_items,
         rating_pairs=rating_pairs, contradictions=contradictions, table=table, item=found.item, relation=relation,
-        item_relation=item_relation, pattern_relation=patterns, stride=stride,
+        item_relation=item_relation, pattern_relation=patterns, rows_of_items=rows_of_items, stride=stride,
     )  # fmt: skip

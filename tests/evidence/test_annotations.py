@@ -44,6 +44,10 @@ def long(items: list[str] = KRIPPENDORFF) -> list[tuple[object, ...]]:
     return [("item", "annotator", "label"), *(cell for cell in cells if cell[2] != ".")]
 
 
+def items_of(items: list[str]) -> list[tuple[object, ...]]:
+    return [tuple(item) for item in items]
+
+
 def simulated(items: int, annotators: int, seed: int = 0) -> list[str]:
     rng = np.random.default_rng(seed)
     truth = rng.integers(1, 5, items)
@@ -136,6 +140,32 @@ def test_text_that_is_no_label_is_unavailable(measure: Measure) -> None:
 def test_no_item_with_two_labels_is_unavailable(measure: Measure) -> None:
     with pytest.raises(Unavailable, match="no item was labelled by two"):
         measure(wide(["1...", ".2..", "..3."]), annotators=NAMES)
+
+
+def test_hostile_names_and_labels_are_but_names(measure: Measure) -> None:
+    strange = {"1": "it's", "2": 'sa"id', "3": "'; DROP TABLE x; --", "4": "näher ✓"}
+    items = simulated(60, 3)
+    names = ("rater' 1", 'rater" 2', "row")
+    cells = ["|".join('"' + strange[c].replace('"', '""') + '"' for c in item).split("|") for item in items]
+    plain = measure([("rater1", "rater2", "rater3"), *items_of(items)], scale="nominal")
+    found = measure([tuple('"' + n.replace('"', '""') + '"' for n in names), *map(tuple, cells)], annotators=names)
+    assert found.coefficients["fleiss"] == pytest.approx(plain.coefficients["fleiss"])
+    assert set(found.scale.labels) == set(strange.values())
+
+
+def test_csv_and_parquet_give_the_same(measure: Measure, tmp_path: Path) -> None:
+    import duckdb
+
+    ours = measure(wide(), scale="ordinal")
+    path = tmp_path / "other" / "table.parquet"
+    path.parent.mkdir()
+    duckdb.sql(
+        f"SELECT unit, rater1::FLOAT AS rater1, rater2::TINYINT AS rater2, rater3::VARCHAR AS rater3, rater4 "
+        f"FROM read_csv('{tmp_path / 'table.csv'}')"
+    ).write_parquet(str(path))
+    with open_case([path], Settings(annotators=NAMES, scale="ordinal")) as case:
+        table = case.tables[0]
+        assert Annotations.measure(table, Profile.measure(table), Sampling()) == ours
 
 
 def test_without_annotators_the_question_does_not_arise(measure: Measure) -> None:

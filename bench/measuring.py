@@ -22,11 +22,14 @@ class Run:
 
     Attributes
     ----------
+    seconds, cpu_seconds : float
+        By the clock, and computed on all cores; the second is steadier where others use the machine.
     process_mib : float
         Largest resident set of any single process of the tree, as the kernel counts it (wait4).
     """
 
     seconds: float
+    cpu_seconds: float
     process_mib: float
     status: int
     output: str
@@ -53,6 +56,7 @@ def run(command: Command, *, allowed: Iterable[int] = (0,)) -> Run:
         # Linux counts ru_maxrss in KiB.
         return Run(
             seconds=seconds,
+            cpu_seconds=used.ru_utime + used.ru_stime,
             process_mib=used.ru_maxrss * 1024 / MIB,
             status=process.returncode,
             output=output.read().decode(),
@@ -73,6 +77,11 @@ def interleaved(commands: Mapping[str, Command], rounds: int, *, allowed: Iterab
 def median(runs: Iterable[Run]) -> float:
     """Return the median wall time in seconds."""
     return statistics.median(run.seconds for run in runs)
+
+
+def median_cpu(runs: Iterable[Run]) -> float:
+    """Return the median computing time in seconds."""
+    return statistics.median(run.cpu_seconds for run in runs)
 
 
 def tree_peak(command: Command, *, allowed: Iterable[int] = (0,), every_seconds: float = 0.02) -> float:

@@ -2,7 +2,8 @@
 
 Checks are found through the entry-point group `doctor.checks`; nothing here knows one by name. A check's positional
 parameters are evidence, asked for by type; evidence asks the same way for other evidence and, in the end, for
-subjects. An evidence class has a class method `measure` and may state its `COST`, by which dear ones come last.
+subjects, as `X | None` where it can do without.
+An evidence class has a class method `measure` and may state its `COST`, by which dear ones come last.
 """
 
 import importlib
@@ -10,6 +11,7 @@ import inspect
 import pkgutil
 import time
 import traceback
+import types
 import typing
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -253,6 +255,11 @@ class Measurements:
         NoVerdict
             When it cannot be had, with the reason; asked again, the same error is raised.
         """
+        if (needed := required(wanted)) is not wanted:
+            try:
+                return self.get(needed, scope)
+            except NotApplicable:
+                return None
         if wanted in scope.subjects:
             return scope.subjects[wanted]
         if not hasattr(wanted, "measure"):
@@ -300,6 +307,13 @@ class Measurements:
         return Unavailable(f"{wanted.__name__} was not measured: {BudgetSpent()}")
 
 
+def required(wanted: Any) -> type:
+    """Return the type behind `X | None`, by which evidence is asked for that may not apply."""
+    parts = [part for part in typing.get_args(wanted) if part is not type(None)]
+    needed: type = parts[0] if isinstance(wanted, types.UnionType) else wanted
+    return needed
+
+
 @cache
 def ingredients(evidence: type) -> tuple[type, ...]:
     """Return what an evidence class is measured from, by the types in its signature."""
@@ -311,6 +325,7 @@ def ingredients(evidence: type) -> tuple[type, ...]:
 @cache
 def roots(wanted: type) -> frozenset[type]:
     """Return the subject types on which something rests in the end."""
+    wanted = required(wanted)
     if not hasattr(wanted, "measure"):
         return frozenset({wanted})
     return frozenset().union(*(roots(part) for part in ingredients(wanted)))
@@ -319,6 +334,7 @@ def roots(wanted: type) -> frozenset[type]:
 @cache
 def cost(wanted: type) -> int:
     """Return how dear something is, its ingredients included; no unit, larger is dearer."""
+    wanted = required(wanted)
     if not hasattr(wanted, "measure"):
         return 0
     return int(getattr(wanted, "COST", 1)) + sum(cost(part) for part in ingredients(wanted))
@@ -385,7 +401,7 @@ def _all_evidence(checks: Iterable[LoadedCheck]) -> set[type]:
     wanted: set[type] = set()
     queue = [part for check in checks for part in check.evidence]
     while queue:
-        part = queue.pop()
+        part = required(queue.pop())
         if hasattr(part, "measure") and part not in wanted:
             wanted.add(part)
             queue += ingredients(part)

@@ -116,6 +116,21 @@ class ReviewRows(Repair, frozen=True, kw_only=True):
     rows: tuple[int, ...] = ()
 
 
+class DropAnnotators(Repair, frozen=True, kw_only=True):
+    """Remove all rows that these annotators wrote, named in `column`."""
+
+    annotators: tuple[str, ...]
+    column: str
+
+
+class Consensus(Repair, frozen=True, kw_only=True):
+    """Replace several annotators' labels by one, by `method`: "dawid-skene" or "majority"."""
+
+    annotators: tuple[str, ...]
+    method: str = "dawid-skene"
+    item: str | None = None
+
+
 class FillMissing(Repair, frozen=True, kw_only=True):
     """Impute, keeping a flag column that says where."""
 
@@ -134,7 +149,18 @@ class Advise(Repair, frozen=True, kw_only=True):
     """Something only a person can do; `summary` says what."""
 
 
-AnyRepair = DropColumns | DropRows | Resplit | Reweight | ReviewRows | FillMissing | EditCode | Advise
+AnyRepair = (
+    DropColumns
+    | DropRows
+    | Resplit
+    | Reweight
+    | ReviewRows
+    | DropAnnotators
+    | Consensus
+    | FillMissing
+    | EditCode
+    | Advise
+)
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,9 +7,10 @@ positions in per cent of the width and words.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
-MAX_BARS = 12
+MAX_BARS = 14
 MAX_CELLS_ACROSS = 12
 MAX_FACTS = 60
 HEAT_LEVELS = 6
@@ -93,6 +94,14 @@ def shown(value: Any, name: str = "") -> str:
     return str(value)
 
 
+def brief(value: float, name: str) -> str:
+    """Return a number as it stands beside a picture: three digits, unless they would make a whole of what is none."""
+    if isinstance(value, float) and not _share(name) and abs(value) < 1:
+        rounded = f"{value:.3g}"
+        return rounded if float(rounded).is_integer() == value.is_integer() else shown(value, name)
+    return shown(value, name)
+
+
 def facts(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the evidence as name and value, one level of nesting per `›`."""
     rows = list(_flat(evidence, ""))
@@ -118,19 +127,29 @@ def _flat(evidence: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]
 
 
 def pictures(evidence: Mapping[str, Any]) -> list[Picture]:
-    """Return the pictures that the shape of the evidence allows, possibly none."""
+    """Return the pictures that the shape of the evidence allows, possibly none; those with a bound come first."""
     bounds = {name: float(value) for name, value in evidence.items() if _is_bound(name) and _number(value)}
     intervals = dict(_intervals(evidence))
     spoken = {part for name in intervals for part in _interval_names(name)}
-    singles = {
-        name: value
-        for name, value in evidence.items()
-        if _number(value) and name not in bounds and name not in spoken and _told(name, evidence, bounds)
-    }
     made: list[Picture | None] = [_whiskers(words(name), {"": span}, name, bounds) for name, span in intervals.items()]
-    made += [_bars("", {words(name): value}, name, bounds) for name, value in singles.items()]
+    made += _singles({name: value for name, value in evidence.items() if name not in spoken}, bounds)
     made += [_nested(name, value, evidence, bounds) for name, value in evidence.items()]
-    return [picture for picture in made if picture is not None]
+    drawn = [picture for picture in made if picture is not None]
+    return sorted(drawn, key=lambda picture: not (isinstance(picture, Rows) and picture.marks))
+
+
+def _singles(evidence: Mapping[str, Any], bounds: Mapping[str, float]) -> Iterator[Rows]:
+    """Draw bare numbers, those of one kind together: `score` beside `rival_score`, shares beside shares."""
+    kinds: dict[str, dict[str, float]] = {}
+    for name, value in evidence.items():
+        if _number(value) and name not in bounds:
+            kinds.setdefault(name.rpartition("_")[2], {})[name] = value
+    for kind, values in kinds.items():
+        told = [name for name in values if _told(name, evidence, bounds)]
+        alike = len(values) > 1 and all(isinstance(value, float) and -1 <= value <= 1 for value in values.values())
+        kept = values if alike else {name: values[name] for name in told}
+        if kept:
+            yield _bars("", {words(name): value for name, value in kept.items()}, (told or [kind])[0], bounds)
 
 
 def _told(name: str, evidence: Mapping[str, Any], bounds: Mapping[str, float]) -> bool:
@@ -152,14 +171,16 @@ def _number(value: Any) -> bool:
 
 
 def _bounds_for(name: str, bounds: Mapping[str, float]) -> dict[str, float]:
-    """Return the bounds that speak of a quantity: `max_share` of `missing_share`, `min_kappa` of `kappa`."""
+    """Return the bounds that speak of a quantity: `max_share` of `missing_share`, any of `value`."""
+    if name == "value":
+        return dict(bounds)
     exact = {bound: value for bound, value in bounds.items() if bound[4:] == name}
     return exact or {bound: value for bound, value in bounds.items() if name.endswith(f"_{bound[4:]}")}
 
 
 def _interval_names(name: str) -> list[str]:
     tails = [f"_{tail}" for tail in (*LOW_NAMES, *HIGH_NAMES, "interval", "ci")]
-    return [name, *(name + tail for tail in tails)]
+    return [name, *(name + tail for tail in tails), *(LOW_NAMES + HIGH_NAMES if name == "value" else ())]
 
 
 def _intervals(evidence: Mapping[str, Any]) -> Iterator[tuple[str, Interval]]:
@@ -171,14 +192,15 @@ def _intervals(evidence: Mapping[str, Any]) -> Iterator[tuple[str, Interval]]:
             if span:
                 yield stem, span
         elif _number(value):
-            low = next(
-                (evidence[f"{name}_{tail}"] for tail in LOW_NAMES if _number(evidence.get(f"{name}_{tail}"))), None
-            )
-            high = next(
-                (evidence[f"{name}_{tail}"] for tail in HIGH_NAMES if _number(evidence.get(f"{name}_{tail}"))), None
-            )
+            low, high = _end(evidence, name, LOW_NAMES), _end(evidence, name, HIGH_NAMES)
             if low is not None and high is not None:
-                yield name, (float(low), float(value), float(high))
+                yield name, (low, float(value), high)
+
+
+def _end(evidence: Mapping[str, Any], name: str, tails: Sequence[str]) -> float | None:
+    """Return an end of the interval of a quantity; that of `value` may be plainly called `low`."""
+    names = [f"{name}_{tail}" for tail in tails] + (list(tails) if name == "value" else [])
+    return next((float(evidence[end]) for end in names if _number(evidence.get(end))), None)
 
 
 def _span(value: Sequence[float], estimate: Any, named: bool) -> Interval | None:
@@ -194,10 +216,9 @@ def _nested(name: str, value: Any, evidence: Mapping[str, Any], bounds: Mapping[
         items = list(value.values())
         if all(map(_number, items)):
             return _bars(words(name), value, name, bounds)
-        if all(isinstance(item, list) and len(item) == 3 and all(map(_number, item)) for item in items):
-            return _whiskers(
-                words(name), {key: (item[0], item[1], item[2]) for key, item in value.items()}, name, bounds
-            )
+        if all(isinstance(item, list) and len(item) in (2, 3) and all(map(_number, item)) for item in items):
+            spans = {key: (item[0], item[1] if len(item) == 3 else None, item[-1]) for key, item in value.items()}
+            return _whiskers(words(name), spans, name, bounds)
         if all(isinstance(item, Mapping) for item in items):
             return _by_two_names(name, value, bounds)
     if isinstance(value, list) and len(value) > 1:
@@ -211,7 +232,7 @@ def _nested(name: str, value: Any, evidence: Mapping[str, Any], bounds: Mapping[
 def _records(name: str, records: Sequence[Mapping[str, Any]], bounds: Mapping[str, float]) -> Picture | None:
     """Draw records that each name something and give one estimate or one share."""
     named = {
-        " – ".join(str(item) for item in record.values() if isinstance(item, str)) or str(number): record
+        " – ".join(takewhile(lambda item: isinstance(item, str), record.values())) or str(number): record
         for number, record in enumerate(records, 1)
     }
     spans = {label: next(_intervals(record), None) for label, record in named.items()}
@@ -260,7 +281,7 @@ def _heat(caption: str, columns: Sequence[str], labels: Sequence[str], rows: Seq
             label,
             [
                 Cell(
-                    text=shown(number) if _number(number) else "–",
+                    text=brief(number, "") if _number(number) else "–",
                     level=min(int(HEAT_LEVELS * (number - low) / reach), HEAT_LEVELS - 1) if _number(number) else 0,
                 )
                 for number in row[:MAX_CELLS_ACROSS]
@@ -314,7 +335,7 @@ def _bars(caption: str, values: Mapping[str, Any], name: str, bounds: Mapping[st
             label=label,
             begin=min(scale(0), scale(value)),
             end=max(scale(0), scale(value)),
-            text=shown(value, name),
+            text=brief(value, name),
             beyond=_beyond(value, own),
         )
         for label, value in cut
@@ -329,14 +350,14 @@ def _whiskers(caption: str, spans: Mapping[str, Interval], name: str, bounds: Ma
     )
     rows = []
     for label, (low, estimate, high) in list(spans.items())[:MAX_BARS]:
-        text = f"{shown(low, name)} to {shown(high, name)}"
+        text = f"{brief(low, name)} to {brief(high, name)}"
         rows.append(
             Row(
                 label=label,
                 begin=scale(low),
                 end=scale(high),
                 middle=None if estimate is None else scale(estimate),
-                text=text if estimate is None else f"{shown(estimate, name)} ({text})",
+                text=text if estimate is None else f"{brief(estimate, name)} ({text})",
                 beyond=_beyond(low if estimate is None else estimate, own),
             )
         )

@@ -85,11 +85,7 @@ class _Page:
     def subjects(self, report: Report) -> Iterator[str]:
         """Say what was opened, what was taken for what and what could not be read."""
         for subject in report.case.subjects:
-            sizes = ((subject.rows, "row"), (subject.columns, "column"))
-            facts = " × ".join(verdict.counted(count, noun) for count, noun in sizes if count is not None)
-            splits = ", ".join(f"{name} {rows:,}" for name, rows in subject.splits.items() if name != "all")
-            line = f"{subject.path}: {facts or subject.kind}{f' ({splits})' if splits else ''}"
-            yield from self._paragraph(line, style=BOLD, first="", indent=2)
+            yield from self._paragraph(f"{subject.path}: {verdict.size(subject)}", style=BOLD, first="", indent=2)
         for problem in report.case.problems:
             yield from self._paragraph(f"cannot read {problem}", style=RED, first="", indent=2)
         if report.case.guesses:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from doctor.model import Examination, Finding, Location, Outcome, Report, Safety, Severity, printable
+from doctor.model import Examination, Finding, Location, Outcome, Report, Safety, Severity, SubjectSummary, printable
 
 NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
 OUTCOME_WORDS = {
@@ -46,6 +46,15 @@ class Group:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun: `1 error`, `3 errors`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def size(subject: SubjectSummary) -> str:
+    """Say what a subject is and how large: `1,309 rows × 14 columns (train 981, test 328)`, `source, 3 files`."""
+    sides = ((subject.rows, "row"), (subject.columns, "column"))
+    facts = " × ".join(counted(count, noun) for count, noun in sides if count is not None) or subject.kind
+    files = f", {counted(subject.files, 'file')}" if subject.files else ""
+    splits = ", ".join(f"{name} {rows:,}" for name, rows in subject.splits.items() if name != "all")
+    return f"{facts}{files}{f' ({splits})' if splits else ''}"
 
 
 def opened(report: Report) -> list[Finding]:
@@ -172,7 +181,7 @@ def next_steps(report: Report) -> list[Step]:
         steps += [_cure(group) for group in groups[: MAX_STEPS[severity]]]
         left = sum(len(group.findings) for group in groups[MAX_STEPS[severity] :])
         if left:
-            steps.append(Step(text=f"Then see to the other {counted(left, NOUNS[severity])} below."))
+            steps.append(Step(text=f"Then see to {counted(left, f'more {NOUNS[severity]}')} below."))
     if report.case.guesses:
         wrong = list(dict.fromkeys(guess.override for guess in report.case.guesses))
         taken = ", ".join(f"{guess.what} {guess.value}" for guess in report.case.guesses[:4])

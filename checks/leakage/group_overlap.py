@@ -94,6 +94,6 @@ def _finding(kind: str, severity: Severity, found: KeyOverlap, overlap: Overlap)
         share=overlap.share,
         because=key.because,
         pattern=key.pattern,
-        examples=overlap.examples,
+        examples=found.examples,
         **facts,
     )

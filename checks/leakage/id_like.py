@@ -20,6 +20,8 @@ Thresholds
     max_p: probability that a quantity of this density repeats so rarely by chance (1e-05).
     min_row_correlation: rank correlation with the position in the file (0.999).
     min_rows: with fewer values nothing can be said (30).
+    min_label_order: likeness of the target of neighbours in the column's order, 0 chance and 1 always, from which the
+        identifier gives the label away and the finding is an error (0.5).
 
 Calibration
     On the bundled data sets of scikit-learn: no finding. Ordinary whole numbers with up to 98 % different values
@@ -38,7 +40,7 @@ from typing import Any
 
 from scipy.special import pdtr
 
-from doctor.evidence.identifiers import Identifier, Identifiers
+from doctor.evidence.identifiers import Identifier, Identifiers, LabelOrders
 from doctor.evidence.roles import Roles
 from doctor.model import Check, DropColumns, Finding, Location, Safety, Severity, Undecided
 
@@ -50,6 +52,8 @@ CHECK = Check(
         "sequence": "{column}: whole numbers that count up by one; they number the rows",
         "given-out": "{column}: {distinct:,} whole numbers that never repeat, where chance would repeat "
         "{expected_repeats:,.0f}; they were given out, not measured",
+        "ordered": "{column}: an identifier whose order tells {target}: neighbours share it {label_order:.0%} of the "
+        "way from chance to always",
         "row-order": "{column}: all values differ and rise with the order of the rows (rank correlation "
         "{row_correlation:.4f})",
     },
@@ -59,6 +63,7 @@ CHECK = Check(
 def examine(
     identifiers: Identifiers,
     roles: Roles,
+    orders: LabelOrders | None,
     *,
     min_distinct_share: float = 0.99,
     min_form_share: float = 0.9,
@@ -66,6 +71,7 @@ def examine(
     max_p: float = 1e-5,
     min_row_correlation: float = 0.999,
     min_rows: int = 30,
+    min_label_order: float = 0.5,
 ) -> Iterator[Finding | Undecided]:
     """Report columns whose values were given out."""
     if identifiers.rows < min_rows:
@@ -77,10 +83,15 @@ def examine(
         if column.distinct < min_rows or column.distinct_share < min_distinct_share:
             continue
         kind, facts = _form(column, min_form_share) or _order(column, min_step_share, max_p, min_row_correlation)
+        score = orders.scores[column.name] if orders and not orders.timely else 0.0
+        ordered = score >= min_label_order and orders is not None and orders.p[column.name] < max_p
         if kind:
             yield CHECK.finding(
-                kind,
+                "ordered" if ordered else kind,
                 at=Location(columns=(column.name,)),
+                severity=Severity.ERROR if ordered else Severity.INFO,
+                target=roles.target,
+                label_order=score,
                 distinct=column.distinct,
                 distinct_share=column.distinct_share,
                 **facts,

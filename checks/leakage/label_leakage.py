@@ -77,6 +77,11 @@ def examine(
         for found in associations.noted
         if (found.lower >= min_warning_bound or found.recoding) and found.q <= max_q and found.form != "missing"
     ]
+    if not strong and associations.reach < min_warning_bound:
+        yield CHECK.unavailable(
+            f"too few rows outside the largest class: a feature without an error would have a bound of "
+            f"{associations.reach:.2f}"
+        )
     said: set[str] = set()
     easy: dict[str, Association] = {}
     for found in sorted(strong, key=lambda item: (-item.recoding, -item.lower, item.column)):

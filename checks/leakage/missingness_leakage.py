@@ -65,6 +65,12 @@ def examine(
     if missingness.rows < 2 * min_support:
         yield CHECK.unavailable(f"{missingness.rows} rows with a label are too few to tell (needed: {2 * min_support})")
         return
+    if not missingness.columns:
+        yield CHECK.not_applicable("no column has both values and holes")
+        return
+    if all(min(sum(column.present), sum(column.missing)) < min_support for column in missingness.columns):
+        yield CHECK.unavailable(f"no column has {min_support} rows with and {min_support} rows without a value")
+        return
     sides = [missingness.purest(column, max_base_share) for column in missingness.columns]
     q_values = false_discovery([side.p if side else 1.0 for side in sides])
     for side, q in zip(sides, q_values, strict=True):

@@ -18,6 +18,7 @@ Thresholds
     min_share: share of the later split's rows that no coincidence explains, from which it is an error (0.01).
     min_excess: ratio of the copied share to what the earlier split shows within itself, from which rows of a small
         domain are called copies too (3.0).
+    min_copies: copied rows that this takes at least (10).
     min_near_share: share of the later split's rows with a near copy, from which it is a warning (0.002).
 
 Calibration
@@ -35,26 +36,58 @@ Source
 
 from collections.abc import Iterator
 
+from doctor.evidence.near_rows import NearCrossing, NearRows
 from doctor.evidence.splits import Crossing, Splits
-from doctor.model import Check, DropRows, Finding, Location, Safety, Severity
+from doctor.model import Advise, Check, DropRows, Finding, Location, Safety, Severity
 
 CHECK = Check(
     "leakage/split-duplicates",
     Severity.ERROR,
     {
         "copies": "{copied_rows:,} of {later_rows:,} rows of {later} ({share:.1%}) are also in {earlier}{agreement}",
+        "near copies": "{near_rows:,} of {probed_rows:,} rows of {later} ({share:.1%}) nearly equal one of {earlier}: "
+        "numbers within {tolerance:.0%} of the spread, text but for case and punctuation",
     },
 )
 
 
-def examine(splits: Splits, *, min_share: float = 0.01, min_excess: float = 3.0) -> Iterator[Finding]:
+def examine(
+    splits: Splits,
+    near: NearRows,
+    *,
+    min_share: float = 0.01,
+    min_excess: float = 3.0,
+    min_copies: int = 10,
+    min_near_share: float = 0.002,
+) -> Iterator[Finding]:
     """Judge each pair of splits."""
     for crossing in splits.crossings:
         surprising = crossing.share * crossing.surprising_share
-        excess = crossing.share >= min_excess * max(crossing.null_share, 1 / crossing.earlier_rows)
+        # By the rule of three, the null may be larger by 3 rows than what was seen.
+        null = crossing.later_rows * (crossing.null_share + 3 / crossing.earlier_rows)
+        excess = crossing.copied_rows >= max(min_copies, min_excess * null)
         if not crossing.copied_rows or (crossing.surprising_share == 0 and not excess):
             continue
         yield _finding(crossing, splits, Severity.ERROR if surprising >= min_share else Severity.WARNING)
+    for close in near.crossings:
+        apart = close.near_pairs >= max(1, close.ring_pairs)
+        if apart and close.share * close.surprising_share >= min_near_share:
+            yield _near(close, near, splits)
+
+
+def _near(close: NearCrossing, near: NearRows, splits: Splits) -> Finding:
+    facts = {name: getattr(close, name) for name in close.__struct_fields__ if name != "examples"}
+    return CHECK.finding(
+        "near copies",
+        at=Location(split=close.later, rows=tuple(row for row, _ in close.examples)),
+        severity=Severity.WARNING,
+        repair=Advise(safety=Safety.MANUAL, summary=f"look at the pairs, then drop the copies from {close.earlier}"),
+        share=close.share,
+        tolerance=near.tolerance,
+        features=splits.features,
+        examples=[{"row": row, "original": original} for row, original in close.examples],
+        **facts,
+    )
 
 
 def _finding(crossing: Crossing, splits: Splits, severity: Severity) -> Finding:

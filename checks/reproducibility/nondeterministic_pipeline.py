@@ -40,7 +40,7 @@ CHECK = Check(
     Severity.ERROR,
     {
         "content": "built twice, {differing:,} of {items:,} items differ, the first at item {item:,}: {one} / {other}",
-        "length": "built twice, it has {items:,} and {other_items:,} items, and differs from item {item:,} on: {one} / {other}",
+        "length": "built twice, it has {items:,} and {other_items:,} items, the first at {item:,}: {one} / {other}",
         "order": "built twice, the same {items:,} items come in another order, from item {item:,} on: {one} / {other}",
         "unsure": "built twice, the first {items:,} items differ, from item {item:,} on: {one} / {other}"
         " (more were not read, so order and content cannot be told apart)",

@@ -53,7 +53,7 @@ CHECK = Check(
         "set": "{where}: rows follow the order of a set; that of strings changes from run to run (PYTHONHASHSEED)",
         "listing": "{where}: rows follow the order in which {call} lists files; that differs between machines",
         "hash": "{where}: rows are divided by hash(), which differs from run to run for strings (PYTHONHASHSEED)",
-        "workers": "{where}: {data_set} draws from {attribute}, of which every worker of this loader gets the same copy",
+        "workers": "{where}: {data_set} draws from {attribute}, and every worker of this loader gets the same copy",
     },
 )
 _NAMES = {"random": "Python's random", "scikit-learn": "scikit-learn (numpy's generator)", "pandas": "pandas (numpy's)"}

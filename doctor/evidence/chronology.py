@@ -123,15 +123,16 @@ class Chronology(Struct, frozen=True, kw_only=True):
     def measure(cls, table: Table, profile: Profile, roles: Roles, keys: Keys, sample: Sample) -> "Chronology":
         """Find the time columns, dates written as text included, and read them once."""
         pairs = pairs_of(table)
-        forms = _time_columns(table, profile, roles, keys)
+        event = roles.time
+        forms = _time_columns(table, profile, roles, keys, event)
         declared = "time" in roles.declared
-        names = [roles.time] if declared and roles.time else sorted(forms, key=lambda name: name != roles.time)
+        names = [event] if declared and event else sorted(forms, key=lambda name: name != event)
         shared = [name for name in names if set(table.column(name).splits) == set(table.splits)]
         axes = tuple(_axis(table, name, forms[name], pairs, roles, keys, sample) for name in shared[:MAX_COLUMNS])
-        return cls(axes=axes, event=roles.time, event_declared=declared, afterwards=_afterwards(table, forms, roles))
+        return cls(axes=axes, event=event, event_declared=declared, afterwards=_afterwards(table, forms, event))
 
 
-def _time_columns(table: Table, profile: Profile, roles: Roles, keys: Keys) -> dict[str, str | None]:
+def _time_columns(table: Table, profile: Profile, roles: Roles, keys: Keys, event: str | None) -> dict[str, str | None]:
     """Return each time column with the format of its text; a declared one may be a number."""
     forms: dict[str, str | None] = {}
     for column in profile.columns:
@@ -140,14 +141,14 @@ def _time_columns(table: Table, profile: Profile, roles: Roles, keys: Keys) -> d
         shape = keys.shapes.get(column.name)
         if column.kind is Kind.TIME:
             forms[column.name] = None
-        elif column.kind is Kind.TEXT and (column.name == roles.time or (shape is not None and shape.dated)):
+        elif column.kind is Kind.TEXT and (column.name == event or (shape is not None and shape.dated)):
             form = date_format(table, column.name)
             if form:
                 forms[column.name] = form
-        elif column.name == roles.time:
+        elif column.name == event:
             forms[column.name] = None
-    if roles.time is not None:
-        forms.setdefault(roles.time, None)
+    if event is not None:
+        forms.setdefault(event, None)
     return forms
 
 
@@ -268,7 +269,7 @@ def _early_late(
     late = when > np.median(when)
     if not 0.25 <= late.mean() <= 0.75:
         return None, None
-    skipped = {name, roles.target, roles.time, *keys.names}
+    skipped = {name, roles.target, *keys.names}
     columns = []
     for column in table.columns:
         if column.name in skipped or column.kind is Kind.TIME:
@@ -313,8 +314,7 @@ def _out_of_fold(features: Array, late: Array, key: Array) -> tuple[float, float
     return auc, auc - 3.09 * float(np.sqrt(variance / (ones * zeros)))
 
 
-def _afterwards(table: Table, forms: dict[str, str | None], roles: Roles) -> tuple[Afterwards, ...]:
-    event = roles.time
+def _afterwards(table: Table, forms: dict[str, str | None], event: str | None) -> tuple[Afterwards, ...]:
     others = [name for name in forms if name != event]
     if event is None or not others or (forms[event] is None and table.column(event).kind is not Kind.TIME):
         return ()

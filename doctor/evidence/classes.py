@@ -4,14 +4,9 @@ from msgspec import Struct
 from sqlglot import exp
 
 from doctor.errors import NotApplicable
-from doctor.evidence.profile import ColumnProfile, Profile
-from doctor.evidence.roles import Roles
+from doctor.evidence.targets import Target, Task
 from doctor.subjects import sql
-from doctor.subjects.table import Kind, Table
-
-MAX_CLASSES = 1_000
-MAX_INTEGER_CLASSES = 30
-MAX_INTEGER_CLASS_SHARE = 0.05
+from doctor.subjects.table import Table
 
 
 class Classes(Struct, frozen=True, kw_only=True):
@@ -30,7 +25,7 @@ class Classes(Struct, frozen=True, kw_only=True):
     by_split: dict[str, dict[str, int]]
 
     @classmethod
-    def measure(cls, table: Table, profile: Profile, roles: Roles) -> "Classes":
+    def measure(cls, table: Table, target: Target) -> "Classes":
         """Count, unless the target is a quantity.
 
         Raises
@@ -38,14 +33,12 @@ class Classes(Struct, frozen=True, kw_only=True):
         NotApplicable
             Where there is no target, or a regression target.
         """
-        if roles.target is None:
-            raise NotApplicable("no target is known; name it with --target")
-        if not is_classification(profile[roles.target]):
-            raise NotApplicable(f"the target {roles.target} is a quantity or free text, not a class")
-        label = exp.cast(sql.column(roles.target), "varchar").as_("label")
+        if target.task is not Task.CLASSIFICATION:
+            raise NotApplicable(f"the target {target.name} is a quantity, not a class")
+        label = exp.cast(sql.column(target.name), "varchar").as_("label")
         count = sql.call("count", exp.Star()).as_("times")
         query = table.select(sql.column(sql.SPLIT).as_("split"), label, count)
-        query = query.where(sql.column(roles.target).is_(exp.null()).not_())
+        query = query.where(sql.column(target.name).is_(exp.null()).not_())
         query = query.group_by(exp.Literal.number(1), exp.Literal.number(2))
         by_split: dict[str, dict[str, int]] = {}
         totals: dict[str, int] = {}
@@ -54,15 +47,4 @@ class Classes(Struct, frozen=True, kw_only=True):
             totals[value] = totals.get(value, 0) + times
         ordered = sorted(totals, key=lambda value: (-totals[value], value))
         splits = {split: by_split[split] for split in table.splits if split in by_split}
-        return cls(target=roles.target, counts={value: totals[value] for value in ordered}, by_split=splits)
-
-
-def is_classification(target: ColumnProfile) -> bool:
-    """Whether a target's values are classes rather than quantities or free text."""
-    if target.kind is Kind.BOOLEAN:
-        return True
-    if target.kind is Kind.TEXT:
-        return target.distinct <= min(MAX_CLASSES, 0.5 * target.present)
-    whole = target.kind is Kind.INTEGER or all(float(value).is_integer() for value in target.quantiles.values())
-    few = target.distinct <= MAX_INTEGER_CLASSES and target.distinct <= max(2, MAX_INTEGER_CLASS_SHARE * target.present)
-    return target.numeric and whole and few
+        return cls(target=target.name, counts={value: totals[value] for value in ordered}, by_split=splits)

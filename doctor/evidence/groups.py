@@ -18,6 +18,7 @@ Array = np.ndarray[Any, Any]
 ROWS_JUDGED = 20_000
 PERMUTATIONS = 200
 MAX_CLASSES = 50
+MAX_ROWS_OF_ONE = 2_000
 MAX_EXAMPLES = 5
 
 
@@ -59,7 +60,6 @@ class Overlap(Struct, frozen=True, kw_only=True):
     later_keys: int
     rows: int
     later_rows: int
-    examples: tuple[str, ...]
 
     @property
     def share(self) -> float:
@@ -73,6 +73,7 @@ class KeyOverlap(Struct, frozen=True, kw_only=True):
     key: Key
     overlaps: tuple[Overlap, ...]
     informative: Informative | None
+    examples: tuple[str, ...] = ()
 
 
 class Groups(Struct, frozen=True, kw_only=True):
@@ -94,17 +95,14 @@ def _overlap(table: Table, key: Key, pairs: list[tuple[str, str]], target: str |
     value = key.expression()
     counts = [sql.count_if(split.eq(sql.literal(name))).as_(f"rows_{i}") for i, name in enumerate(splits)]
     marked = sql.row_hash([value])
-    per_key = table.select(marked.as_("mark"), sql.call("min", value).as_("shown"), *counts)
-    per_key = per_key.where(value.is_(exp.null()).not_()).group_by("mark")
-    kept = table.engine.keep("entities", per_key) if len(pairs) > 1 else f"({sql.text(per_key)})"
-    source = f'"{kept}"' if len(pairs) > 1 else kept
+    per_key = table.select(marked.as_("mark"), *counts).where(value.is_(exp.null()).not_()).group_by("mark")
+    kept = table.engine.keep("entities", per_key)
     overlaps = []
     for earlier, later in pairs:
         a, b = f"rows_{splits.index(earlier)}", f"rows_{splits.index(later)}"
         both = f"{a} > 0 AND {b} > 0"
-        shared, mine, rows, examples = table.ask(
-            f"SELECT count_if({both}), count_if({b} > 0), coalesce(sum({b}) FILTER ({both}), 0), "
-            f"min_by(shown, hash(mark), {MAX_EXAMPLES}) FILTER ({both}) FROM {source}"
+        shared, mine, rows = table.ask(
+            f'SELECT count_if({both}), count_if({b} > 0), coalesce(sum({b}) FILTER ({both}), 0) FROM "{kept}"'
         )[0]
         overlaps.append(
             Overlap(
@@ -114,22 +112,31 @@ def _overlap(table: Table, key: Key, pairs: list[tuple[str, str]], target: str |
                 later_keys=int(mine),
                 rows=int(rows),
                 later_rows=table.splits[later],
-                examples=tuple(map(str, examples or ())),
             )
         )
-    wanted = target is not None and any(overlap.keys for overlap in overlaps)
-    informative = _informative(table, key, target) if wanted and target is not None else None
-    return KeyOverlap(key=key, overlaps=tuple(overlaps), informative=informative)
+    told = None
+    if target is not None and any(overlap.keys for overlap in overlaps):
+        told = _informative(table, key, target, kept, " + ".join(f"rows_{i}" for i in range(len(splits))))
+    shown = _examples(table, key, kept, len(splits)) if key.declared or (told is not None and told.z > 3) else ()
+    return KeyOverlap(key=key, overlaps=tuple(overlaps), informative=told, examples=shown)
 
 
-def _informative(table: Table, key: Key, target: str) -> Informative | None:
-    """Judge on whole entities: all rows of the keys whose hashes are smallest."""
+def _examples(table: Table, key: Key, kept: str, splits: int) -> tuple[str, ...]:
+    several = " + ".join(f"(rows_{i} > 0)::INT" for i in range(splits))
+    marks = table.ask(f'SELECT mark FROM "{kept}" WHERE {several} > 1 ORDER BY mark LIMIT {MAX_EXAMPLES}')
+    listed = exp.In(this=sql.row_hash([key.expression()]), expressions=[sql.literal(mark) for (mark,) in marks])
+    found = table.ask(table.select(key.expression()).where(listed).distinct()) if marks else []
+    return tuple(sorted(str(value) for (value,) in found))
+
+
+def _informative(table: Table, key: Key, target: str, kept: str, size: str) -> Informative | None:
+    """Judge on whole entities, drawn by hash; one that owns a large part of the rows is no entity and is left out."""
     every = max(1, table.rows // ROWS_JUDGED)
+    drawn = f'SELECT mark FROM "{kept}" WHERE mark % {every} = 0 AND {size} <= {MAX_ROWS_OF_ONE}'
     value, label = key.expression(), sql.column(target)
-    chosen = sql.call("mod", sql.row_hash([value]), every).eq(0)
-    present = exp.and_(value.is_(exp.null()).not_(), label.is_(exp.null()).not_(), chosen)
-    ordered = table.select(sql.row_hash([value]).as_("mark"), label.as_("label")).where(present)
-    answer = table.engine.arrays(ordered.order_by("mark", "label"))
+    present = exp.and_(value.is_(exp.null()).not_(), label.is_(exp.null()).not_())
+    rows = sql.text(table.select(sql.row_hash([value]).as_("mark"), label.as_("label")).where(present))
+    answer = table.engine.arrays(f"SELECT * FROM ({rows}) SEMI JOIN ({drawn}) USING (mark) ORDER BY mark, label")
     marks = np.unique(np.asarray(answer["mark"]), return_inverse=True)[1]
     labels = np.ma.getdata(answer["label"])
     if len(marks) < 2 or marks.max() + 1 == len(marks):

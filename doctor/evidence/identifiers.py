@@ -1,12 +1,17 @@
 """Columns whose values name rows rather than describe them."""
 
+import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
 from sqlglot import exp
 
 from doctor.evidence.profile import ColumnProfile, Profile
+from doctor.evidence.roles import Roles
+from doctor.evidence.sample import Sample
+from doctor.evidence.targets import Target, Task
 from doctor.subjects import sql
 from doctor.subjects.table import Kind, Table
 
@@ -62,6 +67,53 @@ class Identifiers(Struct, frozen=True, kw_only=True):
         wanted = [column for column in profile.columns if _may_identify(column)]
         found = [_number(table, profile, c) if c.kind is Kind.INTEGER else _text(table, profile, c) for c in wanted]
         return cls(rows=profile.rows, columns=tuple(found))
+
+
+class LabelOrders(Struct, frozen=True, kw_only=True):
+    """How far the order of an identifier tells the target.
+
+    Attributes
+    ----------
+    scores : dict of str to float
+        By column: how often neighbours in the column's order share their class, 0 for chance and 1 for always; for a
+        quantity the correlation of neighbours' ranks.
+    p : dict of str to float
+        The probability of such a score by chance (normal approximation of the count of equal neighbours).
+    timely : bool
+        Whether the table has a time column: along time neighbours are alike by nature.
+    """
+
+    scores: dict[str, float]
+    p: dict[str, float]
+    timely: bool = False
+
+    @classmethod
+    def measure(cls, identifiers: Identifiers, roles: Roles, sample: Sample, target: Target) -> "LabelOrders":
+        """Walk the drawn rows in the order of each identifier."""
+        scores: dict[str, float] = {}
+        p: dict[str, float] = {}
+        for column in identifiers.columns:
+            values = sample.columns[column.name][target.rows]
+            known = np.array([value is not None and value == value for value in values], dtype=bool)
+            labels = target.values[known][np.argsort(values[known], kind="stable")]
+            scores[column.name], p[column.name] = _neighbours(labels, classes=target.task is Task.CLASSIFICATION)
+        return cls(scores=scores, p=p, timely=roles.time is not None)
+
+
+def _neighbours(labels: np.ndarray[Any, Any], *, classes: bool) -> tuple[float, float]:
+    """Return the score of neighbours' likeness and its one-sided p."""
+    pairs = len(labels) - 1
+    if pairs < 1 or labels.min() == labels.max():
+        return 0.0, 1.0
+    if classes:
+        chance = float(np.sum((np.bincount(labels) / len(labels)) ** 2))
+        score = (float(np.mean(labels[1:] == labels[:-1])) - chance) / (1 - chance)
+        deviation = math.sqrt(chance / (1 - chance) / pairs)
+    else:
+        centred = labels - labels.mean()
+        score = float(np.sum(centred[1:] * centred[:-1]) / np.sum(centred**2))
+        deviation = 1 / math.sqrt(pairs)
+    return score, 0.5 * math.erfc(score / deviation / math.sqrt(2))
 
 
 def _may_identify(column: ColumnProfile) -> bool:

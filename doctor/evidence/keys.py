@@ -126,10 +126,11 @@ class Keys(Struct, frozen=True, kw_only=True):
     @classmethod
     def measure(cls, table: Table, profile: Profile, roles: Roles) -> "Keys":
         """Judge names and cardinality from the profile, the structure of text on values drawn by their hash."""
-        others = [column for column in profile.columns if column.name not in (roles.target, roles.time, *roles.group)]
+        given = roles.group if "group" in roles.declared else ()
+        others = [column for column in profile.columns if column.name not in (roles.target, roles.time, *given)]
         shapes = _shapes(table, [column for column in others if column.kind is Kind.TEXT and column.distinct > 5])
         row_ids = tuple(column.name for column in others if _names_row(column, shapes.get(column.name)))
-        declared = tuple(Key(column=name, because="declared", declared=True) for name in roles.group)
+        declared = tuple(Key(column=name, because="declared", declared=True) for name in given)
         found = []
         for column in others:
             shape = shapes.get(column.name)
@@ -145,17 +146,18 @@ def _shapes(table: Table, columns: list[ColumnProfile]) -> dict[str, TextShape]:
     if not columns:
         return {}
     every = max(1, table.rows // VALUES_TRIED)
+    drawn: list[sql.Expression] = []
     facts: list[sql.Expression] = []
-    for column in columns:
-        name = sql.column(column.name)
-        drawn = sql.call("if", sql.call("mod", sql.call("hash", name), every).eq(0), name, sql.literal(None))
-        spaces = sql.call("length", sql.call("regexp_replace", sql.call("trim", drawn), r"\S+", "", "g"))
-        facts.append(sql.call("avg", spaces))
+    for i, column in enumerate(columns):
+        name, value = sql.column(column.name), sql.column(f"value_{i}")
+        chosen = sql.call("mod", sql.call("hash", name), every).eq(0)
+        drawn.append(sql.call("if", chosen, name, sql.literal(None)).as_(f"value_{i}"))
+        facts.append(sql.call("avg", sql.call("length", sql.call("regexp_replace", value, r"\S+", "", "g"))))
         facts += [
-            sql.call("avg", exp.cast(sql.call("regexp_matches", drawn, form), "INT"))
+            sql.call("avg", exp.cast(sql.call("regexp_matches", value, form), "INT"))
             for form in (CODE, HEX, COUNTED, FOLDER, DATE)
         ]
-    answer = table.ask(table.select(*facts))[0]
+    answer = table.ask(sql.select(*facts, source=table.select(*drawn)))[0]
     return {column.name: _shape(answer[6 * i : 6 * i + 6]) for i, column in enumerate(columns)}
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from doctor.evidence.project import Module, Project, first_line_after_imports, is_function, words
 from doctor.evidence.random_libraries import EVERY, draw, from_clock, is_aside, purpose, seeded_by
 from doctor.evidence.unordered import source_of_disorder
-from doctor.evidence.walkthrough import Module, Project, Step, Walk, first_line_after_imports, is_function, words
+from doctor.evidence.walkthrough import Step, Walk
 from doctor.subjects.source import Place, Source
 
 GENERATORS = {
@@ -148,7 +149,7 @@ def _draws(walk: Walk) -> Iterator[Draw]:
     for turn, step in enumerate(walk.steps):
         kind = draw(step)
         disorder = None if kind else source_of_disorder(step)
-        if not (kind or disorder) or is_aside(step):
+        if not (kind or disorder) or is_aside(step, kind):
             continue
         if kind and kind.argument.startswith("random_state") and set_elsewhere:
             continue

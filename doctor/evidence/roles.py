@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from doctor.evidence.annotators import infer_annotators
 from doctor.evidence.profile import ColumnProfile, Profile, Semantic
 from doctor.model import Guess
 from doctor.subjects.table import Kind, Table
@@ -86,20 +87,21 @@ class Roles(Struct, frozen=True, kw_only=True):
             When a declared column is not there.
         """
         told = table.declared
+        annotation = infer_annotators(table, profile)
         roles: dict[str, Any] = {
-            "target": table.resolve(told.target) if told.target else None,
+            "target": table.resolve(told.target) if told.target else annotation.label,
             "time": table.resolve(told.time) if told.time else None,
             "group": tuple(map(table.resolve, told.group)),
-            "annotators": tuple(map(table.resolve, told.annotators)),
-            "item": table.resolve(told.item) if told.item else None,
+            "annotators": annotation.annotators,
+            "item": annotation.item,
         }
-        declared = frozenset(name for name, value in roles.items() if value)
-        guesses = []
+        declared = frozenset(name for name in roles if getattr(told, name))
+        guesses = [annotation.guess] if annotation.guess else []
         for role, infer in (("target", _target), ("time", _time), ("group", _group)):
-            if role in declared:
+            if role in declared or roles[role]:
                 continue
             found = infer(table, profile)
-            if found and found[0] not in (roles["target"], roles["time"]):
+            if found and found[0] not in (roles["target"], roles["time"], roles["item"], *roles["annotators"]):
                 roles[role] = (found[0],) if role == "group" else found[0]
                 guesses.append(
                     Guess(

@@ -40,18 +40,16 @@ class RowHashes(Struct, frozen=True, kw_only=True):
         features = [column for column in shared if column.name != roles.target and column.name not in keys.names]
         features = features or [column for column in shared if column.name != roles.target] or list(table.columns)
         prose = frozenset(name for name, shape in keys.shapes.items() if shape.prose)
-        every = sql.row_hash([sql.column(column.name) for column in table.columns])
-        folded = [
-            fold(sql.column(column.name))
-            if column.kind is Kind.TEXT and column.name not in prose
-            else sql.column(column.name)
-            for column in features
-        ]
+        folded = [column for column in features if column.kind is Kind.TEXT and column.name not in prose]
+        plain = [column for column in features if column not in folded]
+        # What both hashes have in common is hashed once; the engine sees that the two expressions are the same.
+        common = sql.row_hash([sql.column(column.name) for column in plain] or [sql.literal(0)])
+        rest = [sql.column(column.name) for column in table.columns if column not in plain]
         wanted = (
             sql.column(sql.ROW).as_("row"),
             sql.column(sql.SPLIT).as_("split"),
-            every.as_("row_hash"),
-            sql.row_hash(folded).as_("feature_hash"),
+            sql.row_hash([common, *rest]).as_("row_hash"),
+            sql.row_hash([common.copy(), *(fold(sql.column(column.name)) for column in folded)]).as_("feature_hash"),
             sql.row_hash([_label(table, roles.target)]).as_("label_hash"),
         )
         return cls(

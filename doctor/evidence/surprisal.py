@@ -22,7 +22,8 @@ from doctor.subjects.table import Table
 Array = np.ndarray[Any, Any]
 
 MAX_COLUMNS = 64
-MAX_ROWS = 8_000
+MAX_ROWS = 30_000
+MAX_ROWS_JOINED = 8_000
 MAX_LEVELS = 16
 MAX_COLUMN_BITS = 40.0
 MAX_PROSE_BITS = 400.0
@@ -66,7 +67,7 @@ class Surprisal(Struct, frozen=True, kw_only=True):
             for name in names or sample.columns
         }
         ranked = sorted(values, key=lambda name: (-values[name].entropy, name))[:MAX_COLUMNS]
-        levels = [values[name].level(sample.columns[name][first]) for name in ranked]
+        levels = [values[name].level(sample.columns[name][first[:MAX_ROWS_JOINED]]) for name in ranked]
         order, same, together = _tree(levels, [values[name].levels for name in ranked])
         return cls(
             columns=tuple(ranked), rows=len(first), values={name: values[name] for name in ranked},

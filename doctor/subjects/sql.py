@@ -12,9 +12,12 @@ __all__ = [
     "Expression",
     "Select",
     "call",
+    "cast_text",
     "column",
     "count_if",
     "literal",
+    "name",
+    "quoted",
     "relation",
     "row_hash",
     "select",
@@ -35,6 +38,16 @@ def column(name: str, table: str | None = None) -> exp.Column:
 def relation(name: str) -> exp.Table:
     """Name a table or view."""
     return exp.Table(this=exp.to_identifier(name, quoted=True))
+
+
+def name(text: str) -> str:
+    """Write the name of a column or relation, quoted."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def quoted(value: object) -> str:
+    """Write a constant string."""
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def call(function: str, *arguments: Expression | str | int | float) -> exp.Anonymous:
@@ -66,3 +79,8 @@ def row_hash(parts: Iterable[Expression]) -> Expression:
 def text(statement: Expression) -> str:
     """Write a statement in the dialect of the embedded engine."""
     return statement.sql(dialect="duckdb")
+
+
+def cast_text(expression: Expression) -> Expression:
+    """Write a value as text."""
+    return exp.cast(expression, "text")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from doctor_reports.pictures import Heat, Rows, facts, pictures, shown
+from doctor_reports.pictures import Heat, Rows, brief, facts, pictures, shown
 
 
 def only(evidence: dict[str, object]) -> Rows | Heat:
@@ -38,7 +38,7 @@ def test_counts_by_name_are_bars_largest_first() -> None:
 def test_of_many_bars_the_largest_and_the_smallest_stay_and_the_rest_is_counted() -> None:
     picture = only({"class_rows": {f"c{number}": number for number in range(100)}})
     assert isinstance(picture, Rows)
-    assert (len(picture.rows), picture.more) == (12, 88)
+    assert (len(picture.rows), picture.more) == (14, 86)
     assert picture.rows[-1].label == "c0"
 
 
@@ -49,6 +49,7 @@ def test_of_many_bars_the_largest_and_the_smallest_stay_and_the_rest_is_counted(
         {"kappa": 0.4, "kappa_interval": [0.3, 0.5], "min_kappa": 0.6},
         {"kappa": [0.3, 0.4, 0.5], "min_kappa": 0.6},
         {"kappa_interval": [0.3, 0.4, 0.5], "min_kappa": 0.6},
+        {"value": 0.4, "low": 0.3, "high": 0.5, "min_kappa": 0.6},
     ],
 )
 def test_an_estimate_with_its_interval_is_a_whisker(evidence: dict[str, object]) -> None:
@@ -56,6 +57,26 @@ def test_an_estimate_with_its_interval_is_a_whisker(evidence: dict[str, object])
     assert isinstance(picture, Rows)
     (row,) = picture.rows
     assert (row.begin, row.middle, row.end, row.beyond) == (30, 40, 50, True)
+
+
+def test_quantities_of_one_kind_stand_side_by_side() -> None:
+    picture = only({"score": 1.0, "rival_score": 0.355, "errors": 0, "rows": 1500})
+    assert isinstance(picture, Rows)
+    assert [(row.label, row.end) for row in picture.rows] == [("score", 100), ("rival score", 35.5)]
+
+
+def test_an_interval_without_an_estimate_has_no_dot() -> None:
+    picture = only({"intervals": {"fleiss": [0.34, 0.42], "gwet": [0.36, 0.44]}})
+    assert isinstance(picture, Rows)
+    assert [(row.begin, row.middle, row.end) for row in picture.rows] == [(34, None, 42), (36, None, 44)]
+
+
+def test_the_picture_with_a_bound_comes_first() -> None:
+    first, second = pictures({"class_rows": {"a": 5, "b": 20}, "rarest_share": 0.2, "min_share": 0.3})
+    assert isinstance(first, Rows)
+    assert first.marks
+    assert isinstance(second, Rows)
+    assert not second.marks
 
 
 def test_below_zero_the_scale_reaches_down() -> None:
@@ -113,6 +134,11 @@ def test_what_cannot_be_drawn_is_not(evidence: dict[str, object]) -> None:
 @pytest.mark.parametrize("nothing", [{"missing_share": None, "max_share": 0.3}, {"a": {"x": None, "y": 1}}])
 def test_what_is_undefined_is_not_drawn_as_zero(nothing: dict[str, object]) -> None:
     assert pictures(nothing) == []
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.38268, "0.383"), (0.9996, "0.9996"), (1.0, "1"), (-0.01223, "-0.0122")])
+def test_beside_a_picture_stand_three_digits_but_never_a_false_one(value: float, text: str) -> None:
+    assert brief(value, "score") == text
 
 
 def test_zeros_alone_do_not_break_the_scale() -> None:

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 from report_examples import healthy, healthy_examinations, make_report, missing, sick
 
-from doctor.model import Examination, Location, Outcome, Report
+from doctor.model import Examination, Location, Outcome, Report, SubjectSummary
 from doctor_reports.text import cells, render
+from doctor_reports.verdict import size
 
 SICK = """\
 titanic3.csv: 1,309 rows × 14 columns (train 981, validation 131, test 197)
@@ -131,6 +132,11 @@ def test_the_path_is_named_where_there_are_several() -> None:
     report = sick()
     two = msgspec.structs.replace(report.case, subjects=report.case.subjects * 2)
     assert "at titanic3.csv, split test" in render(msgspec.structs.replace(report, case=two))
+
+
+def test_code_is_counted_in_files() -> None:
+    assert size(SubjectSummary(kind="source", path="train", files=3)) == "source, 3 files"
+    assert size(SubjectSummary(kind="pipeline", path="make:data")) == "pipeline"
 
 
 def test_the_report_itself_is_not_changed() -> None:

@@ -1,0 +1,234 @@
+"""Rows of one split that nearly equal a row of another: numbers within a tolerance, text but for its typography.
+
+Two values within a tolerance fall into one bin of a wide grid or into one bin of the same grid moved by half a bin,
+unless both bounds lie between them. Bins of several columns are hashed in bands, so that a difference near a bound in
+one band is found by another; what shares a hash is then compared value by value.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from sqlglot import exp
+
+from doctor.evidence.repeated_rows import MAX_GROUPS_READ, SPARE_BITS, values_at
+from doctor.evidence.row_hashes import RowHashes, fold, fold_punctuation
+from doctor.evidence.sample import Sample
+from doctor.evidence.splits import pairs_of
+from doctor.evidence.surprisal import Surprisal
+from doctor.subjects import sql
+from doctor.subjects.table import Kind, Table
+
+Array = np.ndarray[Any, Any]
+
+TOLERANCE = 0.01
+"""Of a column's robust standard deviation."""
+RING = 4.0
+"""Pairs up to so many tolerances apart show how dense the data are."""
+BIN = 4.0 * RING
+"""Width of a bin, in tolerances."""
+MIN_LEVELS = 30
+MAX_PROBES = 20_000
+MAX_IN_BIN = 50
+MAX_PAIRS = 100_000
+MAX_BAND = 12
+LARGE_TABLE = 1_000_000
+MAX_EXAMPLES = 5
+
+
+class NearCrossing(Struct, frozen=True, kw_only=True):
+    """Rows of `later` with a near, not equal, row in `earlier`.
+
+    Attributes
+    ----------
+    probed_rows : int
+        Rows of the later split that were looked up, drawn by hash.
+    near_rows : int
+        Those with a row of the earlier split within the tolerance in every column.
+    near_pairs, ring_pairs : int
+        Pairs within the tolerance, and pairs beyond it but within `RING` times it.
+    surprising_share : float
+        Share of `near_rows` that no coincidence explains.
+    skipped_bins : int
+        Bins too full to be searched.
+    """
+
+    earlier: str
+    later: str
+    later_rows: int
+    probed_rows: int
+    near_rows: int
+    near_pairs: int
+    ring_pairs: int
+    surprising_share: float
+    bound_bits: float
+    median_bits: float
+    skipped_bins: int
+    examples: tuple[tuple[int, int], ...]
+    """Row of the later split and of the earlier one, as a person counts rows."""
+
+    @property
+    def share(self) -> float:
+        """Near rows per row looked up."""
+        return self.near_rows / self.probed_rows if self.probed_rows else 0.0
+
+
+class NearRows(Struct, frozen=True, kw_only=True):
+    """Near copies for each pair of splits; empty where no column can be nearly equal."""
+
+    tolerance: float
+    crossings: tuple[NearCrossing, ...]
+
+    @classmethod
+    def measure(cls, table: Table, hashes: RowHashes, sample: Sample, surprisal: Surprisal) -> "NearRows":
+        """Look up rows of the later split among all of the earlier one."""
+        pairs = pairs_of(table)
+        close = _closeness(table, hashes, sample)
+        if not close and not hashes.prose:
+            return cls(tolerance=TOLERANCE, crossings=())
+        keys = _band_keys(table, hashes, sample, close)
+        return cls(
+            tolerance=TOLERANCE,
+            crossings=tuple(_search(table, hashes, surprisal, pair, close, keys) for pair in pairs),
+        )
+
+
+def _closeness(table: Table, hashes: RowHashes, sample: Sample) -> dict[str, float]:
+    """Return the tolerance of each column whose values are many and numbers."""
+    found = {}
+    once = np.unique(sample.key, return_index=True)[1]
+    for name in hashes.features:
+        if not table.column(name).numeric:
+            continue
+        values = sample.columns[name][once]
+        values = values[np.isfinite(values)]
+        if len(np.unique(values)) < MIN_LEVELS:
+            continue
+        spread = float(np.subtract(*np.quantile(values, [0.75, 0.25]))) / 1.349
+        if spread > 0:
+            found[name] = TOLERANCE * spread
+    return found
+
+
+def _folded(table: Table, hashes: RowHashes, name: str, alias: str | None = None) -> sql.Expression:
+    value = sql.column(name, alias)
+    if name in hashes.prose:
+        return fold_punctuation(value)
+    return fold(value) if table.column(name).kind is Kind.TEXT else value
+
+
+def _band_keys(table: Table, hashes: RowHashes, sample: Sample, close: dict[str, float]) -> list[sql.Expression]:
+    """Write the hashes under which near rows meet: each band on both grids, with the folded text."""
+    others = [name for name in hashes.features if name not in close]
+    if table.rows > LARGE_TABLE:
+        others = [name for name in others if name in hashes.prose]
+    exact = [_folded(table, hashes, name) for name in others]
+    if not close:
+        return [sql.row_hash(exact)]
+    wanted = math.log2(max(2, table.rows)) + 4
+    bands: list[list[str]] = [[]]
+    bits = 0.0
+    gains = {name: _bin_bits(sample.columns[name], BIN * width) for name, width in close.items()}
+    for name in sorted(gains, key=lambda name: (-gains[name], name)):
+        if bits >= wanted or len(bands[-1]) >= MAX_BAND:
+            bands.append([])
+            bits = 0.0
+        bands[-1].append(name)
+        bits += gains[name]
+    if len(bands) > 1 and bits < wanted:
+        bands.pop()
+    bands = bands[: 2 if table.rows > LARGE_TABLE else 3]
+    return [
+        sql.row_hash([*(part.copy() for part in exact), *(_bin(name, BIN * close[name], shift) for name in band)])
+        for band in bands
+        for shift in (0.0, 0.5)
+    ]
+
+
+def _bin(name: str, width: float, shift: float) -> sql.Expression:
+    scaled = exp.Div(this=sql.column(name), expression=sql.literal(width))
+    return sql.call("round", exp.Add(this=scaled, expression=sql.literal(shift)))
+
+
+def _bin_bits(values: Array, width: float) -> float:
+    """Bits of agreement in one bin: minus the logarithm of the chance that two rows share it."""
+    bins = np.round(values[np.isfinite(values)] / width)
+    shares = np.unique(bins, return_counts=True)[1] / max(1, len(bins))
+    return float(-np.log2((shares**2).sum())) if len(bins) else 0.0
+
+
+def _search(
+    table: Table,
+    hashes: RowHashes,
+    surprisal: Surprisal,
+    pair: tuple[str, str],
+    close: dict[str, float],
+    keys: list[sql.Expression],
+) -> NearCrossing:
+    earlier, later = pair
+    engine = table.engine
+    n, m = table.splits[earlier], table.splits[later]
+    every = -(-m // MAX_PROBES)
+    named = [key.as_(f"k{i}") for i, key in enumerate(keys)]
+    split, row = sql.column(sql.SPLIT), sql.column(sql.ROW)
+    second = exp.convert(later).sql(dialect="duckdb")
+    drawn = engine.keep(
+        "drawn", f'SELECT "row" FROM "{hashes.relation}" WHERE split = {second} AND hash(row_hash) % {every} = 0'
+    )
+    hashed = sql.text(table.select(row.as_("row"), *named).where(split.eq(sql.literal(later))))
+    probes = engine.keep("probes", f'SELECT * FROM ({hashed}) SEMI JOIN "{drawn}" USING ("row")')
+    hashed = sql.text(table.select(row.as_("row"), *named).where(split.eq(sql.literal(earlier))))
+    either = " OR ".join(f'k{i} IN (SELECT k{i} FROM "{probes}")' for i in range(len(keys)))
+    hits = engine.keep("hits", f"SELECT * FROM ({hashed}) WHERE {either}")
+    full = " UNION ALL ".join(
+        f'SELECT {i} AS band, k{i} AS k FROM "{hits}" GROUP BY k{i} HAVING count(*) > {MAX_IN_BIN}'
+        for i in range(len(keys))
+    )
+    crowded = engine.keep("crowded", full)
+    met = " UNION ".join(
+        f'SELECT p."row" AS probe, h."row" AS hit FROM "{probes}" p JOIN "{hits}" h USING (k{i}) '
+        f'WHERE k{i} NOT IN (SELECT k FROM "{crowded}" WHERE band = {i})'
+        for i in range(len(keys))
+    )
+    met = engine.keep("met", f"SELECT * FROM ({met}) ORDER BY probe, hit LIMIT {MAX_PAIRS}")
+    near = _compare(table, hashes, close, met) if engine.rows(f'SELECT count(*) FROM "{met}"')[0][0] else []
+    inside = [(probe, hit) for probe, hit, distance in near if distance <= 1]
+    first: dict[int, int] = {}
+    for probe, hit in inside:
+        first.setdefault(probe, hit)
+    read = list(first)[:MAX_GROUPS_READ]
+    bits = surprisal.bits(values_at(table, read, surprisal.columns), close)
+    bound = math.log2(n * m) + SPARE_BITS
+    return NearCrossing(
+        earlier=earlier, later=later, later_rows=m,
+        probed_rows=int(engine.rows(f'SELECT count(*) FROM "{probes}"')[0][0]),
+        near_rows=len(first), near_pairs=len(inside), ring_pairs=len(near) - len(inside),
+        surprising_share=float((bits > bound).mean()) if read else 0.0,
+        bound_bits=bound, median_bits=float(np.median(bits)) if read else 0.0,
+        skipped_bins=int(engine.rows(f'SELECT count(*) FROM "{crowded}"')[0][0]),
+        examples=tuple((table.place(probe)[1], table.place(first[probe])[1]) for probe in read[:MAX_EXAMPLES]),
+    )  # fmt: skip
+
+
+def _compare(table: Table, hashes: RowHashes, close: dict[str, float], met: str) -> list[tuple[int, int, float]]:
+    """Return the pairs that differ, but by no more than `RING` tolerances, with their distance in tolerances."""
+    distances = ["0.0"]
+    same = []
+    different = []
+    for name in hashes.features:
+        one, other = (sql.text(sql.column(name, alias)) for alias in ("a", "b"))
+        different.append(f"{one} IS DISTINCT FROM {other}")
+        if name in close:
+            step = f"abs({one} - {other}) / {close[name]!r}"
+            distances.append(f"coalesce({step}, if({one} IS NOT DISTINCT FROM {other}, 0.0, 1e9))")
+        else:
+            left, right = (sql.text(_folded(table, hashes, name, alias)) for alias in ("a", "b"))
+            same.append(f"{left} IS NOT DISTINCT FROM {right}")
+    relation = sql.text(sql.relation(table.relation))
+    where = " AND ".join([*same, f"({' OR '.join(different)})", f"distance <= {RING}"])
+    return table.ask(
+        f'SELECT probe, hit, greatest({", ".join(distances)}) AS distance FROM "{met}" '
+        f"JOIN {relation} a ON a.{sql.ROW} = probe JOIN {relation} b ON b.{sql.ROW} = hit "
+        f"WHERE {where} ORDER BY probe, hit"
+    )

@@ -15,7 +15,9 @@ FOLDS = 5
 HALF_WINDOW = 10
 """Neighbours on each side; a threshold in a feature blurs at most so many rows."""
 MIN_LEVEL_SHARE = 0.02
-"""A value held by fewer rows is not a level but may be the name of an entity."""
+"""A value held by so many rows is a level; one held by fewer may be the name of an entity."""
+MIN_LEVEL_ROWS = 20
+"""So many rows make a value a level too, where it is one of the most frequent."""
 MAX_LEVELS = 50
 """With no more distinct values than this all of them are levels; 1 / MIN_LEVEL_SHARE."""
 MIN_COMMON_ROWS = 30
@@ -60,7 +62,7 @@ class Feature(Struct, frozen=True, kw_only=True):
         values[codes < 0] = np.nan
         counts = np.bincount(codes[codes >= 0])
         if len(counts) > max(MAX_LEVELS, 2 * class_count):
-            rare = counts[codes] < MIN_LEVEL_SHARE * len(codes)
+            rare = counts[codes] < _min_level_rows(counts, len(codes))
             values[rare & (codes >= 0)] = len(counts)
         return cls._ordered(values, ordered=False)
 
@@ -88,9 +90,20 @@ class Feature(Struct, frozen=True, kw_only=True):
     @property
     def frequent(self) -> Array:
         """Whether each place's value is held by so many rows that it is a level; a missing value always is."""
-        frequent = self.stop - self.start >= MIN_LEVEL_SHARE * len(self.start)
+        sizes = self.stop - self.start
+        begins = np.flatnonzero(self.start == np.arange(len(sizes)))
+        frequent = sizes >= _min_level_rows(sizes[begins], len(sizes))
         frequent[self.present :] = True
         return frequent
+
+
+def _min_level_rows(sizes: Array, rows: int) -> float:
+    """Return how many rows a value needs to be a level: enough of them, and more than the many others have."""
+    share = MIN_LEVEL_SHARE * rows
+    if len(sizes) <= MAX_LEVELS:
+        return min(share, MIN_LEVEL_ROWS)
+    others = int(np.partition(sizes, -MAX_LEVELS - 1)[-MAX_LEVELS - 1])
+    return min(share, max(MIN_LEVEL_ROWS, others + 1))
 
 
 def folds_of(keys: Array) -> Array:

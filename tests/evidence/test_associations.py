@@ -79,6 +79,13 @@ def test_a_column_that_settles_one_rare_class_is_seen(measure: Measure, random: 
     assert (best(found, "balance").view, best(found, "balance").errors) == ("paid", 0)
 
 
+def test_a_spike_of_a_very_rare_class_is_seen(measure: Measure, random: np.random.Generator) -> None:
+    fraud = random.random(20_000) < 0.006
+    amount = np.where(fraud, 999.0, np.round(np.exp(random.normal(6, 1, 20_000)), 1))
+    found = measure("fraud", {"fraud": fraud, "amount": amount, "other": random.normal(size=20_000)})
+    assert best(found, "amount").lower > 0.9
+
+
 def test_a_spike_at_the_top_of_the_range_is_a_bin_of_its_own(measure: Measure, random: np.random.Generator) -> None:
     positive = random.random(5000) < 0.06
     cycles = np.where(positive, random.uniform(15, 44.9, 5000), 45.0)

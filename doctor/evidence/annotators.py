@@ -150,7 +150,8 @@ def _share_labels(table: Table, profile: Profile, columns: Sequence[Column]) -> 
 def _long(table: Table, profile: Profile) -> AnnotatorRoles | None:
     who = _only(table, ANNOTATOR_NAMES, ())
     item = _only(table, ITEM_NAMES, (who or "",))
-    label = table.declared.target or _only(table, LABEL_NAMES, (who or "", item or ""))
+    declared = table.declared.target
+    label = table.resolve(declared) if declared else _only(table, LABEL_NAMES, (who or "", item or ""))
     if who is None or item is None or label is None or label in (who, item) or label not in _names(table):
         return None
     rows = table.rows

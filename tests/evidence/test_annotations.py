@@ -30,7 +30,7 @@ def measure(tmp_path: Path) -> Measure:
         path.write_text("\n".join(",".join(map(str, row)) for row in rows) + "\n")
         with open_case([path], Settings(**options)) as case:  # type: ignore[arg-type]  # options by name
             table = case.tables[0]
-            return Annotations.measure(table, Profile.measure(table), Sampling())
+            return Annotations.measure(table, Profile.measure(table, Sampling()), Sampling())
 
     return run
 
@@ -165,7 +165,7 @@ def test_csv_and_parquet_give_the_same(measure: Measure, tmp_path: Path) -> None
     ).write_parquet(str(path))
     with open_case([path], Settings(annotators=NAMES, scale="ordinal")) as case:
         table = case.tables[0]
-        assert Annotations.measure(table, Profile.measure(table), Sampling()) == ours
+        assert Annotations.measure(table, Profile.measure(table, Sampling()), Sampling()) == ours
 
 
 def test_without_annotators_the_question_does_not_arise(measure: Measure) -> None:

@@ -10,6 +10,7 @@ from doctor.case import open_case
 from doctor.errors import UsageError
 from doctor.evidence.annotators import AnnotatorRoles, infer_annotators
 from doctor.evidence.profile import Profile
+from doctor.model import Sampling
 from doctor.settings import Settings
 
 Infer = Callable[..., AnnotatorRoles]
@@ -25,7 +26,7 @@ def infer(tmp_path: Path) -> Iterator[Infer]:
         path.write_text("\n".join(",".join(map(str, row)) for row in [tuple(columns), *rows]) + "\n")
         with open_case([path], Settings(**options)) as case:  # type: ignore[arg-type]  # options by name
             table = case.tables[0]
-            return infer_annotators(table, Profile.measure(table))
+            return infer_annotators(table, Profile.measure(table, Sampling()))
 
     return run
 
@@ -117,12 +118,12 @@ def test_what_is_declared_holds(infer: Infer) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"annotators": ("r1", "nobody")}, "no column 'nobody' for --annotators"),
-        ({"annotators": ("r1", "r2"), "item": "nothing"}, "no column 'nothing' for --item"),
+        ({"annotators": ("r1", "nobody")}, "there is no column 'nobody'"),
+        ({"annotators": ("r1", "r2"), "item": "nothing"}, "there is no column 'nothing'"),
         ({"annotators": ("r1", "r1")}, "names a column twice"),
         ({"annotators": ("r1",)}, "--item COLUMN"),
         ({"annotators": ("r1",), "item": "r2"}, "--target COLUMN"),
-        ({"annotators": ("r1",), "item": "r2", "target": "nothing"}, "no column 'nothing' to be the label"),
+        ({"annotators": ("r1",), "item": "r2", "target": "nothing"}, "there is no column 'nothing'"),
     ],
 )
 def test_a_wrong_declaration_is_one_clear_line(infer: Infer, options: dict[str, object], said: str) -> None:

@@ -16,7 +16,6 @@ from doctor.evidence.associations import Association, Associations, _same
 from doctor.evidence.one_feature import FOLDS, Feature, predict_class, predict_quantity
 from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
-from doctor.evidence.row_hashes import RowHashes
 from doctor.evidence.sample import Sample
 from doctor.evidence.significance import binomial_upper_tail, false_discovery, wilson_upper
 from doctor.evidence.targets import Target, Task, as_numbers, mid_ranks
@@ -37,9 +36,9 @@ def measure(tmp_path: Path) -> Measure:
         engine = Engine()
         try:
             table = open_tables(engine, tmp_path, Declared(target=target))[0][0]
-            profile = Profile.measure(table)
+            profile = Profile.measure(table, Sampling())
             roles = Roles.measure(table, profile)
-            sample = Sample.measure(table, RowHashes.measure(table), Sampling())
+            sample = Sample.measure(table, profile)
             return Associations.measure(table, roles, profile, sample, Target.measure(table, roles, sample))
         finally:
             engine.close()

@@ -81,14 +81,7 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
             raise UsageError(f"{path}: there is no such file or folder")
     engine = Engine(memory_limit=settings.memory_limit, threads=settings.threads)
     try:
-        declared = Declared(
-            target=settings.target,
-            time=settings.time,
-            group=settings.group,
-            annotators=settings.annotators,
-            item=settings.item,
-            scale=settings.scale,
-        )
+        declared = _declared(settings)
         tables: list[Table] = []
         problems: list[Problem] = []
         source, unread = open_source(paths)
@@ -110,3 +103,14 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         yield Case(shown=shown, tables=tuple(tables), others=others, problems=tuple(problems))
     finally:
         engine.close()
+
+
+def _declared(settings: Settings) -> Declared:
+    return Declared(
+        target=settings.target,
+        time=settings.time,
+        group=settings.group,
+        annotators=settings.annotators,
+        item=settings.item,
+        scale=settings.scale,
+    )

@@ -109,14 +109,7 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
             raise UsageError(f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst)")
     engine = Engine(memory_limit=settings.memory_limit, threads=settings.threads)
     try:
-        declared = Declared(
-            target=settings.target,
-            time=settings.time,
-            group=settings.group,
-            annotators=settings.annotators,
-            item=settings.item,
-            scale=settings.scale,
-        )
+        declared = _declared(settings)
         source, unread = open_source(paths)
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         tables, problems = open_tables(
@@ -138,3 +131,14 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         yield Case(shown=shown, tables=tuple(tables), others=others, problems=tuple(problems))
     finally:
         engine.close()
+
+
+def _declared(settings: Settings) -> Declared:
+    return Declared(
+        target=settings.target,
+        time=settings.time,
+        group=settings.group,
+        annotators=settings.annotators,
+        item=settings.item,
+        scale=settings.scale,
+    )

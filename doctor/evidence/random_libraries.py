@@ -29,6 +29,7 @@ _PYTHON = _ORDERING | {
 _NUMPY = _ORDERING | {
     "rand", "randn", "randint", "random", "random_sample", "uniform", "normal", "standard_normal", "beta", "binomial",
     "poisson", "exponential", "gamma", "dirichlet", "multivariate_normal", "laplace", "lognormal", "bytes",
+    "negative_binomial",
 }  # fmt: skip
 _TORCH = {
     "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "bernoulli", "multinomial",

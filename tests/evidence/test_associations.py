@@ -35,7 +35,7 @@ def measure(tmp_path: Path) -> Measure:
             pq.write_table(pa.table(part), tmp_path / f"{name}.parquet")
         engine = Engine()
         try:
-            table = open_tables(engine, tmp_path, Declared(target=target))[0][0]
+            table = open_tables(engine, [tmp_path], Declared(target=target))[0][0]
             profile = Profile.measure(table, Sampling())
             roles = Roles.measure(table, profile)
             sample = Sample.measure(table, profile)

@@ -29,7 +29,7 @@ def measure(tmp_path: Path) -> Measure:
             pq.write_table(pa.table(part | number), tmp_path / f"{name}.parquet")
         engine = Engine()
         try:
-            table = open_tables(engine, tmp_path, Declared(target="y"))[0][0]
+            table = open_tables(engine, [tmp_path], Declared(target="y"))[0][0]
             profile = Profile.measure(table, Sampling(rows=200))
             roles = Roles.measure(table, profile)
             sample = Sample.measure(table, profile)

@@ -35,7 +35,6 @@ MIN_KEYS = 10
 MIN_CODES = 50
 MAX_ROWS_PER_KEY = 200
 MIN_KEY_SHARE = 0.005
-VALUES_TRIED = 20_000
 STRUCTURE_SHARE = 0.95
 
 CODE = r"^[A-Za-z]{1,12}[-_#: ]?[0-9]{2,}$"
@@ -111,7 +110,7 @@ class Keys(Struct, frozen=True, kw_only=True):
     entities : tuple of Key
         Candidates for the entity that owns several rows, declared ones first.
     shapes : dict of str to TextShape
-        Of every text column with more than a few values.
+        Of every text column.
     """
 
     row_ids: tuple[str, ...]
@@ -125,12 +124,10 @@ class Keys(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def measure(cls, table: Table, profile: Profile, roles: Roles) -> "Keys":
-        """Judge names and cardinality from the profile, the structure of text on values drawn by their hash."""
+        """Judge names and cardinality from the profile, the structure of text on the drawn rows."""
         given = roles.group if "group" in roles.declared else ()
         others = [column for column in profile.columns if column.name not in (roles.target, roles.time, *given)]
-        # Reading a column of a few levels millions of times would cost more than it can tell.
-        enough = 5 + table.rows // 50_000
-        shapes = _shapes(table, [column for column in others if column.kind is Kind.TEXT and column.distinct > enough])
+        shapes = _shapes(table, profile, [column for column in others if column.kind is Kind.TEXT])
         row_ids = tuple(column.name for column in others if _names_row(column, shapes.get(column.name)))
         declared = tuple(Key(column=name, because="declared", declared=True) for name in given)
         found = []
@@ -143,23 +140,18 @@ class Keys(Struct, frozen=True, kw_only=True):
         return cls(row_ids=row_ids, entities=declared + tuple(found), shapes=shapes)
 
 
-def _shapes(table: Table, columns: list[ColumnProfile]) -> dict[str, TextShape]:
-    """Read the text columns once; regular expressions see only the values drawn."""
+def _shapes(table: Table, profile: Profile, columns: list[ColumnProfile]) -> dict[str, TextShape]:
     if not columns:
         return {}
-    every = max(1, table.rows // VALUES_TRIED)
-    drawn: list[sql.Expression] = []
     facts: list[sql.Expression] = []
-    for i, column in enumerate(columns):
-        name, value = sql.column(column.name), sql.column(f"value_{i}")
-        chosen = sql.call("mod", sql.call("hash", name), every).eq(0)
-        drawn.append(sql.call("if", chosen, name, sql.literal(None)).as_(f"value_{i}"))
+    for column in columns:
+        value = sql.column(column.name)
         facts.append(sql.call("avg", sql.call("length", sql.call("regexp_replace", value, r"\S+", "", "g"))))
         facts += [
             sql.call("avg", exp.cast(sql.call("regexp_matches", value, form), "INT"))
             for form in (CODE, HEX, COUNTED, FOLDER, DATE)
         ]
-    answer = table.ask(sql.select(*facts, source=table.select(*drawn)))[0]
+    answer = table.ask(sql.select(*facts, source=profile.drawn))[0]
     return {column.name: _shape(answer[6 * i : 6 * i + 6]) for i, column in enumerate(columns)}
 
 

@@ -173,7 +173,10 @@ def out_of_reach(entry: Entry, case: Case, needs: Iterable[Need], installed: Col
 
 
 def names(column: str | int, shown: str) -> bool:
-    """Whether a finding's column is the expected one; headerless columns are called `column<N>`."""
+    """Whether a finding's column is the expected one; a column without a name is called `column<N>`."""
+    unnamed = re.fullmatch(r"Unnamed: (\d+)", str(column))  # as pandas calls a column whose header is empty
+    if unnamed:
+        column = int(unnamed[1])
     if isinstance(column, int):
         return re.fullmatch(rf"column0*{column}", shown) is not None
     return column.strip() == shown.strip()

@@ -1,6 +1,7 @@
 """Scores the findings against a data folder whose EXPECT.yaml files say what is there and what is not.
 
-Exit status 1 when a must in reach is missed, a must_not is violated, a case is not read or a check crashes.
+Exit status 1 when a must in reach is missed, a must_not is violated, a published agreement figure is not met, a
+case is not read or a check crashes.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import expectations
+import published
 from expectations import Case, Entry, Level
 from scanning import Scan, ScanFailed, by_command, in_process
 
@@ -131,12 +133,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not given.file or case.name in given.file:
             score_case(score, case, scan, given.checks, installed)
     print("\n".join([*table(score), *listing(score)]))
+    figures = []
+    if not given.file and published.CHECK in installed and (given.data / "annotators").is_dir():
+        figures = published.figures(given.data / "annotators")
+        print("\n".join(["", "published agreement figures ↔ measured", *(f"  {figure}" for figure in figures)]))
+    different = [figure for figure in figures if not figure.equal]
+    disputed = [figure for figure in figures if figure.equal and figure.disputed]
     worst = sum(1 for _, finding in score.violations if finding.severity is Severity.ERROR)
     print(
         f"\n{len(score.missed_musts)} must missed in reach, {len(score.violations)} must_not violated "
-        f"({worst} at error level), {len(score.troubles)} troubles"
+        f"({worst} at error level), {len(different)} of {len(figures)} published figures missed, "
+        f"{len(disputed)} disputed, {len(score.troubles)} troubles"
     )
-    return int(score.failed)
+    return int(score.failed or bool(different))
 
 
 if __name__ == "__main__":

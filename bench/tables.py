@@ -4,10 +4,12 @@ from pathlib import Path
 
 import duckdb
 
-SEED = 20240501
+SEED = 1_000
 TEST_SHARE = 0.2
 COPIES_IN = 2_000
 """One row in this many is an exact copy of another, within or across splits."""
+MAX_DRAWS = 1 << 16
+WORD = 1 << 64
 
 
 class Draws:
@@ -19,7 +21,8 @@ class Draws:
     def uniform(self) -> str:
         """Return a number in [0, 1)."""
         self._next += 1
-        return f"(hash(s, {self._next}) / 18446744073709551616.0)"
+        # hash(s, k) would not do: DuckDB joins the two by XOR, so draws with different k determine one another.
+        return f"(hash(s * {MAX_DRAWS} + {self._next}) / {WORD}.0)"
 
     def normal(self) -> str:
         """Return a standard normal number, by Box and Muller's formula."""
@@ -81,7 +84,10 @@ def write_large(folder: Path, rows: int) -> Path:
     draws = Draws(SEED)
     columns = {**_numbers(draws), **_whole_numbers(draws), **_words(draws)}
     last = _time_and_label(draws)
-    copied = f"CASE WHEN r > 0 AND hash(r, {SEED}) % {COPIES_IN} = 0 THEN hash(r, {SEED + 1}) % r ELSE r END"
+    copied = (
+        f"CASE WHEN r > 0 AND hash(-1 - r * {MAX_DRAWS}) % {COPIES_IN} = 0 "
+        f"THEN CAST(hash(-2 - r * {MAX_DRAWS}) % r AS BIGINT) ELSE r END"
+    )
     body = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
     table = (
         f"SELECT *, {last['seen_at']} AS seen_at, {last['label']} AS label "
@@ -92,7 +98,7 @@ def write_large(folder: Path, rows: int) -> Path:
 
 def write_adult(folder: Path, rows: int) -> Path:
     """Write 15 columns such as a census has: 6 integer, 8 text and the label, as train and test CSV."""
-    draws = Draws(SEED + 10_000)
+    draws = Draws(2 * SEED)
     columns = {
         "age": f"17 + {draws.below(73, skew=1.4)}",
         "weight": f"CAST(exp(12 + 0.5 * {draws.normal()}) AS BIGINT)",
@@ -122,7 +128,7 @@ def _write(folder: Path, table: str, suffix: str) -> Path:
             if file.exists():
                 continue
             part = file.with_suffix(".part")
-            chosen = f"hash(r, {SEED + 2}) / 18446744073709551616.0 {side} {TEST_SHARE}"
+            chosen = f"hash(-3 - r * {MAX_DRAWS}) / {WORD}.0 {side} {TEST_SHARE}"
             engine.execute(f"COPY (SELECT * EXCLUDE (r, s) FROM ({table}) WHERE {chosen}) TO '{part}' ({options})")
             part.rename(file)
     return folder

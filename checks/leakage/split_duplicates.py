@@ -18,6 +18,7 @@ Thresholds
     min_share: share of the later split's rows that no coincidence explains, from which it is an error (0.01).
     min_excess: ratio of the copied share to what the earlier split shows within itself, from which rows of a small
         domain are called copies too (3.0).
+    min_copies: copied rows that this takes at least (10).
     min_near_share: share of the later split's rows with a near copy, from which it is a warning (0.002).
 
 Calibration
@@ -51,12 +52,20 @@ CHECK = Check(
 
 
 def examine(
-    splits: Splits, near: NearRows, *, min_share: float = 0.01, min_excess: float = 3.0, min_near_share: float = 0.002
+    splits: Splits,
+    near: NearRows,
+    *,
+    min_share: float = 0.01,
+    min_excess: float = 3.0,
+    min_copies: int = 10,
+    min_near_share: float = 0.002,
 ) -> Iterator[Finding]:
     """Judge each pair of splits."""
     for crossing in splits.crossings:
         surprising = crossing.share * crossing.surprising_share
-        excess = crossing.share >= min_excess * max(crossing.null_share, 1 / crossing.earlier_rows)
+        # By the rule of three, the null may be larger by 3 rows than what was seen.
+        null = crossing.later_rows * (crossing.null_share + 3 / crossing.earlier_rows)
+        excess = crossing.copied_rows >= max(min_copies, min_excess * null)
         if not crossing.copied_rows or (crossing.surprising_share == 0 and not excess):
             continue
         yield _finding(crossing, splits, Severity.ERROR if surprising >= min_share else Severity.WARNING)

@@ -28,6 +28,9 @@ from doctor.settings import FAIL_ON, Settings, settings_for
 @click.option("--scale", metavar="NAME", help="Scale of the annotations: nominal, ordinal, interval or ratio.")
 @click.option("--split", multiple=True, metavar="NAME=GLOB", help="Files of a split, such as test=held_out/*.csv.")
 @click.option("--split-column", metavar="COLUMN", help="The column that names each row's split.")
+@click.option("--header", type=click.Choice(("yes", "no")), help="Whether text tables begin with column names.")
+@click.option("--delimiter", metavar="CHARACTER", help="What separates the fields of text tables; tab is a word too.")
+@click.option("--encoding", metavar="NAME", help="The encoding of text files, such as latin-1.")
 @click.option(
     "--pipeline", metavar="MODULE:FUNCTION", help="Builds the data set; built twice and compared. Runs your code."
 )

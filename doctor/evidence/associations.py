@@ -8,18 +8,18 @@ import numpy as np
 from msgspec import Struct
 
 from doctor.evidence.one_feature import (
-    FOLDS,
     Feature,
+    folds_of,
     predict_class,
     predict_monotone,
     predict_quantity,
 )
-from doctor.evidence.profile import Profile
+from doctor.evidence.profile import ColumnProfile, Profile
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
 from doctor.evidence.significance import ONE_SIDED_95, binomial_upper_tail, false_discovery, wilson_upper
 from doctor.evidence.targets import Target, Task, as_numbers, mid_ranks
-from doctor.subjects.table import Column, Kind, Table
+from doctor.subjects.table import Kind, Table
 
 MIN_NOTED_BOUND = 0.90
 """Views below it are noted only where they are the feature's best."""
@@ -79,6 +79,8 @@ class Associations(Struct, frozen=True, kw_only=True):
     ----------
     noted : tuple of Association
         For each feature the view with the highest bound, then those others whose bound is at least 0.90.
+    reach : float
+        The highest lower bound that a feature without an error could have; 1 for a quantity.
     families : tuple of tuple of str
         Features with a high bound that are copies or recodings of each other; each such feature is in one family.
     """
@@ -88,6 +90,7 @@ class Associations(Struct, frozen=True, kw_only=True):
     target: str
     task: Task
     rows: int
+    reach: float
     noted: tuple[Association, ...]
     families: tuple[tuple[str, ...], ...] = ()
 
@@ -98,13 +101,14 @@ class Associations(Struct, frozen=True, kw_only=True):
     @classmethod
     def measure(cls, table: Table, roles: Roles, profile: Profile, sample: Sample, target: Target) -> "Associations":
         """Predict the target from each feature in turn."""
-        fold = (sample.key[target.rows] % np.uint64(FOLDS)).astype(np.int64)
+        fold = folds_of(sample.key[target.rows])
         told = {target.name, *roles.annotators, *roles.group}
         columns = [column for column in table.columns if column.name not in told]
+        facts = {known.name: known for known in profile.columns}
         best: list[Association] = []
         for column in columns:
             values = sample.columns[column.name][target.rows]
-            serial = is_serial(profile, column, values, table.rows)
+            serial = is_serial(facts[column.name], values, table.rows)
             if serial and target.task is Task.CLASSIFICATION:
                 continue
             timely = column.kind is Kind.TIME or column.name == roles.time
@@ -114,16 +118,24 @@ class Associations(Struct, frozen=True, kw_only=True):
         noted = _with_q(best)
         high = [found.column for found in noted if found.lower >= MIN_NOTED_BOUND]
         return cls(
-            target=target.name, task=target.task, rows=len(target.rows), noted=noted,
+            target=target.name, task=target.task, rows=len(target.rows), reach=_reach(target), noted=noted,
             families=_families({name: sample.columns[name][target.rows] for name in dict.fromkeys(high)}),
         )  # fmt: skip
 
 
-def is_serial(profile: Profile, column: Column, values: Array, rows: int) -> bool:
+def _reach(target: Target) -> float:
+    if target.task is Task.REGRESSION:
+        return 1.0
+    rows = len(target.values)
+    sizes = np.bincount(target.values)
+    hardest = max(rows - int(sizes.max()), *(min(int(size), rows - int(size)) for size in sizes))
+    return max(0.0, 1 - wilson_upper(0, rows) * rows / hardest)
+
+
+def is_serial(facts: ColumnProfile, values: Array, rows: int) -> bool:
     """Whether a column counts the rows: unique whole numbers without wide gaps. In a sequence neighbours are alike."""
-    if column.kind is not Kind.INTEGER or len(values) < 2:
+    if facts.kind is not Kind.INTEGER or len(values) < 2:
         return False
-    facts = profile[column.name]
     if not isinstance(facts.minimum, int) or not isinstance(facts.maximum, int):
         return False
     return facts.maximum - facts.minimum < 1.2 * rows and len(np.unique(values)) == len(values)
@@ -266,6 +278,8 @@ def _same(one: Array, other: Array) -> bool:
             if abs(float(ranks[0, 1])) >= SAME_RANK:
                 return True
     first, second = _dense(one), _dense(other)
+    if 10 * max(first.max(), second.max()) > len(first):
+        return False
     pairs, counts = np.unique(first * (second.max() + 1) + second, return_counts=True)
     return all(
         _largest(pair, counts).sum() >= SAME_SHARE * len(first)

@@ -123,9 +123,9 @@ class Chronology(Struct, frozen=True, kw_only=True):
     def measure(cls, table: Table, profile: Profile, roles: Roles, keys: Keys, sample: Sample) -> "Chronology":
         """Find the time columns, dates written as text included, and read them once."""
         pairs = pairs_of(table)
-        event = table.declared.time or roles.time
+        event = roles.time
         forms = _time_columns(table, profile, roles, keys, event)
-        declared = table.declared.time is not None
+        declared = "time" in roles.declared
         names = [event] if declared and event else sorted(forms, key=lambda name: name != event)
         shared = [name for name in names if set(table.column(name).splits) == set(table.splits)]
         axes = tuple(_axis(table, name, forms[name], pairs, roles, keys, sample) for name in shared[:MAX_COLUMNS])
@@ -188,7 +188,7 @@ def _axis(
     overlapping = any(period.late_rows for period in periods)
     relevance = _relevance(table, name, form, roles, keys, sample) if overlapping else None
     return TimeAxis(
-        column=name, form=form, declared=name == table.declared.time,
+        column=name, form=form, declared=name == roles.time and "time" in roles.declared,
         periods=tuple(periods), relevance=relevance,
     )  # fmt: skip
 

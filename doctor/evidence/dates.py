@@ -8,6 +8,9 @@ from doctor.subjects.table import Kind, Table
 
 DAYS = (
     "%Y-%m-%d",
+    "%m/%d/%y",
+    "%d/%m/%y",
+    "%d-%b-%y",
     "%m/%d/%Y",
     "%d/%m/%Y",
     "%d.%m.%Y",
@@ -21,14 +24,11 @@ DAYS = (
     "%d %b %Y",
     "%d %B %Y",
     "%d-%b-%Y",
-    "%d-%b-%y",
-    "%m/%d/%y",
-    "%d/%m/%y",
     "%b %Y",
     "%B %Y",
     "%b-%Y",
 )
-"""Where two ways read a column equally well, the earlier one is taken."""
+"""Where two ways read a column equally well, the earlier one is taken; %Y would read 09 as the year 9."""
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S", "T%H:%M:%S.%f", "T%H:%M:%SZ", " %I:%M %p")
 FORMATS = tuple(day + clock for clock in CLOCKS for day in DAYS)
 ROWS_TRIED = 2_000

@@ -126,9 +126,11 @@ class Keys(Struct, frozen=True, kw_only=True):
     @classmethod
     def measure(cls, table: Table, profile: Profile, roles: Roles) -> "Keys":
         """Judge names and cardinality from the profile, the structure of text on values drawn by their hash."""
-        given = table.declared.group
+        given = roles.group if "group" in roles.declared else ()
         others = [column for column in profile.columns if column.name not in (roles.target, roles.time, *given)]
-        shapes = _shapes(table, [column for column in others if column.kind is Kind.TEXT and column.distinct > 5])
+        # Reading a column of a few levels millions of times would cost more than it can tell.
+        enough = 5 + table.rows // 50_000
+        shapes = _shapes(table, [column for column in others if column.kind is Kind.TEXT and column.distinct > enough])
         row_ids = tuple(column.name for column in others if _names_row(column, shapes.get(column.name)))
         declared = tuple(Key(column=name, because="declared", declared=True) for name in given)
         found = []

@@ -87,20 +87,21 @@ class NearRows(Struct, frozen=True, kw_only=True):
         close = _closeness(table, hashes, sample)
         if not close and not hashes.prose:
             return cls(tolerance=TOLERANCE, crossings=())
-        keys = _band_keys(table, hashes, sample, close)
+        keys, banded = _band_keys(table, hashes, sample, close)
         return cls(
             tolerance=TOLERANCE,
-            crossings=tuple(_search(table, hashes, surprisal, pair, close, keys) for pair in pairs),
+            crossings=tuple(_search(table, hashes, surprisal, pair, close, keys, banded) for pair in pairs),
         )
 
 
 def _closeness(table: Table, hashes: RowHashes, sample: Sample) -> dict[str, float]:
     """Return the tolerance of each column whose values are many and numbers."""
     found = {}
+    once = np.unique(sample.key, return_index=True)[1]
     for name in hashes.features:
         if not table.column(name).numeric:
             continue
-        values = sample.columns[name]
+        values = sample.columns[name][once]
         values = values[np.isfinite(values)]
         if len(np.unique(values)) < MIN_LEVELS:
             continue
@@ -117,14 +118,16 @@ def _folded(table: Table, hashes: RowHashes, name: str, alias: str | None = None
     return fold(value) if table.column(name).kind is Kind.TEXT else value
 
 
-def _band_keys(table: Table, hashes: RowHashes, sample: Sample, close: dict[str, float]) -> list[sql.Expression]:
-    """Write the hashes under which near rows meet: each band on both grids, with the folded text."""
+def _band_keys(
+    table: Table, hashes: RowHashes, sample: Sample, close: dict[str, float]
+) -> tuple[list[sql.Expression], list[str]]:
+    """Write the hashes under which near rows meet, each band on both grids with the text; name its columns."""
     others = [name for name in hashes.features if name not in close]
     if table.rows > LARGE_TABLE:
         others = [name for name in others if name in hashes.prose]
     exact = [_folded(table, hashes, name) for name in others]
     if not close:
-        return [sql.row_hash(exact)]
+        return [sql.row_hash(exact)], []
     wanted = math.log2(max(2, table.rows)) + 4
     bands: list[list[str]] = [[]]
     bits = 0.0
@@ -137,12 +140,13 @@ def _band_keys(table: Table, hashes: RowHashes, sample: Sample, close: dict[str,
         bits += gains[name]
     if len(bands) > 1 and bits < wanted:
         bands.pop()
-    bands = bands[: 2 if table.rows > LARGE_TABLE else 3]
-    return [
+    bands = bands[: 1 if table.rows > LARGE_TABLE else 3]
+    keys: list[sql.Expression] = [
         sql.row_hash([*(part.copy() for part in exact), *(_bin(name, BIN * close[name], shift) for name in band)])
         for band in bands
         for shift in (0.0, 0.5)
     ]
+    return keys, [name for band in bands for name in band]
 
 
 def _bin(name: str, width: float, shift: float) -> sql.Expression:
@@ -164,12 +168,16 @@ def _search(
     pair: tuple[str, str],
     close: dict[str, float],
     keys: list[sql.Expression],
+    banded: list[str],
 ) -> NearCrossing:
     earlier, later = pair
     engine = table.engine
     n, m = table.splits[earlier], table.splits[later]
     every = -(-m // MAX_PROBES)
     named = [key.as_(f"k{i}") for i, key in enumerate(keys)]
+    # The columns of the bands are kept too, so that chance meetings are dropped without reading the table again.
+    named += [sql.column(name).as_(f"c{i}") for i, name in enumerate(banded)]
+    far = "".join(f" AND coalesce(abs(p.c{i} - h.c{i}), 0) <= {RING * close[name]!r}" for i, name in enumerate(banded))
     split, row = sql.column(sql.SPLIT), sql.column(sql.ROW)
     second = exp.convert(later).sql(dialect="duckdb")
     drawn = engine.keep(
@@ -187,7 +195,7 @@ def _search(
     crowded = engine.keep("crowded", full)
     met = " UNION ".join(
         f'SELECT p."row" AS probe, h."row" AS hit FROM "{probes}" p JOIN "{hits}" h USING (k{i}) '
-        f'WHERE k{i} NOT IN (SELECT k FROM "{crowded}" WHERE band = {i})'
+        f'WHERE k{i} NOT IN (SELECT k FROM "{crowded}" WHERE band = {i}){far}'
         for i in range(len(keys))
     )
     met = engine.keep("met", f"SELECT * FROM ({met}) ORDER BY probe, hit LIMIT {MAX_PAIRS}")

@@ -15,9 +15,13 @@ FOLDS = 5
 HALF_WINDOW = 10
 """Neighbours on each side; a threshold in a feature blurs at most so many rows."""
 MIN_LEVEL_SHARE = 0.02
-"""A value held by fewer rows is not a level but may be the name of an entity."""
+"""A value held by so many rows is a level; one held by fewer may be the name of an entity."""
+MIN_LEVEL_ROWS = 20
+"""So many rows make a value a level too, where it is one of the most frequent."""
 MAX_LEVELS = 50
 """With no more distinct values than this all of them are levels; 1 / MIN_LEVEL_SHARE."""
+MIN_COMMON_ROWS = 30
+"""A row that occurs fewer times than this is a copy."""
 
 Array = np.ndarray[Any, Any]
 
@@ -58,7 +62,7 @@ class Feature(Struct, frozen=True, kw_only=True):
         values[codes < 0] = np.nan
         counts = np.bincount(codes[codes >= 0])
         if len(counts) > max(MAX_LEVELS, 2 * class_count):
-            rare = counts[codes] < MIN_LEVEL_SHARE * len(codes)
+            rare = counts[codes] < _min_level_rows(counts, len(codes))
             values[rare & (codes >= 0)] = len(counts)
         return cls._ordered(values, ordered=False)
 
@@ -81,9 +85,40 @@ class Feature(Struct, frozen=True, kw_only=True):
         own = fold[self.order]
         if self.levels <= max(MAX_LEVELS, 2 * class_count):
             return own
-        level = self.stop - self.start >= MIN_LEVEL_SHARE * len(own)
-        level[self.present :] = True
-        return np.where(level, own, own[self.start])
+        return np.where(self.frequent, own, own[self.start])
+
+    @property
+    def frequent(self) -> Array:
+        """Whether each place's value is held by so many rows that it is a level; a missing value always is."""
+        sizes = self.stop - self.start
+        begins = np.flatnonzero(self.start == np.arange(len(sizes)))
+        frequent = sizes >= _min_level_rows(sizes[begins], len(sizes))
+        frequent[self.present :] = True
+        return frequent
+
+
+def _min_level_rows(sizes: Array, rows: int) -> float:
+    """Return how many rows a value needs to be a level: enough of them, and more than the many others have."""
+    share = MIN_LEVEL_SHARE * rows
+    if len(sizes) <= MAX_LEVELS:
+        return min(share, MIN_LEVEL_ROWS)
+    others = int(np.partition(sizes, -MAX_LEVELS - 1)[-MAX_LEVELS - 1])
+    return min(share, max(MIN_LEVEL_ROWS, others + 1))
+
+
+def folds_of(keys: Array) -> Array:
+    """Divide rows into folds by their keys, so that copies share one.
+
+    A row that occurs very often is no copy but a common combination of few values: its occurrences are spread.
+
+    Parameters
+    ----------
+    keys : ndarray of uint64, shape (n,)
+        Ascending.
+    """
+    _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    common = counts[place] >= max(MIN_COMMON_ROWS, MIN_LEVEL_SHARE * len(keys))
+    return np.where(common, np.arange(len(keys)) % FOLDS, (keys % np.uint64(FOLDS)).astype(np.int64))
 
 
 def predict_class(feature: Feature, classes: Array, fold: Array, class_count: int, lumped_from: int) -> Array:
@@ -107,11 +142,14 @@ def predict_class(feature: Feature, classes: Array, fold: Array, class_count: in
     for test, train, low, high in _windows(feature, fold, lumped_from):
         known = truth[train]
         votes = np.empty((class_count, len(low)))
-        for number in range(class_count):
+        votes[0] = high - low
+        # One vote is spread over the classes as they are distributed, for windows with no row or a tie.
+        shares = np.bincount(known, minlength=class_count) / max(1, len(known))
+        for number in range(1, class_count):
             running = np.concatenate(([0], np.cumsum(known == number)))
-            # One vote is spread over the classes as they are distributed, for windows with no row or a tie.
-            votes[number] = running[high] - running[low] + running[-1] / max(1, len(known))
-        predicted[test] = np.argmax(votes, axis=0)
+            votes[number] = running[high] - running[low]
+            votes[0] -= votes[number]
+        predicted[test] = np.argmax(votes + shares[:, None], axis=0)
     answer = np.empty_like(predicted)
     answer[feature.order] = predicted
     return answer
@@ -148,14 +186,17 @@ def _windows(feature: Feature, fold: Array, class_count: int) -> Any:
     """Yield per fold: places to predict, mask of training places, window in the order of the training rows."""
     places = feature.folds(fold, class_count)
     half = int(np.clip(len(places) // 50, 3, HALF_WINDOW))
-    has_value = np.arange(len(places)) < feature.present
+    # A window ends where a frequent value begins, else a spike would speak for the values beside it.
+    spike = feature.frequent
+    floor = np.maximum.accumulate(np.where(spike, feature.stop, 0))
+    ceiling = np.minimum.accumulate(np.where(spike, feature.start, len(places))[::-1])[::-1]
     for number in range(FOLDS):
         test = np.flatnonzero(places == number)
         train = places != number
         before = np.concatenate(([0], np.cumsum(train)))
         low, high = before[feature.start[test]], before[feature.stop[test]]
         if feature.ordered:
-            few = (high - low < 2 * half) & has_value[test]
-            low = np.where(few, np.maximum(low - half, 0), low)
-            high = np.where(few, np.minimum(high + half, before[feature.present]), high)
+            few = (high - low < 2 * half) & ~spike[test]
+            low = np.where(few, np.maximum(low - half, before[floor[test]]), low)
+            high = np.where(few, np.minimum(high + half, before[ceiling[test]]), high)
         yield test, train, low, high

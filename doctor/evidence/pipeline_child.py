@@ -157,7 +157,7 @@ class Fingerprint:
         }
         if held:
             return itertools.chain([b"object", name.encode()], self.parts(held, above))
-        text = "" if kind.__repr__ == object.__repr__ else repr(value)
+        text = repr(value) if any("__repr__" in base.__dict__ for base in kind.__mro__[:-1]) else ""
         hidden = not hasattr(value, "__dict__") and kind is not object and not slots
         if ADDRESS.search(text) or (hidden and not text):
             if hidden:

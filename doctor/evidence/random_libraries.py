@@ -4,7 +4,8 @@ import ast
 import re
 from enum import StrEnum
 
-from doctor.evidence.walkthrough import Step, is_function, words
+from doctor.evidence.project import is_function, words
+from doctor.evidence.walkthrough import Step
 
 EVERY = frozenset({"random", "numpy", "torch", "tensorflow"})
 """The generators that a seed can be set for."""
@@ -28,6 +29,7 @@ _PYTHON = _ORDERING | {
 _NUMPY = _ORDERING | {
     "rand", "randn", "randint", "random", "random_sample", "uniform", "normal", "standard_normal", "beta", "binomial",
     "poisson", "exponential", "gamma", "dirichlet", "multivariate_normal", "laplace", "lognormal", "bytes",
+    "negative_binomial",
 }  # fmt: skip
 _TORCH = {
     "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "bernoulli", "multinomial",
@@ -74,9 +76,10 @@ _WRITES_FILES = re.compile(
     r"(json|pickle|joblib)\.dump|shutil\.(copy\w*|move)|os\.(symlink|link|rename)|csv\.(Dict)?[wW]riter|open|\w*::write\w*"
 )
 _SPLIT_WORD = re.compile(r"(^|[^a-z])(train|training|val|valid|validation|test|dataset)([^a-z]|$)")
-_SHOWING = re.compile(
-    r"(show|plot|display|visuali[sz]|preview|demo|draw|backoff|retry|jitter|temp|tmp|unique|uuid|token|password|port)"
-)
+_SHOWING = {
+    "show", "plot", "display", "visualize", "visualise", "preview", "demo", "backoff", "retry", "jitter", "temp", "tmp",
+    "uuid", "token", "password", "port",
+}  # fmt: skip
 _NAMED_AWAY = re.compile(
     r"(^|_)(port|run|name|suffix|prefix|jitter|delay|wait|backoff|token|uid|uuid|colou?rs?|sleep|tmp|temp|password|secret"
     r"|example_input|dummy|user_agent|timeout)(_|s?$)"
@@ -190,7 +193,7 @@ def draw(step: Step) -> DrawKind | None:
     library, _, last = name.rpartition(".") if "::" not in name else name.rpartition("::")
     use = Use.ORDER if last in _ORDERING else Use.VALUE
     kind: DrawKind | None = None
-    if library == "random" and last in _PYTHON:
+    if name == f"random.{last}" and last in _PYTHON:
         kind = DrawKind("random", {"random"}, use)
     elif library == "numpy.random" and last in _NUMPY:
         kind = DrawKind("numpy", {"numpy"}, use)
@@ -296,11 +299,13 @@ def _draw_of_frames(step: Step, library: str, last: str) -> DrawKind | None:
     return None
 
 
-def is_aside(step: Step) -> bool:
+def is_aside(step: Step, kind: DrawKind | None) -> bool:
     """Whether a draw does not reach the training: a name, a pause, a colour, a picture, an example on the screen."""
     module = step.frame.module
-    if any(_SHOWING.search(function.lower()) for function in step.frame.functions):
+    if any(_SHOWING & set(function.lower().split("_")) for function in step.frame.functions):
         return True
+    if kind is not None and (kind.use is Use.MODEL or kind.library == "scikit-learn"):
+        return False
     node: ast.AST = step.call
     for outer in module.enclosing(step.call):
         if isinstance(outer, ast.Call) and outer is not step.call:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from doctor.evidence.project import Module, Project, first_line_after_imports, is_function, words
 from doctor.evidence.random_libraries import EVERY, draw, from_clock, is_aside, purpose, seeded_by
 from doctor.evidence.unordered import source_of_disorder
-from doctor.evidence.walkthrough import Module, Project, Step, Walk, first_line_after_imports, is_function, words
+from doctor.evidence.walkthrough import Step, Walk
 from doctor.subjects.source import Place, Source
 
 GENERATORS = {
@@ -134,11 +135,12 @@ class Randomness(Struct, frozen=True, kw_only=True):
 
 def _measure(project: Project, entry: Module) -> ProgramRandomness:
     walk = Walk(project, entry)
+    draws = tuple(_draws(walk))
     return ProgramRandomness(
         path=entry.program.shown,
         purposes=frozenset(str(found) for step in walk.steps if (found := purpose(step))),
-        draws=tuple(_draws(walk)),
-        seedings=(*_seedings(walk), *_uncalled(walk)),
+        draws=draws,
+        seedings=(*_seedings(walk), *(_uncalled(walk) if draws else ())),
         copied=tuple(_copied(walk)),
     )
 
@@ -148,7 +150,7 @@ def _draws(walk: Walk) -> Iterator[Draw]:
     for turn, step in enumerate(walk.steps):
         kind = draw(step)
         disorder = None if kind else source_of_disorder(step)
-        if not (kind or disorder) or is_aside(step):
+        if not (kind or disorder) or is_aside(step, kind):
             continue
         if kind and kind.argument.startswith("random_state") and set_elsewhere:
             continue
@@ -257,10 +259,10 @@ def _uncalled(walk: Walk) -> Iterator[Seeding]:
     """Find seeding that stands in the code but is never reached."""
     reached = {step.call for step in walk.steps}
     for module in walk.modules:
-        for node in ast.walk(module.program.tree):
-            if not isinstance(node, ast.Call) or node in reached:
-                continue
+        for node in module.calls:
             name = walk.dotted(node.func, module, {}) or ""
+            if node in reached or "." not in name:
+                continue
             frame = walk.top(module, node.lineno)
             step = Step(
                 name=name,
@@ -269,9 +271,8 @@ def _uncalled(walk: Walk) -> Iterator[Seeding]:
                 at=module.program.place(node.lineno),
                 place=module.program.place(node.lineno),
             )
-            generators = seeded_by(step)
-            function = next((outer.name for outer in module.enclosing(node) if is_function(outer)), "")
-            if generators and "." in name:
+            if generators := seeded_by(step):
+                function = next((outer.name for outer in module.enclosing(node) if is_function(outer)), "")
                 yield Seeding(
                     call=step.shown, generators=generators, at=step.at, place=step.place, turn=None, function=function
                 )

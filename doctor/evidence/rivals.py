@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from doctor.evidence.associations import Association, Associations
-from doctor.evidence.one_feature import FOLDS
+from doctor.evidence.one_feature import folds_of
 from doctor.evidence.sample import Sample
 from doctor.evidence.targets import Target, Task
 
@@ -79,7 +79,7 @@ def _score(
         return 0.0, len(rows), 0
     inputs = [_input(sample.columns[name][rows]) for name in names]
     matrix = np.column_stack([values for values, _ in inputs])
-    fold = (sample.key[rows] % np.uint64(FOLDS)).astype(np.int64)
+    fold = folds_of(sample.key[rows])
     predicted = _out_of_fold(matrix, [named for _, named in inputs], truth, fold, target.task)
     if target.task is Task.REGRESSION:
         error = ((truth - predicted) ** 2).sum() / ((truth - truth.mean()) ** 2).sum()

@@ -118,7 +118,8 @@ def is_quantity(numbers: Array, kind: Kind) -> bool:
         return False
     known = numbers[~np.isnan(numbers)]
     distinct = np.unique(known)
-    return len(distinct) > MAX_NUMBER_CLASSES or bool(np.any(distinct != np.round(distinct)))
+    several = len(distinct) > min(MAX_NUMBER_CLASSES, len(known) / 2)
+    return several or bool(np.any(distinct != np.round(distinct)))
 
 
 def as_numbers(values: Array) -> Array | None:

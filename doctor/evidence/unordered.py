@@ -3,7 +3,8 @@
 import ast
 import re
 
-from doctor.evidence.walkthrough import Module, Step, is_function, words
+from doctor.evidence.project import Module, is_function, words
+from doctor.evidence.walkthrough import Step
 
 _LISTINGS = ("os.listdir", "os.scandir", "glob.glob", "glob.iglob")
 _PATH_LISTINGS = ("glob", "rglob", "iterdir")

@@ -1,25 +1,50 @@
-"""One reader per file format: brings a file's rows into the engine as they are, without judging them."""
+"""Knows the formats of tables by the names of their files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
-from doctor.errors import CannotOpen
-from doctor.model import Guess, Problem
+from doctor.errors import CannotOpen, Unavailable
+from doctor.model import Problem
+from doctor.subjects.batch import Batch, Entry, ReadingOptions
+from doctor.subjects.columnar import read_arrow, read_parquet
+from doctor.subjects.csv_table import read_csv
+from doctor.subjects.json_table import NoRecords, read_json
 from doctor.subjects.table import Engine
 
 COMPRESSIONS = (".gz", ".zst")
-TEXT_SUFFIXES = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": None, ".data": None}
-MISSING_SPELLINGS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "<NA>")
-"""Cells of text formats that stand for a missing value. "None" and "?" are not among them: both occur as levels."""
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data")
+JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+WRITTEN_AS_TEXT = (*TEXT_SUFFIXES, *JSON_SUFFIXES)
+READERS = {
+    **dict.fromkeys(TEXT_SUFFIXES, read_csv),
+    **dict.fromkeys(JSON_SUFFIXES, read_json),
+    **dict.fromkeys((".parquet", ".pq"), read_parquet),
+    **dict.fromkeys((".arrow", ".feather", ".ipc"), read_arrow),
+}
+UNCOMPRESSED_ONLY = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
+
+__all__ = ["NoRecords", "is_table", "read", "stem_of", "suffix_of"]
 
 
 def suffix_of(path: Path) -> str:
     """Return the suffix that names the format, compression left out."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    while suffixes and suffixes[-1] in COMPRESSIONS:
+    packed = bool(suffixes) and suffixes[-1] in COMPRESSIONS
+    if packed:
         suffixes.pop()
-    return suffixes[-1] if suffixes else ""
+    suffix = suffixes[-1] if suffixes else ""
+    return "" if packed and suffix in UNCOMPRESSED_ONLY else suffix
+
+
+def stem_of(path: Path) -> str:
+    """Return a file's name without the suffixes of format and compression."""
+    name = path.name
+    for known in (*COMPRESSIONS, suffix_of(path)):
+        if known and name.lower().endswith(known):
+            name = name[: -len(known)]
+    return name.removesuffix(".snappy").removesuffix(".zstd").removesuffix(".c000")
 
 
 def is_table(path: Path) -> bool:
@@ -27,59 +52,76 @@ def is_table(path: Path) -> bool:
     return suffix_of(path) in READERS
 
 
-def read(engine: Engine, path: Path) -> tuple[str, list[Guess], list[Problem]]:
-    """Bring a file into the engine.
+def read(engine: Engine, entries: Sequence[Entry], options: ReadingOptions) -> tuple[list[Batch], list[Problem]]:
+    """Bring files of one format into the engine.
+
+    Parameters
+    ----------
+    engine : Engine
+        Takes the rows.
+    entries : sequence of Entry
+        Files that may belong together.
+    options : ReadingOptions
+        What the user said of text files.
 
     Returns
     -------
-    str
-        SQL of a relation with the file's columns and `__doctor_row` counted from 0.
+    list of Batch
+        The rows, by split; a split may come in several batches.
+    list of Problem
+        Files that cannot be read.
 
     Raises
     ------
     CannotOpen
-        When nothing of the file can be used.
+        When nothing of them can be used.
     """
+    suffix = suffix_of(entries[0].path)
+    readable, problems = [], []
+    for entry in entries:
+        if trouble := _trouble(entry.path):
+            problems.append(Problem(path=str(entry.path), reason=trouble))
+        else:
+            readable.append(entry)
+    if not readable:
+        return [], problems
+    try:
+        batches, more = READERS[suffix](engine, readable, suffix, options)
+    except (CannotOpen, OSError, duckdb.Error, Unavailable) as error:
+        if len(readable) == 1:
+            raise _named(error, readable[0].path) from error
+        batches, more = _one_by_one(engine, readable, options)
+    return batches, [*problems, *more]
+
+
+def _one_by_one(engine: Engine, entries: Sequence[Entry], options: ReadingOptions) -> tuple[list[Batch], list[Problem]]:
+    """Find the file that spoils the reading of all."""
+    batches: list[Batch] = []
+    problems: list[Problem] = []
+    for entry in entries:
+        try:
+            found, trouble = read(engine, [entry], options)
+        except CannotOpen as error:
+            problems.append(Problem(path=str(error.path), reason=error.reason, line=error.line))
+            continue
+        batches += found
+        problems += trouble
+    return batches, problems
+
+
+def _named(error: Exception, path: Path) -> CannotOpen:
+    if isinstance(error, CannotOpen):
+        return error
+    if isinstance(error, OSError):
+        return CannotOpen(path, error.strerror or str(error))
+    return CannotOpen(path, str(error).splitlines()[0])
+
+
+def _trouble(path: Path) -> str:
     try:
         if path.stat().st_size == 0:
-            raise CannotOpen(path, "the file is empty")
+            return "the file is empty"
         with path.open("rb"):
-            pass
-        return READERS[suffix_of(path)](engine, path)
+            return ""
     except OSError as error:
-        raise CannotOpen(path, error.strerror or str(error)) from error
-    except duckdb.Error as error:
-        raise CannotOpen(path, str(error).splitlines()[0]) from error
-
-
-def _quoted(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def _read_csv(engine: Engine, path: Path) -> tuple[str, list[Guess], list[Problem]]:
-    missing = "[" + ", ".join(map(_quoted, MISSING_SPELLINGS)) + "]"
-    source = f"read_csv({_quoted(path)}, nullstr={missing}, sample_size=-1)"
-    return _stored(engine, f"SELECT *, row_number() OVER () - 1 AS __doctor_row FROM {source}"), [], []
-
-
-def _read_json(engine: Engine, path: Path) -> tuple[str, list[Guess], list[Problem]]:
-    source = f"read_json({_quoted(path)}, sample_size=-1)"
-    return _stored(engine, f"SELECT *, row_number() OVER () - 1 AS __doctor_row FROM {source}"), [], []
-
-
-def _read_parquet(engine: Engine, path: Path) -> tuple[str, list[Guess], list[Problem]]:
-    source = f"read_parquet({_quoted(path)}, file_row_number=true)"
-    return f"(SELECT * EXCLUDE (file_row_number), file_row_number AS __doctor_row FROM {source})", [], []
-
-
-def _stored(engine: Engine, statement: str) -> str:
-    return f'"{engine.keep("raw", statement)}"'
-
-
-READERS = {
-    **dict.fromkeys(TEXT_SUFFIXES, _read_csv),
-    ".jsonl": _read_json,
-    ".ndjson": _read_json,
-    ".json": _read_json,
-    ".parquet": _read_parquet,
-}
+        return error.strerror or str(error)

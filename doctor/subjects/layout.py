@@ -1,139 +1,231 @@
-"""Finds the tables at a path: which files belong together, and which of them are train, validation and test."""
+"""Opens every table at paths: files that belong together, train, validation and test told apart."""
 
-import re
+import os
 from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
-from doctor.errors import CannotOpen
+from doctor.errors import CannotOpen, UsageError
 from doctor.model import Declared, Guess, Problem
-from doctor.subjects import formats, sql
-from doctor.subjects.table import Column, Engine, Kind, Part, Table
+from doctor.subjects import formats
+from doctor.subjects.assembly import assemble
+from doctor.subjects.batch import Batch, Entry, ReadingOptions
+from doctor.subjects.file_names import Named, find_files, group
+from doctor.subjects.split_column import divide
+from doctor.subjects.split_words import split_named, split_rank
+from doctor.subjects.table import Engine, Table
 
-SPLIT_WORDS = {
-    "train": "train", "training": "train",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "test": "test", "testing": "test", "eval": "test", "holdout": "test",
-}  # fmt: skip
-SPLIT_ORDER = ("train", "validation", "test")
-
-_INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
-
-
-def split_of(path: Path, root: Path) -> str | None:
-    """Read a split's name off a path below `root`: a word of the file's name or of a folder's."""
-    inner = path.relative_to(root) if path.is_relative_to(root) and path != root else Path(path.name)
-    for part in reversed(inner.parts):
-        for word in re.split(r"[^a-z]+", part.lower()):
-            if word in SPLIT_WORDS:
-                return SPLIT_WORDS[word]
-    return None
+WHOLE = "all"
+MIN_SHARED_COLUMNS = 0.5
+"""Files of one table have at least this share of the columns of the narrower in common."""
+FILES_NAMED = 3
 
 
 def open_tables(
-    engine: Engine, path: Path, declared: Declared, split_globs: Sequence[str] = (), split_column: str | None = None
-) -> tuple[list[Table], list[Problem]]:
-    """Open every table at a path."""
-    files = sorted(file for file in path.rglob("*") if formats.is_table(file)) if path.is_dir() else [path]
-    split_files = [(file, split_of(file, path)) for file in files]
-    problems: list[Problem] = []
-    tables = []
-    divided = [(file, split) for file, split in split_files if split]
-    groups = [divided] if divided else []
-    groups += [[(file, "all")] for file, split in split_files if not split]
-    for group in groups:
-        try:
-            tables.append(_assemble(engine, path, group, declared, problems, alone=len(groups) == 1))
-        except CannotOpen as error:
-            problems.append(Problem(path=str(error.path), reason=error.reason, line=error.line))
-    return tables, problems
-
-
-def _assemble(
     engine: Engine,
-    root: Path,
-    files: Sequence[tuple[Path, str]],
+    paths: Sequence[Path],
     declared: Declared,
-    problems: list[Problem],
-    alone: bool,
-) -> Table:
-    opened = []
-    guesses: list[Guess] = []
-    for file, split in files:
+    *,
+    split_globs: Sequence[str] = (),
+    split_column: str | None = None,
+    options: ReadingOptions | None = None,
+) -> tuple[list[Table], list[Problem]]:
+    """Open every table at paths.
+
+    Parameters
+    ----------
+    engine : Engine
+        Takes the rows.
+    paths : sequence of Path
+        Files and folders; what they hold is looked at together.
+    declared : Declared
+        Roles that the user gave.
+    split_globs : sequence of str
+        `NAME=GLOB`, over what the names say.
+    split_column : str, optional
+        The column that names each row's split.
+    options : ReadingOptions, optional
+        How text is to be read.
+
+    Returns
+    -------
+    list of Table
+        Sorted by their files.
+    list of Problem
+        Files, or tables, that cannot be used.
+
+    Raises
+    ------
+    UsageError
+        When an option speaks of what is not there.
+    """
+    given = {path.absolute() for path in paths}
+    groups = _grouped(find_files(paths), split_globs)
+    opened: list[tuple[list[Named], list[Batch]]] = []
+    problems: list[Problem] = []
+    for members in groups:
+        asked = any(member.path.absolute() in given for member in members)
+        batches, trouble = _read(engine, members, options or ReadingOptions(), asked=asked)
+        problems += trouble
+        opened += _divided_by_columns(members, batches)
+    labels = _labels([members for members, _ in opened])
+    tables = []
+    for (members, batches), label in zip(opened, labels, strict=True):
+        shown = _shown(paths, members, alone=len(opened) == 1)
+        full, trouble = _without_empty(members, batches)
+        problems += trouble
+        if not full:
+            continue
+        table = assemble(
+            engine, full, path=paths[0], shown=shown, label=label if len(opened) > 1 else "", declared=declared
+        )
+        if set(table.splits) == {WHOLE} or split_column:
+            table = divide(table, split_column)
+        tables.append(table.replaced(guesses=(*_layout_guesses(table, members), *table.guesses)))
+    return _without_word_lists(tables, given), problems
+
+
+def _grouped(files: Sequence[Named], split_globs: Sequence[str]) -> list[list[Named]]:
+    if not split_globs:
+        return group(files)
+    given: dict[Path, str] = {}
+    for item in split_globs:
+        name, equals, pattern = item.partition("=")
+        if not (equals and name.strip() and pattern):
+            raise UsageError(f"--split {item!r} is not of the form NAME=GLOB")
+        hits = [file for file in files if _matches(file, pattern)]
+        if not hits:
+            known = ", ".join(str(file.inner) for file in files[:FILES_NAMED])
+            raise UsageError(f"--split {item!r}: no file matches; there are {len(files)}, such as {known}")
+        given |= {file.path: split_named(name) for file in hits}
+    divided = [replace(file, split=given[file.path]) for file in files if file.path in given]
+    others = group([file for file in files if file.path not in given])
+    return [divided, *others]
+
+
+def _matches(file: Named, pattern: str) -> bool:
+    names = (file.inner.as_posix(), file.path.name, str(file.path), os.path.relpath(file.path))
+    return any(fnmatch(name, pattern) for name in names)
+
+
+def _read(
+    engine: Engine, members: Sequence[Named], options: ReadingOptions, *, asked: bool
+) -> tuple[list[Batch], list[Problem]]:
+    """Read a group's files, format by format; in a folder, JSON that holds no records is nothing to complain of."""
+    batches: list[Batch] = []
+    problems: list[Problem] = []
+    for suffix in dict.fromkeys(formats.suffix_of(member.path) for member in members):
+        entries = [
+            Entry(path=member.path, split=member.split or WHOLE)
+            for member in members
+            if formats.suffix_of(member.path) == suffix
+        ]
         try:
-            source, said, trouble = formats.read(engine, file)
+            found, trouble = formats.read(engine, entries, options)
+        except formats.NoRecords as error:
+            if asked:
+                problems.append(Problem(path=str(error.path), reason=error.reason))
+            continue
         except CannotOpen as error:
             problems.append(Problem(path=str(error.path), reason=error.reason, line=error.line))
             continue
-        guesses += said
+        batches += found
         problems += trouble
-        described = engine.rows(f"DESCRIBE SELECT * EXCLUDE (__doctor_row) FROM {source}")
-        rows = int(engine.rows(f"SELECT count(*) FROM {source}")[0][0])
-        opened.append((file, split, source, {str(name): str(kind) for name, kind, *_ in described}, rows))
-    if not opened:
-        raise CannotOpen(root, "no file of it can be read")
-    order = {split: index for index, split in enumerate((*SPLIT_ORDER, "all"))}
-    opened.sort(key=lambda item: (order.get(item[1], len(order)), item[0]))
-    parts: list[Part] = []
-    selects: list[str] = []
-    splits: dict[str, int] = {}
-    first_row = 0
-    for file, split, source, _, rows in opened:
-        parts.append(Part(path=file, split=split, rows=rows, first_row=first_row))
-        splits[split] = splits.get(split, 0) + rows
-        selects.append(
-            f"SELECT * REPLACE (__doctor_row + {first_row} AS __doctor_row), '{split}' AS {sql.SPLIT} FROM {source}"
+    return sorted(batches, key=lambda batch: (split_rank(batch.split), str(batch.files[0][0]))), problems
+
+
+def _divided_by_columns(members: Sequence[Named], batches: Sequence[Batch]) -> list[tuple[list[Named], list[Batch]]]:
+    """Keep together what has columns in common; a file that stands alone is then no split."""
+    tables: list[list[Batch]] = []
+    for batch in batches:
+        for table in tables:
+            if _shared(table[0], batch) >= MIN_SHARED_COLUMNS:
+                table.append(batch)
+                break
+        else:
+            tables.append([batch])
+    if len(tables) == 1:
+        return [(list(members), tables[0])]
+    divided = []
+    for table in tables:
+        paths = {path for batch in table for path, _ in batch.files}
+        own = [member for member in members if member.path in paths]
+        if len({batch.split for batch in table}) == 1:
+            table = [replace(batch, split=WHOLE) for batch in table]
+            own = [member.alone for member in own]
+        divided.append((own, table))
+    return divided
+
+
+def _shared(one: Batch, other: Batch) -> float:
+    first, second = ({name.lower() for name in batch.types} for batch in (one, other))
+    return len(first & second) / max(1, min(len(first), len(second)))
+
+
+def _without_empty(members: Sequence[Named], batches: Sequence[Batch]) -> tuple[list[Batch], list[Problem]]:
+    """Leave out splits without a row; an empty shard among full ones is nothing unusual."""
+    rows: dict[str, int] = {}
+    for batch in batches:
+        rows[batch.split] = rows.get(batch.split, 0) + batch.rows
+    problems = [
+        Problem(path=str(path), reason="no row of it can be read" if batch.malformed else "it has columns but no rows")
+        for batch in batches
+        if not rows[batch.split]
+        for path, _ in batch.files
+    ]
+    return [batch for batch in batches if rows[batch.split] and batch.types], problems
+
+
+def _labels(groups: Sequence[Sequence[Named]]) -> list[str]:
+    """Name tables so that the name stays when format or sharding change."""
+    labels = []
+    for members in groups:
+        first = members[0]
+        label = "/".join(filter(None, (first.folder, first.stem))) or "/".join(
+            filter(None, (first.alone.folder, first.alone.stem))
         )
-        first_row += rows
-    raw = engine.fresh_name("union")
-    engine.rows(f'CREATE VIEW "{raw}" AS {" UNION ALL BY NAME ".join(selects)}')
-    kinds = {str(name): str(kind) for name, kind, *_ in engine.rows(f'DESCRIBE "{raw}"')}
-    columns = tuple(
-        Column(
-            name=name,
-            kind=kind_of(kind),
-            splits=tuple(s for s in splits if any(item[1] == s and name in item[3] for item in opened)),
+        if label in labels:
+            label = first.inner.as_posix()
+        labels.append(label)
+    return labels
+
+
+def _shown(paths: Sequence[Path], members: Sequence[Named], *, alone: bool) -> str:
+    if len(members) == 1:
+        return str(members[0].path)
+    if alone and len(paths) == 1:
+        return str(paths[0])
+    folder = Path(os.path.commonpath([member.path.parent for member in members]))
+    whole = {named.path for named in find_files([folder])} == {member.path for member in members}
+    return str(folder) if whole else str(members[0].path)
+
+
+def _layout_guesses(table: Table, members: Sequence[Named]) -> list[Guess]:
+    if len(members) == 1:
+        return []
+    override = "--split NAME=GLOB"
+    said = []
+    if len(splits := {member.split for member in members if member.split}) > 1:
+        value = ", ".join(sorted(splits, key=split_rank))
+        said.append(
+            Guess(subject=table.shown, what="splits", value=value, because="the names of the files", override=override)
         )
-        for name, kind in kinds.items()
-        if name not in (sql.ROW, sql.SPLIT)
-    )
-    view = engine.fresh_name("table")
-    wanted = ", ".join(canonical(column.name, kinds[column.name]) for column in columns)
-    engine.rows(f'CREATE VIEW "{view}" AS SELECT {wanted}, {sql.ROW}, {sql.SPLIT} FROM "{raw}"')
-    shown = str(root) if alone else str(opened[0][0])
-    label = "" if alone else opened[0][0].name.partition(".")[0]
-    return Table(
-        path=root, shown=shown, label=label, engine=engine, relation=view, columns=columns, splits=splits,
-        parts=tuple(parts), declared=declared, guesses=tuple(guesses),
-    )  # fmt: skip
+    if len(members) > len(splits):
+        value = f"{len(members)} files joined"
+        because = "they are numbered and have the same columns"
+        said.append(Guess(subject=table.shown, what="shards", value=value, because=because, override="scan one file"))
+    return said
 
 
-def kind_of(engine_type: str) -> Kind:
-    """Classify a type of the engine."""
-    if engine_type in _INTEGERS:
-        return Kind.INTEGER
-    if engine_type in ("FLOAT", "DOUBLE", "UBIGINT", "HUGEINT", "UHUGEINT") or engine_type.startswith("DECIMAL"):
-        return Kind.NUMBER
-    if engine_type == "BOOLEAN":
-        return Kind.BOOLEAN
-    if engine_type == "DATE" or engine_type.startswith("TIMESTAMP"):
-        return Kind.TIME
-    return Kind.TEXT if engine_type == "VARCHAR" or engine_type.startswith("ENUM") else Kind.OTHER
-
-
-def canonical(name: str, engine_type: str) -> str:
-    """Write the expression that brings a column to its canonical type, so that storage does not show in findings."""
-    quoted = sql.text(sql.column(name))
-    kind = kind_of(engine_type)
-    if engine_type in ("BIGINT", "BOOLEAN", "TIMESTAMP"):
-        return quoted
-    if kind is Kind.INTEGER:
-        return f"CAST({quoted} AS BIGINT) AS {quoted}"
-    if kind is Kind.NUMBER:
-        # Through its text a 32-bit 0.1 becomes the 64-bit 0.1 that a CSV of the same table would hold.
-        value = f"CAST({quoted} AS VARCHAR)" if engine_type == "FLOAT" else quoted
-        return f"nullif(CAST({value} AS DOUBLE), 'NaN'::DOUBLE) AS {quoted}"
-    if kind is Kind.TIME:
-        return f"CAST({quoted} AS TIMESTAMP) AS {quoted}"
-    if engine_type == "BLOB":
-        return f"md5({quoted}) AS {quoted}"
-    return f"nullif(CAST({quoted} AS VARCHAR), '') AS {quoted}"
+def _without_word_lists(tables: list[Table], given: set[Path]) -> list[Table]:
+    """Leave out texts of one column that lie beside real tables: notes, vocabularies."""
+    lists = [
+        table
+        for table in tables
+        if len(table.columns) == 1
+        and len(table.parts) == 1
+        and formats.suffix_of(table.parts[0].path) == ".txt"
+        and table.parts[0].path.absolute() not in given
+    ]
+    return [table for table in tables if table not in lists] if len(lists) < len(tables) else tables

@@ -16,6 +16,8 @@ __all__ = [
     "column",
     "count_if",
     "literal",
+    "name",
+    "quoted",
     "relation",
     "row_hash",
     "select",
@@ -36,6 +38,16 @@ def column(name: str, table: str | None = None) -> exp.Column:
 def relation(name: str) -> exp.Table:
     """Name a table or view."""
     return exp.Table(this=exp.to_identifier(name, quoted=True))
+
+
+def name(text: str) -> str:
+    """Write the name of a column or relation, quoted."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def quoted(value: object) -> str:
+    """Write a constant string."""
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def call(function: str, *arguments: Expression | str | int | float) -> exp.Anonymous:

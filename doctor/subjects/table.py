@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ import numpy as np
 from msgspec import Struct
 
 from doctor.errors import BudgetSpent, Unavailable, UsageError
-from doctor.model import Declared, Guess
+from doctor.model import Declared, Guess, printable
 from doctor.subjects import sql
+
+COLUMNS_NAMED = 30
 
 
 class Kind(StrEnum):
@@ -52,6 +54,31 @@ class Part(Struct, frozen=True, kw_only=True):
     split: str
     rows: int
     first_row: int
+
+
+class Malformed(Struct, frozen=True, kw_only=True):
+    """Rows of a file that could not be read as they stand.
+
+    Attributes
+    ----------
+    fault : str
+        What is wrong with them.
+    rows : int
+        How many there are.
+    lines : tuple of int
+        The first of them, counted from 1.
+    kept : bool
+        Whether they are part of the table all the same.
+    of : int
+        Rows of the file, these included.
+    """
+
+    path: str
+    fault: str
+    rows: int
+    lines: tuple[int, ...]
+    kept: bool
+    of: int
 
 
 SECONDS_BETWEEN_INTERRUPTIONS = 0.05
@@ -104,6 +131,35 @@ class Engine:
         body = statement if isinstance(statement, str) else sql.text(statement)
         self._run(f'CREATE TABLE "{name}" AS {body}')
         return name
+
+    def store(self, name: str, statement: str, *, wide: bool = False) -> tuple[str, str]:
+        """Store the answer in the scratch folder, in its order.
+
+        Parameters
+        ----------
+        name : str
+            A fresh name.
+        statement : str
+            What to store.
+        wide : bool
+            Whether to store it as a Parquet file: binding thousands of columns of a table takes seconds per statement.
+
+        Returns
+        -------
+        tuple of str
+            What stands after FROM, and the SQL of a row's number from 0.
+        """
+        if not wide:
+            self._run(f'CREATE TEMP TABLE "{name}" AS {statement}')
+            return f'"{name}"', "rowid"
+        path = self.scratch / f"{name}.parquet"
+        self._run(f"COPY ({statement}) TO {sql.quoted(path)} (FORMAT parquet)")
+        return f"read_parquet({sql.quoted(path)}, file_row_number=true)", "file_row_number"
+
+    def forget(self, relation: str) -> None:
+        """Drop what `store` stored as a table; files go with the scratch folder."""
+        if relation.startswith('"'):
+            self._run(f"DROP TABLE IF EXISTS {relation}")
 
     def drop(self, name: str) -> None:
         """Forget a stored table."""
@@ -179,6 +235,7 @@ class Table:
     parts: tuple[Part, ...]
     declared: Declared = field(default_factory=Declared)
     guesses: tuple[Guess, ...] = field(default=())
+    malformed: tuple[Malformed, ...] = field(default=())
 
     @property
     def rows(self) -> int:
@@ -189,20 +246,27 @@ class Table:
         """Return a column by its name."""
         return next(column for column in self.columns if column.name == name)
 
+    def replaced(self, **changes: Any) -> "Table":
+        """Return a copy with other values."""
+        return replace(self, **changes)
+
     def resolve(self, name: str) -> str:
-        """Return the column that a user means by a name, or by a position where the file has no header.
+        """Return the column that a user means: by its name, or by its number from 0 where the file has no names.
 
         Raises
         ------
         UsageError
-            Naming the table and its columns.
+            Naming the file and the columns.
         """
         names = [column.name for column in self.columns]
-        for candidate in (name, f"column{name}"):
-            if candidate in names:
-                return candidate
-        listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-        raise UsageError(f"{self.shown}: there is no column {name!r}; columns: {listed}")
+        if name in names:
+            return name
+        same = [known for known in names if known.strip().lower() == name.strip().lower()]
+        same += [known for known in names if name.isdecimal() and known == f"column{int(name)}"]
+        if len(same) == 1:
+            return same[0]
+        shown = ", ".join(map(printable, names[:COLUMNS_NAMED])) + (", …" if len(names) > COLUMNS_NAMED else "")
+        raise UsageError(f"{self.shown}: there is no column {printable(name)!r}; it has: {shown}")
 
     def select(self, *wanted: sql.Expression) -> sql.Select:
         """Begin a query on this table."""

@@ -1,0 +1,117 @@
+"""Finds out how a text table is written: what separates its fields."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+DELIMITERS = (",", "\t", ";", "|")
+NONE = "\x01"
+"""Stands for "no delimiter": a byte that no text holds."""
+USUAL_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+DELIMITER_NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", " ": "space", NONE: "none, one column"}
+
+MIN_AGREEING_SHARE = 0.9
+"""Share of lines with the same number of fields that makes a delimiter believable."""
+MIN_AGREEING_SHARE_USUAL = 0.5
+"""The same for the delimiter that the file's suffix promises: broken lines must not hide it."""
+HEAD_RECORDS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """How the fields of a text table are set apart.
+
+    Attributes
+    ----------
+    width : int
+        Fields in most lines.
+    first : tuple of str
+        The first record's fields.
+    """
+
+    delimiter: str
+    width: int
+    first: tuple[str, ...]
+
+
+def find_dialect(head: str, suffix: str, delimiter: str | None = None) -> Dialect:
+    """Choose the delimiter by which the most lines have the same number of fields, at least two.
+
+    Parameters
+    ----------
+    head : str
+        The first lines.
+    suffix : str
+        The suffix that names the format; it promises a delimiter, which then may miss in some lines.
+    delimiter : str, optional
+        Declared.
+    """
+    usual = USUAL_DELIMITERS.get(suffix)
+    if delimiter:
+        return _split_by(head, delimiter)[1]
+    best: tuple[tuple[float, int], Dialect] | None = None
+    for candidate in DELIMITERS if usual else (*DELIMITERS, " "):
+        share, dialect = _split_by(head, candidate)
+        named = len(dialect.first) == dialect.width
+        bound = 1.0 if candidate == " " else MIN_AGREEING_SHARE_USUAL if candidate == usual else MIN_AGREEING_SHARE
+        if dialect.width < (3 if candidate == " " else 2) or share < bound:
+            continue
+        score = (round(share + 0.05 * named + 0.02 * (candidate == usual), 3), dialect.width)
+        if best is None or score > best[0]:
+            best = (score, dialect)
+    if best:
+        return best[1]
+    first = next(line for line in head.splitlines() if line.strip())
+    return Dialect(delimiter=NONE, width=1, first=(first,))
+
+
+def _split_by(head: str, delimiter: str) -> tuple[float, Dialect]:
+    """Return the share of records with the commonest number of fields, with quotes or without, whichever is larger."""
+    found = []
+    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
+        records = split_records(head, delimiter, quoting)
+        width, agreeing = max(Counter(map(len, records)).items(), key=lambda item: (item[1], item[0]))
+        found.append((agreeing / len(records), Dialect(delimiter=delimiter, width=width, first=tuple(records[0]))))
+    return max(found, key=lambda item: item[0])
+
+
+def split_records(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> list[list[str]]:
+    """Split text into records of fields, blank lines left out."""
+    if quoting == csv.QUOTE_NONE:
+        lines = (line for line in text.splitlines() if line)
+        return [line.split(delimiter) for line, _ in zip(lines, range(HEAD_RECORDS), strict=False)] or [[""]]
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
+    reader = csv.reader(io.StringIO(text.replace("\0", " "), newline=""), delimiter=delimiter)
+    records = []
+    for record in reader:
+        if record:
+            records.append(record)
+        if len(records) == HEAD_RECORDS:
+            break
+    return records or [[""]]
+
+
+def clean_names(fields: Sequence[str], reserved: Sequence[str]) -> list[str]:
+    """Give every column a name of its own; the engine does not tell upper from lower case.
+
+    Parameters
+    ----------
+    fields : sequence of str
+        As the file has them; an empty one becomes `column` and its number from 0.
+    reserved : sequence of str
+        Names that the engine itself uses.
+    """
+    taken = {name.lower() for name in reserved}
+    names = []
+    wanted = {field.lower() for field in fields}
+    for number, field in enumerate(fields):
+        name = stem = field if field.strip() else f"column{number}"
+        copy = 1
+        while name.lower() in taken or (copy > 1 and name.lower() in wanted):
+            copy += 1
+            name = f"{stem}_{copy}"
+        taken.add(name.lower())
+        names.append(name)
+    return names

@@ -24,7 +24,10 @@ Thresholds
     max_guess_kappa: kappa against the others below which, with its upper limit, an annotator counts as guessing (0.2).
 
 Calibration
-    `python bench/calibrate_agreement.py` (see Limits for what it does not cover).
+    `python bench/calibrate_agreement.py 200`, 200 seeded tables of 300 items each: at a true kappa of .8 (two, three
+    and five annotators, even and skewed labels) no finding in 600; at .4 a warning in 600 of 600; at exactly .6 no
+    verdict in 90 %, healthy in 5.5 %, low in 3.5 %, a poor pair in 1 %. One of five who guesses is named in 400 of 400,
+    in one of them as contrary. The coefficients equal the published figures in tests/evidence/test_agreement.py.
 
 Limits
     The verdict is of the 95 % bootstrap interval over items: where it contains the bound there is none. Whether numbers

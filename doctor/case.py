@@ -63,7 +63,12 @@ class Case:
                 )
             )
         subjects += [subject.summary() for subject in self.others if isinstance(subject, (Source, Pipeline))]
-        return CaseSummary(path=self.shown, subjects=subjects, guesses=guesses, problems=list(self.problems))
+        return CaseSummary(path=self.shown, subjects=subjects, guesses=guesses, problems=self._all_problems())
+
+    def _all_problems(self) -> list[Problem]:
+        """Join what was seen on opening with damage that only showed when the rows were read."""
+        later = (problem for table in self.tables for problem in table.engine.problems)
+        return list(dict.fromkeys([*self.problems, *later]))
 
 
 def reading_options(settings: Settings) -> ReadingOptions:

@@ -2,8 +2,8 @@
 
 What it finds
     Lines of a text table with too many or too few fields or with a quote that is not closed, lines of a JSONL file that
-    are no JSON objects, and lines with zero bytes. All but the last are left out of every other check, so this is where
-    their loss is told, with the numbers of the first lines.
+    are no JSON objects; these are left out of every other check, so this is where their loss is told, with the numbers
+    of the first lines. Also lines with zero bytes or with bytes that do not fit the encoding, which are kept.
 
 Why it matters
     Readers differ in what they do with such lines: some stop, some drop them without a word, some fill up with missing
@@ -41,7 +41,7 @@ CHECK = Check(
     {
         "unreadable": "left out {lost:,} of {rows:,} rows, which cannot be read: {faults} ({places})",
         "short": "left out {lost:,} of {rows:,} rows, which have too few fields ({places})",
-        "zero-bytes": "zero bytes in the text ({places})",
+        "damaged": "{faults} in the text ({places})",
     },
 )
 SHORT = "too few fields"
@@ -49,12 +49,12 @@ SHORT = "too few fields"
 
 def examine(opening: Opening, *, max_share: float = 0.01) -> Iterator[Finding]:
     """State what was left out, one finding per kind of fault."""
-    for kind in ("unreadable", "short", "zero-bytes"):
+    for kind in ("unreadable", "short", "damaged"):
         faults = [fault for fault in opening.faults if kind == _kind(fault.fault, fault.kept)]
         if not faults:
             continue
         lost = sum(fault.rows for fault in faults)
-        harmless = kind == "zero-bytes" or (kind == "short" and lost <= max_share * opening.rows)
+        harmless = kind == "damaged" or (kind == "short" and lost <= max_share * opening.rows)
         several = len({fault.path for fault in opening.faults}) > 1
         places = [f"{fault.path}:{line}" if several else f"line {line}" for fault in faults for line in fault.lines]
         yield CHECK.finding(
@@ -72,5 +72,5 @@ def examine(opening: Opening, *, max_share: float = 0.01) -> Iterator[Finding]:
 
 def _kind(fault: str, kept: bool) -> str:
     if kept:
-        return "zero-bytes"
+        return "damaged"
     return "short" if fault == SHORT else "unreadable"

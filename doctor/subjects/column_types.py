@@ -121,7 +121,7 @@ def find_readings(
             for name, reading in chunk
         ]
         answer = engine.rows(f"SELECT {', '.join(facts)} FROM {relation}")[0]
-        counts |= {(name, r.name if r else ""): int(n) for (name, r), n in zip(chunk, answer, strict=True)}
+        counts |= {(name, r.name if r else ""): int(n or 0) for (name, r), n in zip(chunk, answer, strict=True)}
     return {
         name: TextFacts(
             values=counts[name, ""],

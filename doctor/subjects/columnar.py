@@ -93,7 +93,7 @@ def read_arrow(
         try:
             batches.append(_arrow_batch(engine, entry))
         except (pa.ArrowException, OSError, duckdb.Error) as error:
-            reason = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0].rpartition("failed: ")[2].partition(" Detail:")[0]
             problems.append(Problem(path=str(entry.path), reason=f"not a sound Arrow file: {reason}"))
         except CannotOpen as error:
             problems.append(Problem(path=str(error.path), reason=error.reason))
@@ -108,10 +108,9 @@ def _arrow_batch(engine: Engine, entry: Entry) -> Batch:
         names = clean_names(schema.names, RESERVED)
         if not names:
             raise CannotOpen(entry.path, "it has no columns")
-        renamed = pa.schema([field.with_name(f"c{number}") for number, field in enumerate(schema)])
-        reader = pa.RecordBatchReader.from_batches(
-            renamed, (pa.RecordBatch.from_arrays(chunk.columns, schema=renamed) for chunk in chunks)
-        )
+        readable = [_readable_type(kind) for kind in schema.types]
+        renamed = pa.schema([(f"c{number}", kind) for number, kind in enumerate(readable)])
+        reader = pa.RecordBatchReader.from_batches(renamed, (_renamed(chunk, renamed) for chunk in chunks))
         name = engine.fresh_name("arrow")
         engine.connection.register(f"{name}_source", reader)
         try:
@@ -128,6 +127,27 @@ def _arrow_batch(engine: Engine, entry: Entry) -> Batch:
     return Batch(
         split=entry.split, relation=stored, types=types, files=((entry.path, rows),), facts=facts, scratch=relation
     )
+
+
+def _readable_type(kind: Any) -> Any:
+    """Return the type in which the engine can take a column."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        return _readable_type(kind.storage_type)
+    if pa.types.is_float16(kind):
+        return pa.float32()
+    return pa.string() if pa.types.is_decimal256(kind) else kind
+
+
+def _renamed(chunk: Any, schema: Any) -> Any:
+    import pyarrow as pa
+
+    columns = []
+    for column, kind in zip(chunk.columns, schema.types, strict=True):
+        plain = column.storage if isinstance(column, pa.ExtensionArray) else column
+        columns.append(plain if plain.type == kind else plain.cast(kind))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _chunks(stream: Any) -> tuple[Any, Iterator[Any]]:

@@ -208,7 +208,7 @@ def _guesses(unit: _Unit, naming: _Naming, suffix: str, options: ReadingOptions,
         )
 
     said = []
-    if text.encoding not in ("utf-8", "utf-8-sig", "ascii") or text.because.endswith("not"):
+    if text.encoding not in ("utf-8", "utf-8-sig", "ascii") or text.undecodable_lines:
         said.append(guess("encoding", text.encoding, text.because, "--encoding NAME"))
     if delimiter != USUAL_DELIMITERS.get(suffix, delimiter) and not options.delimiter:
         name = DELIMITER_NAMES.get(delimiter, delimiter)

@@ -70,20 +70,23 @@ def find_dialect(head: str, suffix: str, delimiter: str | None = None) -> Dialec
 def _split_by(head: str, delimiter: str) -> tuple[float, Dialect]:
     """Return the share of records with the commonest number of fields, with quotes or without, whichever is larger."""
     found = []
-    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
-        records = split_records(head, delimiter, quoting)
+    escapes: tuple[str | None, ...] = (None, "\\") if '\\"' in head else (None,)
+    for quoting, escape in [(csv.QUOTE_MINIMAL, escape) for escape in escapes] + [(csv.QUOTE_NONE, None)]:
+        records = split_records(head, delimiter, quoting, escape)
         width, agreeing = max(Counter(map(len, records)).items(), key=lambda item: (item[1], item[0]))
         found.append((agreeing / len(records), Dialect(delimiter=delimiter, width=width, first=tuple(records[0]))))
     return max(found, key=lambda item: item[0])
 
 
-def split_records(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> list[list[str]]:
+def split_records(
+    text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL, escape: str | None = None
+) -> list[list[str]]:
     """Split text into records of fields, blank lines left out."""
     if quoting == csv.QUOTE_NONE:
         lines = (line for line in text.splitlines() if line)
         return [line.split(delimiter) for line, _ in zip(lines, range(HEAD_RECORDS), strict=False)] or [[""]]
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
-    reader = csv.reader(io.StringIO(text.replace("\0", " "), newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text.replace("\0", " "), newline=""), delimiter=delimiter, escapechar=escape)
     records = []
     for record in reader:
         if record:

@@ -1,6 +1,7 @@
 """Reads JSON records: one object per line, or one array of objects."""
 
 import json
+import re
 from collections.abc import Sequence
 
 import duckdb
@@ -11,11 +12,13 @@ from doctor.subjects import sql
 from doctor.subjects.batch import MAX_STORED_COLUMNS, Batch, Entry, ReadingOptions
 from doctor.subjects.column_types import TIMES, find_readings
 from doctor.subjects.dialect import NONE, Dialect, clean_names
-from doctor.subjects.staging import stage
+from doctor.subjects.staging import damaged, stage
 from doctor.subjects.table import Engine, Malformed
 from doctor.subjects.text_file import LINES_NAMED, TextFile, look_over
 
 MAX_OBJECT_BYTES = 1 << 27
+MAX_DEPTH = 100
+"""The engine fails for good at 128."""
 RESERVED = (sql.ROW, sql.SPLIT)
 # Python writes NaN, which JSON does not know.
 _NAN = r"([:\[,]\s*)NaN(\s*[,}\]])"
@@ -61,7 +64,9 @@ def _lines(engine: Engine, texts: Sequence[TextFile]) -> _Records:
     told: list[Malformed] = []
     first = 0
     mended = f"regexp_replace(c0, {sql.quoted(_NAN)}, '\\1null\\2', 'g')"
-    json_of = f"CASE WHEN json_valid(c0) THEN c0 WHEN json_valid({mended}) THEN {mended} END"
+    too_deep = _deep_rows(engine, staged.relation, staged.row)
+    refused = f"WHEN {staged.row} IN ({', '.join(map(str, too_deep))}) THEN NULL " if too_deep else ""
+    json_of = f"CASE {refused}WHEN json_valid(c0) THEN c0 WHEN json_valid({mended}) THEN {mended} END"
     name = engine.keep(
         "lines",
         f"SELECT CASE WHEN json_type(j) = 'OBJECT' THEN j END AS j, j IS NOT NULL AS sound, position "
@@ -80,8 +85,24 @@ def _lines(engine: Engine, texts: Sequence[TextFile]) -> _Records:
                     )
                 )  # fmt: skip
         kept.append((text, rows - len(broken)))
+        told += damaged(text, rows)
         first += rows
     return f'(SELECT j FROM "{name}" WHERE j IS NOT NULL ORDER BY position)', tuple(kept), tuple(told)
+
+
+def _deep_rows(engine: Engine, relation: str, row: str) -> list[int]:
+    """Return the rows nested so deeply that they would break the engine."""
+    brackets = "length(c0) - length(replace(replace(c0, '[', ''), '{', ''))"
+    suspects = engine.rows(f"SELECT {row}, c0 FROM {relation} WHERE {brackets} > {MAX_DEPTH}")
+    return [int(number) for number, text in suspects if _depth(text) > MAX_DEPTH]
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for sign in re.findall(r'[\[{\]}]|"(?:[^"\\]|\\.)*"', text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(sign, 0)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _line_numbers(text: TextFile, places: Sequence[int]) -> tuple[int, ...]:
@@ -132,6 +153,9 @@ def _array(engine: Engine, text: TextFile) -> _Records:
     except duckdb.Error as error:
         fault, line = _fault_of("".join(text.lines_of_text()))
         raise CannotOpen(text.path, f"not JSON: {fault or error}", line=line or None) from error
+    deep = _deep_rows(engine, f'(SELECT j::VARCHAR AS c0, rowid AS position FROM "{name}")', "position")
+    if deep:
+        raise CannotOpen(text.path, f"its values are nested more than {MAX_DEPTH} deep")
     objects, others = engine.rows(
         f"SELECT count_if(json_type(j) = 'OBJECT'), count_if(json_type(j) <> 'OBJECT') FROM \"{name}\""
     )[0]

@@ -64,8 +64,8 @@ class Staged:
 def stage(engine: Engine, texts: Sequence[TextFile], dialect: Dialect, *, skip_first: bool) -> tuple[Staged, bool]:
     """Read records, with quotes where they make sense.
 
-    Quotes are part of the text, and not around it, where every line is whole only if they are: where without them no
-    fewer records can be read and most fields with a quote are not enclosed in quotes.
+    Quotes are part of the text, and not around it, where only so all lines are whole: without them more records can be
+    read, no more are broken, and quotes at the beginning of fields have no partners at the end of fields.
 
     Returns
     -------
@@ -85,21 +85,20 @@ def stage(engine: Engine, texts: Sequence[TextFile], dialect: Dialect, *, skip_f
     if not quoted.rejects and quoted.rows == lines:
         return quoted, False
     plain = _read(engine, texts, dialect, "", "", skip_first)
-    if len(plain.rejects) > len(quoted.rejects) or plain.rows <= quoted.rows or _enclosed_share(engine, plain) > 0.5:
+    if len(plain.rejects) > len(quoted.rejects) or plain.rows <= quoted.rows or _quotes_pair(engine, plain):
         engine.forget(plain.relation)
         return quoted, False
     engine.forget(quoted.relation)
     return plain, True
 
 
-def _enclosed_share(engine: Engine, staged: Staged) -> float:
-    """Return how many of the fields with a quote are enclosed in quotes."""
-    holding = [f"""count_if(contains({c}, '"'))""" for c in staged.columns]
-    enclosed = [
-        f"""count_if(length({c}) > 1 AND starts_with({c}, '"') AND ends_with({c}, '"'))""" for c in staged.columns
-    ]
-    answer = engine.rows(f"SELECT {' + '.join(enclosed)}, {' + '.join(holding)} FROM {staged.relation}")[0]
-    return float(answer[0]) / max(1, int(answer[1]))
+def _quotes_pair(engine: Engine, staged: Staged) -> bool:
+    """Whether as many fields begin with a quote as end with one, so that they enclose something."""
+    # A quote inside quotes is doubled, so only odd numbers of quotes open or close.
+    opening = [f"""count_if(regexp_matches({column}, '^("")*"([^"]|$)'))""" for column in staged.columns]
+    closing = [f"""count_if(regexp_matches({column}, '(^|[^"])"("")*$'))""" for column in staged.columns]
+    answer = engine.rows(f"SELECT {' + '.join(opening)}, {' + '.join(closing)} FROM {staged.relation}")[0]
+    return int(answer[0]) == int(answer[1]) > 0
 
 
 def _read(
@@ -173,14 +172,18 @@ def malformed(texts: Sequence[TextFile], staged: Staged, *, ignore_first_line: b
             lines = tuple(_line_at(text.readable, place) for place in places[:LINES_NAMED])
             words = FAULTS.get(fault, fault.lower())
             told.append(Malformed(path=str(text.path), fault=words, rows=len(places), lines=lines, kept=False, of=of))
-        if text.null_lines:
-            told.append(
-                Malformed(
-                    path=str(text.path), fault="zero bytes", rows=len(text.null_lines), lines=text.null_lines,
-                    kept=True, of=of,
-                )
-            )  # fmt: skip
+        told += damaged(text, of)
     return tuple(told)
+
+
+def damaged(text: TextFile, rows: int) -> list[Malformed]:
+    """Note lines that are kept although some of their bytes make no sense."""
+    faults = {"zero bytes": text.null_lines, "bytes that are no UTF-8": text.undecodable_lines}
+    return [
+        Malformed(path=str(text.path), fault=fault, rows=len(lines), lines=lines[:LINES_NAMED], kept=True, of=rows)
+        for fault, lines in faults.items()
+        if lines
+    ]
 
 
 def _line_at(path: Path, byte: int) -> int:

@@ -1,5 +1,6 @@
 """A table that has been opened: its columns, its splits, and a connection that answers questions about it."""
 
+import re
 import shutil
 import tempfile
 import threading
@@ -16,7 +17,7 @@ import numpy as np
 from msgspec import Struct
 
 from doctor.errors import BudgetSpent, Unavailable, UsageError
-from doctor.model import Declared, Guess, printable
+from doctor.model import Declared, Guess, Problem, printable
 from doctor.subjects import sql
 
 COLUMNS_NAMED = 30
@@ -84,6 +85,9 @@ class Malformed(Struct, frozen=True, kw_only=True):
 SECONDS_BETWEEN_INTERRUPTIONS = 0.05
 
 
+_UNREADABLE = re.compile(r'Failed to read file "(?P<path>.+?)"')
+
+
 class Engine:
     """The embedded database that reads the files, with its scratch folder; nothing is written beside the data.
 
@@ -96,6 +100,7 @@ class Engine:
     deadline: float | None = None
 
     def __init__(self, *, memory_limit: str | None = None, threads: int | None = None) -> None:
+        self.problems: list[Problem] = []
         self.scratch = Path(tempfile.mkdtemp(prefix="doctor-"))
         config: dict[str, Any] = {
             "temp_directory": str(self.scratch / "spill"),
@@ -176,10 +181,21 @@ class Engine:
                 yield self.connection.execute(statement if isinstance(statement, str) else sql.text(statement))
             except duckdb.OutOfMemoryException as error:
                 raise Unavailable(f"not enough memory: {str(error).splitlines()[0]}") from error
+            except duckdb.InvalidInputException as error:
+                found = _UNREADABLE.search(str(error))
+                if not found:
+                    raise
+                self._note_damage(found["path"], str(error).rpartition('": ')[2].splitlines()[0])
+                raise Unavailable(f"{found['path']} cannot be read to its end") from error
             except duckdb.InterruptException as error:
                 if self.deadline is None:
                     raise
                 raise BudgetSpent from error
+
+    def _note_damage(self, path: str, reason: str) -> None:
+        problem = Problem(path=path, reason=f"it is damaged inside: {reason}")
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     @contextmanager
     def _stopped_in_time(self) -> Iterator[None]:

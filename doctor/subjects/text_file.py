@@ -4,17 +4,18 @@ import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import AnyStr, BinaryIO, cast
 
 from doctor.errors import CannotOpen, UsageError
 
 BLOCK_BYTES = 1 << 20
 HEAD_BYTES = 1 << 17
 LINES_NAMED = 5
+MAX_LINES_NOTED = 1000
 MAX_NULL_SHARE = 0.3
 
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -37,8 +38,8 @@ class TextFile:
         Lines, blank ones included.
     quotes, backslash_quotes : int
         Double quotes, and those of them behind a backslash.
-    null_lines : tuple of int
-        The first lines with zero bytes, counted from 1.
+    null_lines, undecodable_lines : tuple of int
+        Lines with zero bytes and lines with bytes that do not fit the encoding, counted from 1; at most 1000.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class TextFile:
     quotes: int
     backslash_quotes: int
     null_lines: tuple[int, ...]
+    undecodable_lines: tuple[int, ...]
 
     def lines_of_text(self) -> Iterator[str]:
         """Read it line by line."""
@@ -118,8 +120,10 @@ def look_over(path: Path, scratch: Path, encoding: str | None = None) -> TextFil
     except LookupError as error:
         raise UsageError(f"--encoding: there is no encoding {encoding!r}") from error
     readable = path
+    undecodable: tuple[int, ...] = ()
     if found not in ("utf-8", "utf-8-sig", "ascii") or tally.invalid_utf8 or tally.mixed_ends:
         readable = _rewritten(path, found, scratch)
+        undecodable = tuple(tally.undecodable_lines)
         tally = _Tally(readable)
     head = tally.head.decode("utf-8-sig", "ignore")
     if not head.strip():
@@ -127,6 +131,7 @@ def look_over(path: Path, scratch: Path, encoding: str | None = None) -> TextFil
     return TextFile(
         path=path, readable=readable, encoding=found, because=because, head=head, lines=tally.lines,
         quotes=tally.quotes, backslash_quotes=tally.backslash_quotes, null_lines=tuple(tally.null_lines),
+        undecodable_lines=undecodable,
     )  # fmt: skip
 
 
@@ -138,6 +143,7 @@ class _Tally:
         self.head = b""
         self.size = self.nulls = self.feeds = self.returns = self.pairs = self.quotes = self.backslash_quotes = 0
         self.null_lines: list[int] = []
+        self.undecodable_lines: list[int] = []
         self.invalid_utf8 = False
         self._last = b""
         decoder = codecs.getincrementaldecoder("utf-8")()
@@ -160,10 +166,7 @@ class _Tally:
             self.head += block[:HEAD_BYTES]
         if b"\0" in block:
             self.nulls += block.count(b"\0")
-            if len(self.null_lines) < LINES_NAMED:
-                rows = enumerate(block.split(b"\n"), start=self.feeds + 1)
-                self.null_lines += [number for number, row in rows if b"\0" in row and number not in self.null_lines]
-                del self.null_lines[LINES_NAMED:]
+            _note(self.null_lines, block.split(b"\n"), b"\0", self.feeds)
         self.size += len(block)
         self.feeds += block.count(b"\n")
         self.returns += block.count(b"\r")
@@ -194,20 +197,31 @@ class _Tally:
         return self._single_byte() if self.invalid_utf8 else ("utf-8", "all bytes fit")
 
     def _single_byte(self) -> tuple[str, str]:
-        fitting = unfit = 0
+        fitting = unfit = lines = 0
         outside = False
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for block in blocks(self.path):
             text = decoder.decode(block)
             bad = text.count("\ufffd")
+            if bad:
+                _note(self.undecodable_lines, text.split("\n"), "\ufffd", lines)
+            lines += text.count("\n")
             unfit += bad
             fitting += len(text) - len(text.encode("ascii", "ignore")) - bad
             outside = outside or any(byte in block for byte in _NOT_IN_CP1252)
         if fitting > unfit:
+            # Some bytes are broken, the rest is sound.
             return "utf-8", f"{fitting:,} characters beyond ASCII fit and {unfit:,} bytes do not"
+        self.undecodable_lines.clear()
         if outside:
             return "latin-1", "its bytes are neither UTF-8 nor Windows-1252"
         return "cp1252", "its bytes are not UTF-8"
+
+
+def _note(numbers: list[int], rows: Sequence[AnyStr], sign: AnyStr, before: int) -> None:
+    """Add the numbers of the rows that hold a sign, as long as there are not too many."""
+    found = [number for number, row in enumerate(rows, start=before + 1) if sign in row and number not in numbers[-1:]]
+    numbers += found[: MAX_LINES_NOTED - len(numbers)]
 
 
 def _rewritten(path: Path, encoding: str, scratch: Path) -> Path:

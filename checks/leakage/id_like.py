@@ -38,10 +38,9 @@ Source
 from collections.abc import Iterator
 from typing import Any
 
-from scipy.special import pdtr
-
 from doctor.evidence.identifiers import Identifier, Identifiers, LabelOrders
 from doctor.evidence.roles import Roles
+from doctor.evidence.significance import poisson_lower_tail
 from doctor.model import Check, DropColumns, Finding, Location, Safety, Severity, Undecided
 
 CHECK = Check(
@@ -113,8 +112,8 @@ def _order(
 ) -> tuple[str, dict[str, Any]]:
     if column.step_share >= min_step_share:
         return "sequence", {"step_share": column.step_share}
-    p = float(pdtr(column.repeats, column.expected_repeats))
-    if column.expected_repeats > column.repeats and p < max_p:
+    p = poisson_lower_tail(column.repeats, column.expected_repeats)
+    if p < max_p:
         return "given-out", {"expected_repeats": column.expected_repeats, "repeats": column.repeats, "p": p}
     if column.distinct_share == 1 and column.row_correlation > min_row_correlation:
         return "row-order", {"row_correlation": column.row_correlation}

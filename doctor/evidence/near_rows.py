@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct
 from sqlglot import exp
 
-from doctor.evidence.repeated_rows import MAX_GROUPS_READ, SPARE_BITS, values_at
+from doctor.evidence.repeated_rows import MAX_GROUPS_READ, SPARE_BITS, Contents
 from doctor.evidence.row_hashes import RowHashes, fold, fold_punctuation
 from doctor.evidence.sample import Sample
 from doctor.evidence.splits import pairs_of
@@ -198,14 +198,22 @@ def _search(
         f'WHERE k{i} NOT IN (SELECT k FROM "{crowded}" WHERE band = {i}){far}'
         for i in range(len(keys))
     )
-    met = engine.keep("met", f"SELECT * FROM ({met}) ORDER BY probe, hit LIMIT {MAX_PAIRS}")
-    near = _compare(table, hashes, close, met) if engine.rows(f'SELECT count(*) FROM "{met}"')[0][0] else []
+    # Rows with equal features are told by their hash; reading them again would find nothing new.
+    hash_of = f'JOIN "{hashes.relation}"'
+    apart = f'{hash_of} a ON a."row" = probe {hash_of} b ON b."row" = hit WHERE a.feature_hash <> b.feature_hash'
+    met = engine.keep("met", f"SELECT probe, hit FROM ({met}) {apart} ORDER BY probe, hit LIMIT {MAX_PAIRS}")
+    content, near = table.relation, []
+    if engine.rows(f'SELECT count(*) FROM "{met}"')[0][0]:
+        rows = f'SELECT probe FROM "{met}" UNION SELECT hit FROM "{met}"'
+        content = engine.keep("content", f'SELECT * FROM "{table.relation}" WHERE {sql.ROW} IN ({rows})')
+        near = _compare(table, hashes, close, met, content)
     inside = [(probe, hit) for probe, hit, distance in near if distance <= 1]
     first: dict[int, int] = {}
     for probe, hit in inside:
         first.setdefault(probe, hit)
     read = list(first)[:MAX_GROUPS_READ]
-    bits = surprisal.bits(values_at(table, read, surprisal.columns), close)
+    contents = Contents.read(table, content, read, surprisal.columns)
+    bits = surprisal.bits(contents.at(read, surprisal.columns), close)
     bound = math.log2(n * m) + SPARE_BITS
     return NearCrossing(
         earlier=earlier, later=later, later_rows=m,
@@ -218,7 +226,9 @@ def _search(
     )  # fmt: skip
 
 
-def _compare(table: Table, hashes: RowHashes, close: dict[str, float], met: str) -> list[tuple[int, int, float]]:
+def _compare(
+    table: Table, hashes: RowHashes, close: dict[str, float], met: str, content: str
+) -> list[tuple[int, int, float]]:
     """Return the pairs that differ, but by no more than `RING` tolerances, with their distance in tolerances."""
     distances = ["0.0"]
     same = []
@@ -232,7 +242,7 @@ def _compare(table: Table, hashes: RowHashes, close: dict[str, float], met: str)
         else:
             left, right = (sql.text(_folded(table, hashes, name, alias)) for alias in ("a", "b"))
             same.append(f"{left} IS NOT DISTINCT FROM {right}")
-    relation = sql.text(sql.relation(table.relation))
+    relation = sql.text(sql.relation(content))
     where = " AND ".join([*same, f"({' OR '.join(different)})", f"distance <= {RING}"])
     return table.ask(
         f'SELECT probe, hit, greatest({", ".join(distances)}) AS distance FROM "{met}" '

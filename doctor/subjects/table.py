@@ -131,10 +131,10 @@ class Engine:
         return arrays
 
     def keep(self, stem: str, statement: sql.Expression | str) -> str:
-        """Store the answer as a table in the scratch folder and return its name."""
+        """Store an intermediate answer, spilled to the scratch folder where memory is short, and return its name."""
         name = self.fresh_name(stem)
         body = statement if isinstance(statement, str) else sql.text(statement)
-        self._run(f'CREATE TABLE "{name}" AS {body}')
+        self._run(f'CREATE TEMP TABLE "{name}" AS {body}')
         return name
 
     def store(self, name: str, statement: str, *, wide: bool = False) -> tuple[str, str]:

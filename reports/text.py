@@ -87,7 +87,8 @@ class _Page:
         for subject in report.case.subjects:
             yield from self._paragraph(f"{subject.path}: {verdict.size(subject)}", style=BOLD, first="", indent=2)
         for problem in report.case.problems:
-            yield from self._paragraph(f"cannot read {problem}", style=RED, first="", indent=2)
+            # One line each, however long: it is searched for and copied.
+            yield self._ink(RED, printable(f"cannot read {problem}"))
         if report.case.guesses:
             yield self._ink(DIM, "Taken for granted:")
             several = len(report.case.subjects) > 1

@@ -17,7 +17,7 @@ import tables
 from measuring import Run, interleaved, machine, median, median_cpu, python, run, tree_peak
 from scanning import executable
 
-from doctor.engine import load_checks
+from doctor.registry import load_checks
 from doctor.version import VERSION
 
 HERE = Path(__file__).resolve().parent

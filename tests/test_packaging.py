@@ -120,7 +120,7 @@ def test_folders_of_the_user_shadow_nothing(installed: Installed, tmp_path: Path
     for name in ("checks", "reports", "fixtures"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise SystemExit('shadowed')", "utf-8")
-    (tmp_path / "train.py").write_text("from doctor.engine import load_checks\nprint(len(load_checks()))\n", "utf-8")
+    (tmp_path / "train.py").write_text("from doctor.registry import load_checks\nprint(len(load_checks()))\n", "utf-8")
     listed = installed("doctor", "list", cwd=tmp_path).stdout.splitlines()
     assert len(listed) >= 1
     assert installed("python", "train.py", cwd=tmp_path).stdout == f"{len(listed)}\n"

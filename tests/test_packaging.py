@@ -59,8 +59,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
         clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         return subprocess.run(
             [home / "bin" / program, *map(str, arguments)],
-            cwd=cwd, env={**clean, **environment}, capture_output=True, text=True, check=False, timeout=300,
-        )  # fmt: skip
+            cwd=cwd,
+            env={**clean, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
 
     return run
 

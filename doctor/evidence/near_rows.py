@@ -179,7 +179,7 @@ def _search(
     named += [sql.column(name).as_(f"c{i}") for i, name in enumerate(banded)]
     far = "".join(f" AND coalesce(abs(p.c{i} - h.c{i}), 0) <= {RING * close[name]!r}" for i, name in enumerate(banded))
     split, row = sql.column(sql.SPLIT), sql.column(sql.ROW)
-    second = exp.convert(later).sql(dialect="duckdb")
+    second = sql.quoted(later)
     drawn = engine.keep(
         "drawn", f'SELECT "row" FROM "{hashes.relation}" WHERE split = {second} AND hash(row_hash) % {every} = 0'
     )
@@ -216,14 +216,19 @@ def _search(
     bits = surprisal.bits(contents.at(read, surprisal.columns), close)
     bound = math.log2(n * m) + SPARE_BITS
     return NearCrossing(
-        earlier=earlier, later=later, later_rows=m,
+        earlier=earlier,
+        later=later,
+        later_rows=m,
         probed_rows=int(engine.rows(f'SELECT count(*) FROM "{probes}"')[0][0]),
-        near_rows=len(first), near_pairs=len(inside), ring_pairs=len(near) - len(inside),
+        near_rows=len(first),
+        near_pairs=len(inside),
+        ring_pairs=len(near) - len(inside),
         surprising_share=float((bits > bound).mean()) if read else 0.0,
-        bound_bits=bound, median_bits=float(np.median(bits)) if read else 0.0,
+        bound_bits=bound,
+        median_bits=float(np.median(bits)) if read else 0.0,
         skipped_bins=int(engine.rows(f'SELECT count(*) FROM "{crowded}"')[0][0]),
         examples=tuple((table.place(probe)[1], table.place(first[probe])[1]) for probe in read[:MAX_EXAMPLES]),
-    )  # fmt: skip
+    )
 
 
 def _compare(
@@ -242,7 +247,7 @@ def _compare(
         else:
             left, right = (sql.text(_folded(table, hashes, name, alias)) for alias in ("a", "b"))
             same.append(f"{left} IS NOT DISTINCT FROM {right}")
-    relation = sql.text(sql.relation(content))
+    relation = sql.name(content)
     where = " AND ".join([*same, f"({' OR '.join(different)})", f"distance <= {RING}"])
     return table.ask(
         f'SELECT probe, hit, greatest({", ".join(distances)}) AS distance FROM "{met}" '

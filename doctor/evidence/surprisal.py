@@ -70,9 +70,13 @@ class Surprisal(Struct, frozen=True, kw_only=True):
         levels = [values[name].level(sample.columns[name][first[:MAX_ROWS_JOINED]]) for name in ranked]
         order, same, together = _tree(levels, [values[name].levels for name in ranked])
         return cls(
-            columns=tuple(ranked), rows=len(first), values={name: values[name] for name in ranked},
-            order=order, same=same, together=together,
-        )  # fmt: skip
+            columns=tuple(ranked),
+            rows=len(first),
+            values={name: values[name] for name in ranked},
+            order=order,
+            same=same,
+            together=together,
+        )
 
     def bits(self, rows: Mapping[str, Array], tolerance: Mapping[str, float] | None = None) -> Array:
         """Return the bits of each row.

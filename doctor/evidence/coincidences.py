@@ -38,25 +38,28 @@ class Steps(Struct, frozen=True, kw_only=True):
         Where the value stands in the order of all, 0 to 1; the middle of equal ones.
     bits : float
         Minus the logarithm of the chance that two rows agree.
+    resolution_bits : float
+        What `bits` are at least; for columns in which hardly any value repeats.
     """
 
     code: Array
     height: Array
     bits: float
+    resolution_bits: float
 
     @classmethod
     def of(cls, values: Array, resolution_bits: float = 0.0) -> "Steps":
-        """Number the values; `resolution_bits` holds where hardly any value repeats."""
+        """Number the values in their order."""
         _, code, counts = np.unique(values, return_inverse=True, return_counts=True)
         rows = len(values)
         middle = (np.cumsum(counts) - counts / 2) / max(1, rows)
         pairs = float((counts * (counts - 1.0)).sum()) / 2
         bits = math.log2(rows * (rows - 1) / 2 / max(pairs, 0.5)) if rows > 1 else 0.0
-        return cls(code=code, height=middle[code], bits=max(bits, resolution_bits))
+        return cls(code=code, height=middle[code], bits=max(bits, resolution_bits), resolution_bits=resolution_bits)
 
     def at(self, rows: Array) -> "Steps":
-        """Keep some rows."""
-        return Steps(code=self.code[rows], height=self.height[rows], bits=self.bits)
+        """Keep some rows, numbered anew."""
+        return Steps.of(self.code[rows], self.resolution_bits)
 
 
 def natural_bits(columns: list[Steps]) -> float:

@@ -28,6 +28,7 @@ Calibration
     (monthly rates, intensities) repeat as often as chance predicts, so they are not accused.
 
 Limits
+    The order of text identifiers is not held against the target: it is the entity in front that they share.
     A quantity that cannot repeat by design (a rank, a cumulative count) is reported too: it is an index all the same.
 
 Source
@@ -83,7 +84,8 @@ def examine(
             continue
         kind, facts = _form(column, min_form_share) or _order(column, min_step_share, max_p, min_row_correlation)
         score = orders.scores[column.name] if orders and not orders.timely else 0.0
-        ordered = score >= min_label_order and orders is not None and orders.p[column.name] < max_p
+        # Codes that begin with their entity stand beside its other rows in order; that is leakage/group-overlap's.
+        ordered = not column.forms and score >= min_label_order and orders is not None and orders.p[column.name] < max_p
         if kind:
             yield CHECK.finding(
                 "ordered" if ordered else kind,

@@ -52,8 +52,8 @@ CHECK = Check(
         "sequence": "{column}: whole numbers that count up by one; they number the rows",
         "given-out": "{column}: {distinct:,} whole numbers that never repeat, where chance would repeat "
         "{expected_repeats:,.0f}; they were given out, not measured",
-        "ordered": "{column}: an identifier whose order tells {target}: neighbours share it {label_order:.0%} of the "
-        "way from chance to always",
+        "ordered": "{column}: an identifier that follows {target}: in its order neighbours share it "
+        "({label_order:.2f}, where 0 is chance and 1 always)",
         "row-order": "{column}: all values differ and rise with the order of the rows (rank correlation "
         "{row_correlation:.4f})",
     },

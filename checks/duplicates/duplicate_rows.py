@@ -52,7 +52,7 @@ def examine(repeated: RepeatedRows, *, min_share: float = 0.01) -> Iterator[Find
         if not repeats.extra_rows:
             continue
         surprising = repeats.share * repeats.surprising_share
-        if surprising >= min_share:
+        if surprising >= min_share and repeats.extra_rows * repeats.surprising_share > 1:
             yield _finding("copies", Severity.WARNING, repeats, repeated)
         else:
             yield _finding("few" if repeats.surprising_share >= 0.5 else "natural", Severity.INFO, repeats, repeated)

@@ -19,6 +19,7 @@ Thresholds
     min_excess: ratio of the copied share to what the earlier split shows within itself, from which rows of a small
         domain are called copies too (3.0).
     min_copies: copied rows that this takes at least (10).
+    min_sure_share: share of the copied rows that no coincidence explains, below which few copies are a remark (0.5).
     min_near_share: share of the later split's rows with a near copy, from which it is a warning (0.002).
 
 Calibration
@@ -58,6 +59,7 @@ def examine(
     min_share: float = 0.01,
     min_excess: float = 3.0,
     min_copies: int = 10,
+    min_sure_share: float = 0.5,
     min_near_share: float = 0.002,
 ) -> Iterator[Finding]:
     """Judge each pair of splits."""
@@ -68,7 +70,10 @@ def examine(
         excess = crossing.copied_rows >= max(min_copies, min_excess * null)
         if not crossing.copied_rows or (crossing.surprising_share == 0 and not excess):
             continue
-        yield _finding(crossing, splits, Severity.ERROR if surprising >= min_share else Severity.WARNING)
+        several = crossing.copied_rows * crossing.surprising_share > 1
+        sure = excess or (several and crossing.surprising_share >= min_sure_share)
+        severity = Severity.WARNING if sure else Severity.INFO
+        yield _finding(crossing, splits, Severity.ERROR if several and surprising >= min_share else severity)
     for close in near.crossings:
         apart = close.near_pairs >= max(1, close.ring_pairs)
         if apart and close.share * close.surprising_share >= min_near_share:

@@ -24,15 +24,19 @@ Thresholds
 
 Calibration
     A row counts where its content has more bits than the logarithm of the number of pairs across the splits, plus 10,
-    so that natural repetition in a small domain stays silent. Near copies count where they stand apart: more pairs
+    so that natural repetition in a small domain stays silent. The bits come from column frequencies joined by a tree of
+    mutual information, less what pairs of different rows show to be too many where many columns are functions of a few.
+    A single surprising row, or few among many that are not, is a remark. Near copies count where they stand apart: more pairs
     within the tolerance than the pairs within four times the tolerance would let expect.
 
 Limits
+    Near copies are searched among at most 100,000 pairs; the evidence says whether all were compared.
     Very large splits are searched for near copies by a sample of the later split's rows; the number is in the evidence.
     Rows that differ strongly in one column are not near copies.
 
 Source
-    Barz and Denzler, Do we train on test data?, 2020, for images; the surprisal bound is our own.
+    Barz and Denzler, Do we train on test data?, 2020, for images; Chow and Liu, 1968, and Grassberger and Procaccia,
+    1983, for the bits; the bound is our own.
 """
 
 from collections.abc import Iterator

@@ -21,6 +21,9 @@ Calibration
     frequencies joined by a tree of mutual information, so tables of few levels that repeat by nature are remarks. Where
     three or more columns are functions of a few numbers, pairs of different rows that come close show by how much the
     tree overstates, and that is taken off. A single surprising repetition is a remark.
+    `python bench/calibrate_rows.py` prints: no warning in 255 data sets with nothing wrong (100 to 20,000 rows; five of
+    scikit-learn's, fifteen designs); 1 % or 5 % of the rows twice, a warning in all of 64 tables of correlated numbers,
+    sentences or functions of three numbers; 5 % twice among four numbers of one decimal, a remark in all of 16.
 
 Limits
     Rows that differ in one digit are not equal. In small tables of strictly dependent columns natural repetition can

@@ -28,6 +28,10 @@ Calibration
     mutual information, less what pairs of different rows show to be too many where many columns are functions of a few.
     A single surprising row, or few among many that are not, is a remark. Near copies count where they stand apart: more pairs
     within the tolerance than the pairs within four times the tolerance would let expect.
+    `python bench/calibrate_rows.py` prints: no alarm in 255 data sets with nothing wrong (100 to 20,000 rows; five of
+    scikit-learn's, fifteen designs); 1 % or 5 % of the test rows copied, an error in all of 64 tables of correlated
+    numbers, sentences or functions of three numbers; 5 % moved by .01 % or .5 % of the spread, a warning in all of 32;
+    5 % copied among four numbers of one decimal, silent in 8 of 500 rows and a warning in 8 of 5,000.
 
 Limits
     Near copies are searched among at most 100,000 pairs; the evidence says whether all were compared.

@@ -26,8 +26,8 @@ Calibration
     A row counts where its content has more bits than the logarithm of the number of pairs across the splits, plus 10,
     so that natural repetition in a small domain stays silent. The bits come from column frequencies joined by a tree of
     mutual information, less what pairs of different rows show to be too many where many columns are functions of a few.
-    A single surprising row, or few among many that are not, is a remark. Near copies count where they stand apart: more pairs
-    within the tolerance than the pairs within four times the tolerance would let expect.
+    A single surprising row, or few among many that are not, is a remark. Near copies count where they stand apart: more
+    pairs within the tolerance than the pairs within four times the tolerance would let expect.
     `python bench/calibrate_rows.py` prints: no alarm in 255 data sets with nothing wrong (100 to 20,000 rows; five of
     scikit-learn's, fifteen designs); 1 % or 5 % of the test rows copied, an error in all of 64 tables of correlated
     numbers, sentences or functions of three numbers; 5 % moved by .01 % or .5 % of the spread, a warning in all of 32;

@@ -33,7 +33,7 @@ SAME_SHARE = 0.9
 """Share of a column's entropy that its parent must tell for the column to add nothing."""
 CONTINUOUS_SHARE = 0.9
 ORDINARY = 0.25
-"""Quantile of the rows' bits that is set against the average over pairs; the mean would be that of the few commonest."""
+"""Quantile of the rows' bits that is set against the pairs; a mean over pairs would be that of the commonest rows."""
 WORD = re.compile(r"\w+")
 
 

@@ -32,6 +32,8 @@ MAX_PROSE_BITS = 400.0
 SAME_SHARE = 0.9
 """Share of a column's entropy that its parent must tell for the column to add nothing."""
 CONTINUOUS_SHARE = 0.9
+ORDINARY = 0.25
+"""Quantile of the rows' bits that is set against the pairs; a mean over pairs would be that of the commonest rows."""
 WORD = re.compile(r"\w+")
 
 
@@ -86,14 +88,14 @@ class Surprisal(Struct, frozen=True, kw_only=True):
         return structs.replace(tree, unseen_bits=tree._unseen(joined))
 
     def _unseen(self, rows: Mapping[str, Array]) -> float:
-        """Compare the agreement that the tree expects, over all pairs, with the one that the pairs show."""
-        if not self.columns or len(rows[self.columns[0]]) < 2:
+        """Compare what the tree says of ordinary rows with the bits that pairs of rows show."""
+        # Two columns hide nothing from the tree, and no few numbers determine prose.
+        if len(self.columns) < 3 or any(self.values[name].words is not None for name in self.columns):
             return 0.0
         limit = natural_bits([self.values[name].steps(rows[name]) for name in self.columns])
         if limit == math.inf:
             return 0.0
-        told = -math.log2(float(np.mean(np.exp2(-self.bits(rows)))))
-        return max(0.0, told - limit)
+        return max(0.0, float(np.quantile(self.bits(rows), ORDINARY)) - limit)
 
     def bits(self, rows: Mapping[str, Array], tolerance: Mapping[str, float] | None = None) -> Array:
         """Return the bits of each row.

@@ -52,6 +52,10 @@ class NearCrossing(Struct, frozen=True, kw_only=True):
         Share of `near_rows` that no coincidence explains.
     skipped_bins : int
         Bins too full to be searched.
+    compared_pairs : int
+        Pairs that met in a bin and were compared value by value.
+    all_compared : bool
+        False where more than `MAX_PAIRS` met; those of the last rows looked up were not compared.
     """
 
     earlier: str
@@ -65,6 +69,8 @@ class NearCrossing(Struct, frozen=True, kw_only=True):
     bound_bits: float
     median_bits: float
     skipped_bins: int
+    compared_pairs: int
+    all_compared: bool
     examples: tuple[tuple[int, int], ...]
     """Row of the later split and of the earlier one, as a person counts rows."""
 
@@ -201,9 +207,10 @@ def _search(
     # Rows with equal features are told by their hash; reading them again would find nothing new.
     hash_of = f'JOIN "{hashes.relation}"'
     apart = f'{hash_of} a ON a."row" = probe {hash_of} b ON b."row" = hit WHERE a.feature_hash <> b.feature_hash'
-    met = engine.keep("met", f"SELECT probe, hit FROM ({met}) {apart} ORDER BY probe, hit LIMIT {MAX_PAIRS}")
+    met = engine.keep("met", f"SELECT probe, hit FROM ({met}) {apart} ORDER BY probe, hit LIMIT {MAX_PAIRS + 1}")
     content, near = table.relation, []
-    if engine.rows(f'SELECT count(*) FROM "{met}"')[0][0]:
+    compared = int(engine.rows(f'SELECT count(*) FROM "{met}"')[0][0])
+    if compared:
         rows = f'SELECT probe FROM "{met}" UNION SELECT hit FROM "{met}"'
         content = engine.keep("content", f'SELECT * FROM "{table.relation}" WHERE {sql.ROW} IN ({rows})')
         near = _compare(table, hashes, close, met, content)
@@ -227,6 +234,8 @@ def _search(
         bound_bits=bound,
         median_bits=float(np.median(bits)) if read else 0.0,
         skipped_bins=int(engine.rows(f'SELECT count(*) FROM "{crowded}"')[0][0]),
+        compared_pairs=compared,
+        all_compared=compared <= MAX_PAIRS,
         examples=tuple((table.place(probe)[1], table.place(first[probe])[1]) for probe in read[:MAX_EXAMPLES]),
     )
 

@@ -187,9 +187,25 @@ def informative_town(random: Random, rows: int) -> Columns:
 
 
 HEALTHY: tuple[Design, ...] = (
-    continuous, rounded, levels, one_hot, two_short, two_short_in_full, three_short, short_and_kinds, coded_pairs,
-    curved, mixture, sparse, grid, long_tail, phrases, dated, entities, informative_town,
-)  # fmt: skip
+    continuous,
+    rounded,
+    levels,
+    one_hot,
+    two_short,
+    two_short_in_full,
+    three_short,
+    short_and_kinds,
+    coded_pairs,
+    curved,
+    mixture,
+    sparse,
+    grid,
+    long_tail,
+    phrases,
+    dated,
+    entities,
+    informative_town,
+)
 
 
 def healthy() -> None:

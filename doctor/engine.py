@@ -24,11 +24,11 @@ from doctor.model import (
     Report,
     Undecided,
     fingerprint,
-    printable,
 )
 from doctor.registry import LoadedCheck, check_settings, choose, load_checks, thresholds_for
 from doctor.settings import Settings, Suppression, as_options
 from doctor.version import VERSION
+from doctor.wording import printable
 
 MIN_COLUMNS_TO_COLLAPSE = 5
 

@@ -5,7 +5,8 @@ import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from doctor.model import Finding, Outcome, Report, Safety, Severity, printable
+from doctor.model import Finding, Outcome, Report, Safety, Severity
+from doctor.wording import printable
 from doctor_reports import verdict
 from doctor_reports.masking import masked
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from doctor.model import Examination, Finding, Location, Outcome, Report, Safety, Severity, SubjectSummary, printable
+from doctor.model import Examination, Finding, Location, Outcome, Report, Safety, Severity, SubjectSummary
+from doctor.wording import printable
 
 NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
 OUTCOME_WORDS = {

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from msgspec import Struct
 
+from doctor.evidence.keys import Keys
 from doctor.evidence.one_feature import (
     Feature,
     folds_of,
@@ -99,10 +100,12 @@ class Associations(Struct, frozen=True, kw_only=True):
         return next((family for family in self.families if column in family), (column,))
 
     @classmethod
-    def measure(cls, table: Table, roles: Roles, profile: Profile, sample: Sample, target: Target) -> "Associations":
+    def measure(
+        cls, table: Table, roles: Roles, keys: Keys, profile: Profile, sample: Sample, target: Target
+    ) -> "Associations":
         """Predict the target from each feature in turn."""
         fold = folds_of(sample.key[target.rows])
-        told = {target.name, *roles.annotators, *roles.group}
+        told = {target.name, *roles.annotators, *keys.owners}
         columns = [column for column in table.columns if column.name not in told]
         facts = {known.name: known for known in profile.columns}
         best: list[Association] = []

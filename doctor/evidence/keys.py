@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from doctor.evidence.profile import ColumnProfile, Profile
 from doctor.evidence.roles import Roles
+from doctor.model import Guess
 from doctor.subjects import sql
 from doctor.subjects.table import Kind, Table
 
@@ -21,7 +22,7 @@ ROW_WORDS = frozenset({"index", "idx", "rownames", "rowname", "row", "rowid", "u
 _OWNERS = """
     user customer client patient subject person participant member host author speaker writer driver employee student
     animal mouse rat account device session visitor household cart basket donor respondent passenger player cow dog cat
-    proband mrn
+    proband mrn individual entity owner worker
 """
 _CATEGORIES = """
     city product item type category region country state store shop zip zipcode postal postcode area district class
@@ -30,6 +31,8 @@ _CATEGORIES = """
 """
 ENTITY_WORDS = frozenset(_OWNERS.split())
 CATEGORY_WORDS = frozenset(_CATEGORIES.split())
+DECLARED = "declared"
+BY_NAME = "its name"
 UNIQUE_SHARE = 0.95
 MIN_KEYS = 10
 MIN_CODES = 50
@@ -61,7 +64,11 @@ class Key(Struct, frozen=True, kw_only=True):
     column: str
     pattern: str = ""
     because: str
-    declared: bool = False
+
+    @property
+    def declared(self) -> bool:
+        """Whether the user named it."""
+        return self.because == DECLARED
 
     def expression(self, table: str | None = None) -> sql.Expression:
         """Write the key as SQL; NULL where a value has none."""
@@ -116,20 +123,26 @@ class Keys(Struct, frozen=True, kw_only=True):
     row_ids: tuple[str, ...]
     entities: tuple[Key, ...]
     shapes: dict[str, TextShape]
+    guesses: tuple[Guess, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:
         """All columns that name something, so are no features."""
         return frozenset(self.row_ids) | {key.column for key in self.entities}
 
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The columns that name an entity outright: declared, or by their name."""
+        return tuple(key.column for key in self.entities if key.because in (DECLARED, BY_NAME))
+
     @classmethod
     def measure(cls, table: Table, profile: Profile, roles: Roles) -> "Keys":
         """Judge names and cardinality from the profile, the structure of text on the drawn rows."""
-        given = roles.group if "group" in roles.declared else ()
+        given = roles.group
         others = [column for column in profile.columns if column.name not in (roles.target, roles.time, *given)]
         shapes = _shapes(table, profile, [column for column in others if column.kind is Kind.TEXT])
         row_ids = tuple(column.name for column in others if _names_row(column, shapes.get(column.name)))
-        declared = tuple(Key(column=name, because="declared", declared=True) for name in given)
+        declared = tuple(Key(column=name, because=DECLARED) for name in given)
         found = []
         for column in others:
             shape = shapes.get(column.name)
@@ -137,7 +150,13 @@ class Keys(Struct, frozen=True, kw_only=True):
                 found += [] if shape is None else _inside(column.name, shape)
             elif because := _names_entity(column, shape):
                 found.append(Key(column=column.name, because=because))
-        return cls(row_ids=row_ids, entities=declared + tuple(found), shapes=shapes)
+        raters = (roles.item, *roles.annotators)
+        told = {key.column: _guess(table, key) for key in found if not declared and key.column not in raters}
+        return cls(row_ids=row_ids, entities=declared + tuple(found), shapes=shapes, guesses=tuple(told.values()))
+
+
+def _guess(table: Table, key: Key) -> Guess:
+    return Guess(subject=table.shown, what="group", value=key.column, because=key.because, override="--group COLUMN")
 
 
 def _shapes(table: Table, profile: Profile, columns: list[ColumnProfile]) -> dict[str, TextShape]:
@@ -195,9 +214,9 @@ def _names_entity(column: ColumnProfile, shape: TextShape | None) -> str | None:
     coded = shape is not None and max(shape.code, shape.hex) >= STRUCTURE_SHARE
     numbered = column.kind is Kind.INTEGER and isinstance(column.maximum, int) and column.maximum >= 100
     if id_word or (owner and words[-1].endswith("id")):
-        return "its name"
+        return BY_NAME
     if owner and words[-1] in ENTITY_WORDS and (coded or numbered):
-        return "its name"
+        return BY_NAME
     if coded and keys >= MIN_CODES and keys >= 0.01 * rows:
         return "the form of its values"
     return None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from doctor.errors import CannotOpen
-from doctor.model import Guess, Problem, printable
+from doctor.model import Guess, Problem
 from doctor.subjects import sql
 from doctor.subjects.batch import Batch, Entry, ReadingOptions
 from doctor.subjects.column_types import READINGS, TextFacts, find_readings, joined
@@ -13,6 +13,7 @@ from doctor.subjects.header import first_rows, is_name_like, judge_header
 from doctor.subjects.staging import Staged, malformed, stage
 from doctor.subjects.table import Engine
 from doctor.subjects.text_file import TextFile, look_over
+from doctor.wording import printable
 
 RESERVED = (sql.ROW, sql.SPLIT)
 NO_VALUES = TextFacts(values=0, holding=frozenset(reading.name for reading in READINGS))

@@ -17,8 +17,9 @@ import numpy as np
 from msgspec import Struct
 
 from doctor.errors import BudgetSpent, Unavailable, UsageError
-from doctor.model import Declared, Guess, Problem, printable
+from doctor.model import Declared, Guess, Problem
 from doctor.subjects import sql
+from doctor.wording import printable
 
 COLUMNS_NAMED = 30
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from doctor.errors import NotApplicable, NoVerdict
 from doctor.evidence.associations import Association, Associations, _same
+from doctor.evidence.keys import Keys
 from doctor.evidence.one_feature import FOLDS, Feature, predict_class, predict_quantity
 from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
@@ -39,7 +40,8 @@ def measure(tmp_path: Path) -> Measure:
             profile = Profile.measure(table, Sampling())
             roles = Roles.measure(table, profile)
             sample = Sample.measure(table, profile)
-            return Associations.measure(table, roles, profile, sample, Target.measure(table, roles, sample))
+            keys = Keys.measure(table, profile, roles)
+            return Associations.measure(table, roles, keys, profile, sample, Target.measure(table, roles, sample))
         finally:
             engine.close()
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from doctor.case import open_case
-from doctor.engine import Measurements, Scope, Silent
+from doctor.measurements import Measurements, Scope, Silent
 from doctor.settings import settings_for
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -122,19 +122,29 @@ def _standing(annotations: Annotations, min_shared: int, bound: float) -> dict[s
 def _about(annotations: Annotations, kind: str, people: list[AnnotatorFacts]) -> Finding:
     names = tuple(person.name for person in people)
     return CHECK.finding(
-        kind, at=_place(annotations, names), repair=_drop(annotations, names), annotator=", ".join(names),
-        kappa=people[0].kappa, kappas={person.name: person.kappa for person in people}, **annotations.summary(),
-    )  # fmt: skip
+        kind,
+        at=_place(annotations, names),
+        repair=_drop(annotations, names),
+        annotator=", ".join(names),
+        kappa=people[0].kappa,
+        kappas={person.name: person.kappa for person in people},
+        **annotations.summary(),
+    )
 
 
 def _low(annotations: Annotations, odd: set[str], min_kappa: float, min_shared: int) -> Iterator[Finding]:
     judged, facts = annotations.judged, annotations.coefficients
     at, words = Location(columns=annotations.columns), dict[str, Any]()
     evidence: dict[str, Any] = {
-        "coefficient": judged.coefficient, "value": judged.value, "low": judged.low, "high": judged.high,
-        "items": annotations.paired_items, "min_kappa": min_kappa, "percent": facts["percent_agreement"],
+        "coefficient": judged.coefficient,
+        "value": judged.value,
+        "low": judged.low,
+        "high": judged.high,
+        "items": annotations.paired_items,
+        "min_kappa": min_kappa,
+        "percent": facts["percent_agreement"],
         **annotations.summary(),
-    }  # fmt: skip
+    }
     raw, gwet, labels = annotations.raw_agreement, annotations.gwet, annotations.by_items
     best = None if annotations.exchangeable else annotations.most_in_the_way
     without = best.alpha_without if best and best.shared_items >= min_shared else None
@@ -157,9 +167,14 @@ def _pairs(annotations: Annotations, poor: list[tuple[float, PairAgreement]], mi
         "pairs",
         at=_place(annotations, names),
         repair=Consensus(annotators=everyone, summary="form one label per item by the model of Dawid and Skene"),
-        first=worst.first, second=worst.second, value=value, shared=worst.shared, pairs=len(poor), min_kappa=min_kappa,
+        first=worst.first,
+        second=worst.second,
+        value=value,
+        shared=worst.shared,
+        pairs=len(poor),
+        min_kappa=min_kappa,
         **{name: fact for name, fact in annotations.summary().items() if name != "pairs"},
-    )  # fmt: skip
+    )
 
 
 def _place(annotations: Annotations, names: tuple[str, ...]) -> Location:

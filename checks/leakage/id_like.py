@@ -29,6 +29,7 @@ Calibration
 
 Limits
     A column whose name ends in a word for time is left alone, however its times are written.
+    The order of text identifiers is not held against the target: it is the entity in front that they share.
     A quantity that cannot repeat by design (a rank, a cumulative count) is reported too: it is an index all the same.
 
 Source
@@ -52,8 +53,8 @@ CHECK = Check(
         "sequence": "{column}: whole numbers that count up by one; they number the rows",
         "given-out": "{column}: {distinct:,} whole numbers that never repeat, where chance would repeat "
         "{expected_repeats:,.0f}; they were given out, not measured",
-        "ordered": "{column}: an identifier whose order tells {target}: neighbours share it {label_order:.0%} of the "
-        "way from chance to always",
+        "ordered": "{column}: an identifier that follows {target}: in its order neighbours share it "
+        "({label_order:.2f}, where 0 is chance and 1 always)",
         "ranked": "{column}: an identifier whose order is that of {target} (squared rank correlation "
         "{label_order:.2f})",
         "row-order": "{column}: all values differ and rise with the order of the rows (rank correlation "
@@ -86,7 +87,8 @@ def examine(
             continue
         kind, facts = _form(column, min_form_share) or _order(column, min_step_share, max_p, min_row_correlation)
         score = orders.scores[column.name] if orders and not orders.timely else 0.0
-        ordered = score >= min_label_order and orders is not None and orders.p[column.name] < max_p
+        # Codes that begin with their entity stand beside its other rows in order; that is leakage/group-overlap's.
+        ordered = not column.forms and score >= min_label_order and orders is not None and orders.p[column.name] < max_p
         if kind:
             yield CHECK.finding(
                 ("ranked" if orders and orders.quantity else "ordered") if ordered else kind,

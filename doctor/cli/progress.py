@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from doctor.engine import Observer
+from doctor.measurements import Observer
 from doctor.model import printable
 
 if TYPE_CHECKING:

@@ -128,10 +128,13 @@ class Missingness(Struct, frozen=True, kw_only=True):
                     missing[place[label]] += rows - found
             columns.append(Presence(column=name, present=tuple(present), missing=tuple(missing)))
         return cls(
-            target=target.name, task=target.task, classes=labels[0],
-            named=len(labels[0]) - int(len(labels[1]) > len(labels[0])), rows=sum(totals.values()),
+            target=target.name,
+            task=target.task,
+            classes=labels[0],
+            named=len(labels[0]) - int(len(labels[1]) > len(labels[0])),
+            rows=sum(totals.values()),
             columns=tuple(columns),
-        )  # fmt: skip
+        )
 
 
 def _side(column: Presence, has_value: bool, label: int, class_rows: int, total: int) -> Side | None:
@@ -143,10 +146,17 @@ def _side(column: Presence, has_value: bool, label: int, class_rows: int, total:
     purity_lower = 1 - wilson_upper(rows - hits, rows)
     errors = rows - hits + class_rows - hits
     return Side(
-        column=column.column, has_value=has_value, label=label, hits=hits, rows=rows, base_share=base,
-        certainty=(purity_lower - base) / (1 - base), p=binomial_upper_tail(hits, rows, base), errors=errors,
+        column=column.column,
+        has_value=has_value,
+        label=label,
+        hits=hits,
+        rows=rows,
+        base_share=base,
+        certainty=(purity_lower - base) / (1 - base),
+        p=binomial_upper_tail(hits, rows, base),
+        errors=errors,
         whole_lower=1 - wilson_upper(errors, total) * total / min(class_rows, total - class_rows),
-    )  # fmt: skip
+    )
 
 
 def _labels(totals: dict[tuple[str, str], int], target: Target) -> tuple[tuple[str, ...], list[str]]:

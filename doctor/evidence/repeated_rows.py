@@ -135,7 +135,7 @@ class RepeatedRows(Struct, frozen=True, kw_only=True):
     @classmethod
     def measure(cls, table: Table, hashes: RowHashes, surprisal: Surprisal, profile: Profile) -> "RepeatedRows":
         """Group the stored hashes once; only what repeats is read again."""
-        source = sql.relation(hashes.relation).sql(dialect="duckdb")
+        source = sql.name(hashes.relation)
         twice = f"SELECT feature_hash FROM {source} GROUP BY feature_hash HAVING count(*) > 1"
         relation = table.engine.keep("repeated", f"SELECT * FROM {source} SEMI JOIN ({twice}) USING (feature_hash)")
         marks = {"whole": "row_hash"} | ({"apart": "hash(feature_hash, label_hash)"} if hashes.ids else {})
@@ -158,9 +158,14 @@ class RepeatedRows(Struct, frozen=True, kw_only=True):
         apart = tuple(repeats["apart", split] for split in table.splits) if hashes.ids else ()
         more = tuple(loose for loose, exact in zip(apart, whole, strict=False) if loose.extra_rows > exact.extra_rows)
         return cls(
-            relation=relation, features=hashes.features, ids=hashes.ids, whole=whole, apart_from_ids=more,
-            meetings=meetings, contents=contents,
-        )  # fmt: skip
+            relation=relation,
+            features=hashes.features,
+            ids=hashes.ids,
+            whole=whole,
+            apart_from_ids=more,
+            meetings=meetings,
+            contents=contents,
+        )
 
 
 class Groups(Struct, frozen=True, kw_only=True):
@@ -175,7 +180,7 @@ class Groups(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, table: Table, relation: str, split: str, mark: str) -> "Groups":
         """Count the groups and draw some by hash."""
-        name = exp.convert(split).sql(dialect="duckdb")
+        name = sql.quoted(split)
         grouped = (
             f'SELECT {mark} AS mark, count(*) AS copies, min("row") AS first FROM "{relation}" '
             f"WHERE split = {name} GROUP BY mark HAVING count(*) > 1"
@@ -187,7 +192,7 @@ class Groups(Struct, frozen=True, kw_only=True):
 
 def crossing(relation: str, pair: tuple[str, str], mark: str) -> str:
     """Write the query for groups of equal rows that both splits have."""
-    first, second = (exp.convert(split).sql(dialect="duckdb") for split in pair)
+    first, second = (sql.quoted(split) for split in pair)
     return (
         f"SELECT {mark} AS mark, count_if(split = {first}) AS originals, count_if(split = {second}) AS copies, "
         f'min("row") FILTER (split = {first}) AS original, min("row") FILTER (split = {second}) AS copy '
@@ -210,7 +215,7 @@ def _repeats(
     split, mark, groups, total, drawn = found.split, found.mark, found.groups, found.total, found.drawn
     rows = table.splits[split]
     bound = math.log2(max(1, rows * (rows - 1) / 2)) + SPARE_BITS
-    name = exp.convert(split).sql(dialect="duckdb")
+    name = sql.quoted(split)
     weights = np.array([copies - 1 for _, copies, _ in drawn], dtype=float)
     bits = known_bits + surprisal.bits(contents.at([first for *_, first in drawn], surprisal.columns))
     surprising = bits > bound
@@ -220,11 +225,16 @@ def _repeats(
         for i in ranked
     )
     return Repeats(
-        split=split, rows=rows, extra_rows=total - groups, groups=groups,
+        split=split,
+        rows=rows,
+        extra_rows=total - groups,
+        groups=groups,
         surprising_share=float(weights[surprising].sum() / weights.sum()) if len(drawn) else 0.0,
-        bound_bits=bound, median_bits=float(np.median(bits)) if len(drawn) else 0.0,
-        groups_read=len(drawn), examples=examples,
-    )  # fmt: skip
+        bound_bits=bound,
+        median_bits=float(np.median(bits)) if len(drawn) else 0.0,
+        groups_read=len(drawn),
+        examples=examples,
+    )
 
 
 def _members(table: Table, relation: str, split: str, mark: str, value: int) -> tuple[int, ...]:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
-from sqlglot import exp
 
 from doctor.errors import NotApplicable
 from doctor.evidence.repeated_rows import SPARE_BITS, RepeatedRows, crossing
 from doctor.evidence.roles import Roles
 from doctor.evidence.surprisal import Surprisal
+from doctor.subjects import sql
 from doctor.subjects.table import Table
 
 MAX_EXAMPLES = 5
@@ -85,9 +85,10 @@ class Splits(Struct, frozen=True, kw_only=True):
         labelled = roles.target is not None
         return cls(
             features=repeated.features,
-            crossings=tuple(_crossing(table, repeated, surprisal, pair, labelled and _both(table, roles, pair))
-                            for pair in pairs),
-        )  # fmt: skip
+            crossings=tuple(
+                _crossing(table, repeated, surprisal, pair, labelled and _both(table, roles, pair)) for pair in pairs
+            ),
+        )
 
 
 def pairs_of(table: Table) -> list[tuple[str, str]]:
@@ -112,7 +113,7 @@ def _crossing(
     table: Table, repeated: RepeatedRows, surprisal: Surprisal, pair: tuple[str, str], labelled: bool
 ) -> Crossing:
     earlier, later = pair
-    first = exp.convert(earlier).sql(dialect="duckdb")
+    first = sql.quoted(earlier)
     total = "SELECT coalesce(sum(copies), 0) FROM ({})"
     copied = int(table.ask(total.format(crossing(repeated.relation, pair, "feature_hash")))[0][0])
     with_label = crossing(repeated.relation, pair, "hash(feature_hash, label_hash)")
@@ -128,16 +129,29 @@ def _crossing(
     surprising = bits > bound
     ranked = sorted(range(len(met)), key=lambda i: (not surprising[i], -met[i].copies, met[i].mark))[:MAX_EXAMPLES]
     return Crossing(
-        earlier=earlier, later=later, earlier_rows=n, later_rows=m,
-        copied_rows=copied, same_label_rows=agreeing, null_share=twins / n if n else 0.0,
-        verbatim_share=_share(weights, verbatim), surprising_share=_share(weights, surprising),
-        bound_bits=bound, median_bits=float(np.median(bits)) if met else 0.0, groups_read=len(met),
+        earlier=earlier,
+        later=later,
+        earlier_rows=n,
+        later_rows=m,
+        copied_rows=copied,
+        same_label_rows=agreeing,
+        null_share=twins / n if n else 0.0,
+        verbatim_share=_share(weights, verbatim),
+        surprising_share=_share(weights, surprising),
+        bound_bits=bound,
+        median_bits=float(np.median(bits)) if met else 0.0,
+        groups_read=len(met),
         examples=tuple(
-            Copy(row=table.place(met[i].copy)[1], original=table.place(met[i].original)[1], copies=met[i].copies,
-                 bits=float(bits[i]), verbatim=bool(verbatim[i]))
+            Copy(
+                row=table.place(met[i].copy)[1],
+                original=table.place(met[i].original)[1],
+                copies=met[i].copies,
+                bits=float(bits[i]),
+                verbatim=bool(verbatim[i]),
+            )
             for i in ranked
         ),
-    )  # fmt: skip
+    )
 
 
 def _share(weights: np.ndarray[Any, Any], chosen: np.ndarray[Any, Any]) -> float:

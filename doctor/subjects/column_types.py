@@ -53,7 +53,7 @@ NUMBERS = (
     Reading(name="integer", kind=Kind.INTEGER, pattern=rf"\s*[+-]?{_WHOLE}\s*", cast="TRY_CAST({} AS BIGINT)"),
     Reading(name="number", kind=Kind.NUMBER, pattern=rf"\s*[+-]?({_UNSIGNED})\s*", cast="TRY_CAST({} AS DOUBLE)"),
     Reading(name="boolean", kind=Kind.BOOLEAN, pattern=r"[tT]rue|[fF]alse|TRUE|FALSE", cast="TRY_CAST({} AS BOOLEAN)"),
-)  # fmt: skip
+)
 TIMES = (
     Reading(
         name="time",
@@ -72,7 +72,7 @@ TIMES = (
     _dates(
         "time, month named second", r"[0-9]{1,2}[- ][A-Z][a-z]{2,8}[- ][0-9]{4}", "%d %b %Y", "%d-%b-%Y", "%d %B %Y"
     ),
-)  # fmt: skip
+)
 READINGS = (*NUMBERS, *TIMES)
 BY_NAME = {reading.name: reading for reading in READINGS}
 

@@ -117,7 +117,7 @@ def _read_unit(
     )
     shared = len(unit.texts) > 1 and options.header is not False and not headless
     staged, bare_quotes = stage(engine, unit.texts, unit.dialect, skip_first=shared)
-    first = _first_fields(unit, staged, engine, bare_quotes)
+    first = _first_fields(unit, bare_quotes)
     if shared:
         naming = _Naming(fields=first, header=True, records_before=0, because="several files begin with it")
         facts = _facts(engine, staged, 0)
@@ -154,7 +154,7 @@ def _facts(engine: Engine, staged: Staged, before: int) -> list[TextFacts]:
     return [found[column] for column in staged.columns]
 
 
-def _first_fields(unit: _Unit, staged: Staged, engine: Engine, bare_quotes: bool) -> tuple[str, ...]:
+def _first_fields(unit: _Unit, bare_quotes: bool) -> tuple[str, ...]:
     """Return the first record's fields as they are written."""
     line = unit.texts[0].head.lstrip("\r\n").splitlines()[0]
     return tuple(line.split(unit.dialect.delimiter)) if bare_quotes else unit.dialect.first

@@ -12,7 +12,7 @@ STOPPED_AT_WORK = """
 import os, signal, sys, threading
 import click
 from doctor import cli
-from doctor.engine import Measurements, Scope, Silent
+from doctor.measurements import Measurements, Scope, Silent
 from doctor.subjects.table import Engine
 
 class Slow:

@@ -20,14 +20,15 @@ Thresholds
     max_p: probability that a quantity of this density repeats so rarely by chance (1e-05).
     min_row_correlation: rank correlation with the position in the file (0.999).
     min_rows: with fewer values nothing can be said (30).
-    min_label_order: likeness of the target of neighbours in the column's order, 0 chance and 1 always, from which the
-        identifier gives the label away and the finding is an error (0.5).
+    min_label_order: likeness of the classes of neighbours in the column's order, 0 chance and 1 always, or squared
+        rank correlation with a quantity, from which the identifier tells the target: an error (0.5).
 
 Calibration
     On the bundled data sets of scikit-learn: no finding. Ordinary whole numbers with up to 98 % different values
     (monthly rates, intensities) repeat as often as chance predicts, so they are not accused.
 
 Limits
+    A column whose name ends in a word for time is left alone, however its times are written.
     The order of text identifiers is not held against the target: it is the entity in front that they share.
     A quantity that cannot repeat by design (a rank, a cumulative count) is reported too: it is an index all the same.
 
@@ -54,6 +55,8 @@ CHECK = Check(
         "{expected_repeats:,.0f}; they were given out, not measured",
         "ordered": "{column}: an identifier that follows {target}: in its order neighbours share it "
         "({label_order:.2f}, where 0 is chance and 1 always)",
+        "ranked": "{column}: an identifier whose order is that of {target} (squared rank correlation "
+        "{label_order:.2f})",
         "row-order": "{column}: all values differ and rise with the order of the rows (rank correlation "
         "{row_correlation:.4f})",
     },
@@ -75,7 +78,7 @@ def examine(
 ) -> Iterator[Finding | Undecided]:
     """Report columns whose values were given out."""
     if identifiers.rows < min_rows:
-        yield CHECK.unavailable(f"{identifiers.rows} rows are too few to tell identifiers from values that merely vary")
+        yield CHECK.unavailable(f"too few rows ({identifiers.rows}) to tell identifiers from values that merely vary")
         return
     for column in identifiers.columns:
         if column.name in (roles.target, roles.time, roles.item) or column.name in roles.annotators:
@@ -88,7 +91,7 @@ def examine(
         ordered = not column.forms and score >= min_label_order and orders is not None and orders.p[column.name] < max_p
         if kind:
             yield CHECK.finding(
-                "ordered" if ordered else kind,
+                ("ranked" if orders and orders.quantity else "ordered") if ordered else kind,
                 at=Location(columns=(column.name,)),
                 severity=Severity.ERROR if ordered else Severity.INFO,
                 target=roles.target,

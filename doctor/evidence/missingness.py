@@ -11,7 +11,7 @@ from doctor.evidence.roles import Roles
 from doctor.evidence.significance import binomial_upper_tail, wilson_upper
 from doctor.evidence.targets import Target, Task
 from doctor.subjects import sql
-from doctor.subjects.table import Table
+from doctor.subjects.table import Kind, Table
 
 
 class Presence(Struct, frozen=True, kw_only=True):
@@ -177,7 +177,9 @@ def _labels(totals: dict[tuple[str, str], int], target: Target) -> tuple[tuple[s
 def _by_class(table: Table, target: Target, columns: list[str]) -> sql.Select:
     name: Any = sql.column(target.name)
     if target.task is Task.REGRESSION:
-        if not table.column(target.name).numeric:
+        if table.column(target.name).kind is Kind.TIME:
+            name = sql.call("epoch", name)
+        elif not table.column(target.name).numeric:
             name = exp.TryCast(this=sql.call("replace", name, ",", ""), to=exp.DataType.build("DOUBLE"))
         label: sql.Expression = exp.case()
         for index, cut in enumerate(target.cuts):

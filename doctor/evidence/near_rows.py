@@ -12,6 +12,7 @@ import numpy as np
 from msgspec import Struct
 from sqlglot import exp
 
+from doctor.evidence.profile import MAX_FINITE
 from doctor.evidence.repeated_rows import MAX_GROUPS_READ, SPARE_BITS, Contents
 from doctor.evidence.row_hashes import RowHashes, fold, fold_punctuation
 from doctor.evidence.sample import Sample
@@ -108,7 +109,7 @@ def _closeness(table: Table, hashes: RowHashes, sample: Sample) -> dict[str, flo
         if not table.column(name).numeric:
             continue
         values = sample.columns[name][once]
-        values = values[np.isfinite(values)]
+        values = values[np.abs(values) < MAX_FINITE]
         if len(np.unique(values)) < MIN_LEVELS:
             continue
         spread = float(np.subtract(*np.quantile(values, [0.75, 0.25]))) / 1.349

@@ -92,13 +92,19 @@ def _named(columns: Iterable[ColumnProfile], names: tuple[str, ...]) -> ColumnPr
 
 def _target(table: Table, profile: Profile) -> tuple[str, str] | None:
     named = _named(profile.columns, TARGET_NAMES) or _named(profile.columns[-1:], LAST_TARGET_NAMES)
-    if named:
+    if named and not _coordinate(named, profile):
         return named.name, "its name"
     if "train" in table.splits and "test" in table.splits:
         kept = [column.name for column in table.columns if "test" not in column.splits]
         if len(kept) == 1:
             return kept[0], "the test split lacks it"
     return None
+
+
+def _coordinate(column: ColumnProfile, profile: Profile) -> bool:
+    """Whether a column called y stands beside an x and is not the last one, as a place or a size does."""
+    names = [other.name.strip().lower() for other in profile.columns]
+    return column.name.strip().lower() == "y" and "x" in names and names[-1] != "y"
 
 
 def _time(table: Table, profile: Profile) -> tuple[str, str] | None:

@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 
 from doctor.evidence.coincidences import Steps, natural_bits
 from doctor.evidence.keys import Keys
+from doctor.evidence.profile import MAX_FINITE
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
 from doctor.subjects.table import Table
@@ -157,9 +158,10 @@ class Values(Struct, frozen=True, kw_only=True):
         facts: dict[str, Any] = {"cuts": np.array([]), "ranks": {value: i for i, value in enumerate(common)}}
         if numeric:
             ordered = np.sort(present)
-            inner = np.quantile(ordered, np.linspace(0, 1, MAX_LEVELS)[1:-1]) if len(ordered) else np.array([])
+            finite = ordered[np.abs(ordered) < MAX_FINITE]
+            inner = np.quantile(finite, np.linspace(0, 1, MAX_LEVELS)[1:-1]) if len(finite) else np.array([])
             few = np.unique(ordered)
-            facts["cuts"] = np.unique(inner) if len(few) >= MAX_LEVELS else (few[1:] + few[:-1]) / 2
+            facts["cuts"] = np.unique(inner) if len(few) >= MAX_LEVELS else few[1:] / 2 + few[:-1] / 2
             facts["ordered"] = ordered
             if len(few) > CONTINUOUS_SHARE * len(ordered) > 0:
                 facts["resolution_bits"] = _resolution_bits(ordered)
@@ -213,6 +215,9 @@ def fold_words(value: Any) -> Any:
 
 def _resolution_bits(ordered: Array) -> float:
     """Bits of one value of a smooth column: its middle half, over the step in which it is written."""
+    ordered = ordered[np.abs(ordered) < MAX_FINITE]
+    if not len(ordered):
+        return 1.0
     spread = float(np.subtract(*np.quantile(ordered, [0.75, 0.25])))
     decimals = next((d for d in range(12) if np.allclose(ordered, np.round(ordered, d), rtol=0, atol=1e-12)), 12)
     return math.log2(max(spread * 10.0**decimals, 1.0)) + 1

@@ -192,6 +192,11 @@ class Engine:
                 if self.deadline is None:
                     raise
                 raise BudgetSpent from error
+            except RuntimeError as error:
+                # So the engine reports a signal that came while it was at work.
+                if type(error) is RuntimeError and "interrupted" in str(error):
+                    raise KeyboardInterrupt from error
+                raise
 
     def _note_damage(self, path: str, reason: str) -> None:
         problem = Problem(path=path, reason=f"it is damaged inside: {reason}")

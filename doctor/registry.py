@@ -137,9 +137,9 @@ def choose(checks: Sequence[LoadedCheck], settings: Settings) -> tuple[LoadedChe
 def _nearest(word: str, checks: Iterable[LoadedCheck]) -> str:
     import difflib
 
-    names = [name for check in checks for name in (check.id, check.id.split("/")[1])]
-    close = difflib.get_close_matches(word, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    ids = {name: check.id for check in checks for name in (check.id, check.id.split("/")[1])}
+    close = difflib.get_close_matches(word, ids, n=1)
+    return f"; did you mean {ids[close[0]]!r}?" if close else ""
 
 
 def thresholds_for(loaded: LoadedCheck, settings: Settings) -> dict[str, Any]:

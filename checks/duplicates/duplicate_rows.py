@@ -73,7 +73,7 @@ def _finding(kind: str, severity: Severity, repeats: Repeats, repeated: Repeated
     drop = DropRows(
         split=split,
         duplicates_of=repeated.features if loose else (),
-        safety=Safety.UNSAFE if loose or kind == "natural" else Safety.SAFE,
+        safety=Safety.UNSAFE if loose else Safety.SAFE,
         summary=f"drop all copies but the first{where}",
     )
     rows = repeats.examples[0].rows if repeats.examples else ()
@@ -81,7 +81,7 @@ def _finding(kind: str, severity: Severity, repeats: Repeats, repeated: Repeated
         kind,
         at=Location(split=split, rows=rows),
         severity=severity,
-        repair=drop,
+        repair=None if kind == "natural" else drop,
         extra_rows=repeats.extra_rows,
         total_rows=repeats.rows,
         share=repeats.share,

@@ -221,8 +221,10 @@ def _without_far_side(values: Array, known: Array, bounds: tuple[Array, Array, A
     if not len(known):
         return left, right
     last = len(known) - 1
-    reach_left = np.where(left < low, values - known[np.minimum(left, last)], np.inf)
-    reach_right = np.where(high < right, known[np.maximum(right - 1, 0)] - values, np.inf)
-    near_left = np.where(left < low, values - known[np.maximum(low - 1, 0)], np.inf)
-    near_right = np.where(high < right, known[np.minimum(high, last)] - values, np.inf)
+    # The distance of an infinite value from its like is no number, and then both sides are kept.
+    with np.errstate(invalid="ignore", over="ignore"):
+        reach_left = np.where(left < low, values - known[np.minimum(left, last)], np.inf)
+        reach_right = np.where(high < right, known[np.maximum(right - 1, 0)] - values, np.inf)
+        near_left = np.where(left < low, values - known[np.maximum(low - 1, 0)], np.inf)
+        near_right = np.where(high < right, known[np.minimum(high, last)] - values, np.inf)
     return np.where(near_left > reach_right, low, left), np.where(near_right > reach_left, high, right)

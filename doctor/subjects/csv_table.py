@@ -171,7 +171,7 @@ def _name_columns(
 ) -> tuple[_Naming, list[TextFacts]]:
     if staged.lost_first_line:
         header = options.header if options.header is not None else all(map(is_name_like, filter(None, first)))
-        because = "its fields read like names"
+        because = "its fields read like names" if header else "its fields do not all read like names"
         naming = _Naming(fields=first if header else (), header=header, records_before=0, because=because)
         return naming, _facts(engine, staged, 0)
     facts = _facts(engine, staged, 1)
@@ -209,7 +209,7 @@ def _guesses(unit: _Unit, naming: _Naming, suffix: str, options: ReadingOptions,
         )
 
     said = []
-    if text.encoding not in ("utf-8", "utf-8-sig", "ascii") or text.undecodable_lines:
+    if not options.encoding and (text.encoding not in ("utf-8", "utf-8-sig", "ascii") or text.undecodable_lines):
         said.append(guess("encoding", text.encoding, text.because, "--encoding NAME"))
     if delimiter != USUAL_DELIMITERS.get(suffix, delimiter) and not options.delimiter:
         name = DELIMITER_NAMES.get(delimiter, delimiter)

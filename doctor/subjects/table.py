@@ -112,7 +112,11 @@ class Engine:
             config["memory_limit"] = memory_limit
         if threads:
             config["threads"] = threads
-        self.connection = duckdb.connect(str(self.scratch / "visit.duckdb"), config=config)
+        try:
+            self.connection = duckdb.connect(str(self.scratch / "visit.duckdb"), config=config)
+        except duckdb.ParserException as error:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            raise UsageError(f"memory-limit: {memory_limit!r} is no size, such as 500MB or 4GB") from error
         self._names = 0
 
     def fresh_name(self, stem: str) -> str:

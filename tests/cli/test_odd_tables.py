@@ -54,3 +54,32 @@ def test_a_file_without_a_header_is_described_in_english(tmp_path: Path, scan: S
     path.write_text("".join(f"{row},{row * 7 % 11}\n" for row in range(60)), "utf-8")
     report = scan(path, "--select", "missing-values")
     assert [guess["because"] for guess in report["case"]["guesses"]] == ["'0' is an integer, as all below it are"]
+
+
+def test_rows_that_repeat_by_coincidence_are_not_to_be_dropped(tmp_path: Path, scan: Scan) -> None:
+    draw = np.random.default_rng(0)
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table({name: draw.integers(0, 3, 2000) for name in "abc"}), path)
+    found = scan(path, "--select", "duplicate-rows")["findings"]
+    assert [(finding["severity"], finding.get("repair")) for finding in found] == [("info", None)]
+
+
+def test_a_declared_encoding_is_no_guess(tmp_path: Path, scan: Scan) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"name,size\n" + b"".join(f"K\u00f6ln{row},{row}\n".encode("latin-1") for row in range(9)))
+    assert guessed(scan(path, "--select", "missing-values"), "encoding") == ["cp1252"]
+    assert guessed(scan(path, "--select", "missing-values", "--encoding", "latin-1"), "encoding") == []
+
+
+def test_wrong_words_are_answered_with_right_ones(tmp_path: Path, doctor: Any) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n1,2\n2,3\n", "utf-8")
+    for size in ("banana", "5XB"):
+        done = doctor("scan", path, "--memory-limit", size, TMPDIR=str(tmp_path))
+        assert (done.returncode, done.stderr.strip()) == (
+            2, f"doctor: memory-limit: {size!r} is no size, such as 500MB or 4GB",
+        )  # fmt: skip
+    assert not list(tmp_path.glob("doctor-*"))
+    done = doctor("scan", path, "--set", "missing-values.max_share=0.5")
+    assert done.returncode == 2
+    assert "did you mean 'quality/missing-values'?" in done.stderr

@@ -4,7 +4,7 @@ What it finds
     Classification targets in which the rarest class has less than 5 % of the rows, or in which the most frequent class
     has more than 50 times as many. With many classes a small share is natural, so there the bound is a quarter of an
     equal share. It is a warning where the ratio is extreme or where so few rows of the rarest class will be in the test
-    split that its recall cannot be measured to ±10 %, else a remark.
+    split that its recall cannot be measured to ±10 %, else a remark. A target with a single value is an error.
 
 Why it matters
     A model that never answers the rare class is right 95 % of the time and useless. With 20 test rows of a class, a
@@ -40,8 +40,11 @@ from doctor.model import Check, Finding, Location, Reweight, Safety, Severity, U
 CHECK = Check(
     "labels/class-imbalance",
     Severity.WARNING,
-    "{column}: class {rarest} has {rarest_rows:,} of {rows:,} rows ({rarest_share:.2%}), one for {ratio:,.0f} of "
-    "{commonest}; about {test_rows:,.0f} of them to test with",
+    {
+        "single": "{column} is {only} in all {rows:,} rows; there is nothing to learn",
+        "rare": "{column}: class {rarest} has {rarest_rows:,} of {rows:,} rows ({rarest_share:.2%}), one for "
+        "{ratio:,.0f} of {commonest}; about {test_rows:,.0f} of them to test with",
+    },
 )
 
 DEFAULT_TEST_SHARE = 0.2
@@ -57,10 +60,12 @@ def examine(
 ) -> Iterator[Finding | Undecided]:
     """Compare the rarest class with the most frequent one and with what a test can measure."""
     counts = classes.counts
-    if len(counts) < 2:
-        yield CHECK.not_applicable(f"{classes.target} has {len(counts)} class")
-        return
     rows = sum(counts.values())
+    if len(counts) == 1:
+        at = Location(columns=(classes.target,))
+        yield CHECK.finding("single", at=at, severity=Severity.ERROR, only=next(iter(counts)), rows=rows)
+    if len(counts) < 2:
+        return
     commonest, most = next(iter(counts.items()))
     rarest, fewest = next(reversed(counts.items()))
     ratio = most / fewest
@@ -71,6 +76,7 @@ def examine(
     grave = ratio > max_ratio or test_rows < min_test_rows
     weights = {name: max(1.0, most / (target_ratio * count)) for name, count in counts.items()}
     yield CHECK.finding(
+        "rare",
         at=Location(columns=(classes.target,)),
         severity=Severity.WARNING if grave else Severity.INFO,
         rarest=rarest,

@@ -72,8 +72,6 @@ CHECK = Check(
         "pairs": "{first} and {second}: kappa {value:.2f} over {shared:,} items (wanted: {min_kappa}; pairs: {pairs})",
     },
 )
-MIN_RAW = 0.8
-PARADOX_GAP = 0.2
 
 
 def examine(
@@ -94,7 +92,7 @@ def examine(
         return
     odd: set[str] = set()
     if not annotations.exchangeable:
-        for kind, people in _standing(annotations, min_shared, max_guess_kappa).items():
+        for kind, people in annotations.standing(min_shared, max_guess_kappa).items():
             odd.update(person.name for person in people)
             yield _about(annotations, kind, people)
     if judged.high < min_kappa:
@@ -107,16 +105,6 @@ def examine(
     elif judged.low < min_kappa:
         shown = f"{judged.coefficient} = {judged.value:.2f} ({judged.low:.2f} to {judged.high:.2f})"
         yield CHECK.unavailable(f"{shown} over {items:,} items cannot be told from {min_kappa}")
-
-
-def _standing(annotations: Annotations, min_shared: int, bound: float) -> dict[str, list[AnnotatorFacts]]:
-    """Sort out annotators who stand apart where the others agree among themselves."""
-    groups: dict[str, list[AnnotatorFacts]] = {}
-    for person in annotations.annotators:
-        standing = person.standing(bound)
-        if standing and person.shared_items >= min_shared:
-            groups.setdefault(standing, []).append(person)
-    return groups
 
 
 def _about(annotations: Annotations, kind: str, people: list[AnnotatorFacts]) -> Finding:
@@ -145,18 +133,17 @@ def _low(annotations: Annotations, odd: set[str], min_kappa: float, min_shared: 
         "percent": facts["percent_agreement"],
         **annotations.summary(),
     }
-    raw, gwet, labels = annotations.raw_agreement, annotations.gwet, annotations.by_items
     best = None if annotations.exchangeable else annotations.most_in_the_way
     without = best.alpha_without if best and best.shared_items >= min_shared else None
-    if raw >= MIN_RAW and gwet >= min_kappa and gwet - (judged.value or 0.0) >= PARADOX_GAP:
-        severity = Severity.WARNING if annotations.class_items[labels[1]] >= min_shared else Severity.INFO
-        words = {"label": labels[0], "raw": raw, "gwet": gwet}
+    if annotations.paradox(min_kappa):
+        severity = Severity.WARNING if annotations.class_items[annotations.by_items[1]] >= min_shared else Severity.INFO
+        words = {"label": annotations.by_items[0], "raw": annotations.raw_agreement, "gwet": annotations.gwet}
         yield CHECK.finding("paradox", at=at, severity=severity, repair=_review(annotations), **words, **evidence)
     elif best is None or without is None or without < min_kappa:
         yield CHECK.finding("low", at=at, repair=_review(annotations), **evidence)
     elif best.name not in odd:
-        words = {"annotator": best.name, "without": without}
-        yield CHECK.finding("low but for one", at=at, repair=_drop(annotations, (best.name,)), **words, **evidence)
+        words = {"annotator": best.name, "without": without, "repair": _drop(annotations, (best.name,))}
+        yield CHECK.finding("low but for one", at=at, **words, **evidence)
 
 
 def _pairs(annotations: Annotations, poor: list[tuple[float, PairAgreement]], min_kappa: float) -> Finding:
@@ -190,5 +177,5 @@ def _drop(annotations: Annotations, names: tuple[str, ...]) -> DropColumns | Dro
 
 def _review(annotations: Annotations) -> ReviewRows:
     rows = tuple(item.row for item in annotations.contested)
-    first = ", ".join(map(str, rows[:5]))
-    return ReviewRows(rows=rows, safety=Safety.MANUAL, summary=f"discuss the items in dispute first, rows {first} …")
+    summary = f"discuss the items in dispute first, rows {', '.join(map(str, rows[:5]))} …"
+    return ReviewRows(rows=rows, safety=Safety.MANUAL, summary=summary)

@@ -38,6 +38,10 @@ class Judged(Struct, frozen=True, kw_only=True):
     high: float | None = None
 
 
+MIN_RAW = 0.8
+PARADOX_GAP = 0.2
+
+
 class AnnotatorFacts(Struct, frozen=True, kw_only=True):
     """One annotator against the others; None where undefined (two annotators have no "others").
 
@@ -169,6 +173,20 @@ class Annotations(Struct, frozen=True, kw_only=True):
     contested: tuple[Contested, ...]
     exchangeable: bool = False
     overruled: int | None = None
+
+    def standing(self, min_shared: int, bound: float) -> dict[str, list[AnnotatorFacts]]:
+        """Sort out annotators who stand apart where the others agree among themselves."""
+        groups: dict[str, list[AnnotatorFacts]] = {}
+        for person in self.annotators:
+            standing = person.standing(bound)
+            if standing and person.shared_items >= min_shared:
+                groups.setdefault(standing, []).append(person)
+        return groups
+
+    def paradox(self, bound: float) -> bool:
+        """Whether labels agree and only the coefficient does not, because nearly all are of one class."""
+        apart = self.gwet - (self.judged.value or 0.0)
+        return self.raw_agreement >= MIN_RAW and self.gwet >= bound and apart >= PARADOX_GAP
 
     @property
     def raw_agreement(self) -> float:

@@ -4,6 +4,8 @@ from msgspec import Struct
 from sqlglot import exp
 
 from doctor.errors import NotApplicable
+from doctor.evidence.profile import Profile
+from doctor.evidence.roles import Roles
 from doctor.evidence.targets import Target, Task
 from doctor.subjects import sql
 from doctor.subjects.table import Table
@@ -25,20 +27,23 @@ class Classes(Struct, frozen=True, kw_only=True):
     by_split: dict[str, dict[str, int]]
 
     @classmethod
-    def measure(cls, table: Table, target: Target) -> "Classes":
-        """Count, unless the target is a quantity.
+    def measure(cls, table: Table, profile: Profile, roles: Roles, target: Target | None) -> "Classes":
+        """Count, unless the target is a quantity; a target with a single value is one class, whatever it is.
 
         Raises
         ------
         NotApplicable
-            Where there is no target, or a regression target.
+            Where there is no target, a regression target or one with a value per row.
         """
-        if target.task is not Task.CLASSIFICATION:
-            raise NotApplicable(f"the target {target.name} is a quantity, not a class")
-        label = exp.cast(sql.column(target.name), "varchar").as_("label")
+        if roles.target is None:
+            raise NotApplicable("no target is known; name it with --target COLUMN")
+        name = roles.target
+        if profile[name].distinct != 1 and (target is None or target.task is not Task.CLASSIFICATION):
+            raise NotApplicable(f"the target {name} is a quantity, or has hardly a value twice, so it is no class")
+        label = exp.cast(sql.column(name), "varchar").as_("label")
         count = sql.call("count", exp.Star()).as_("times")
         query = table.select(sql.column(sql.SPLIT).as_("split"), label, count)
-        query = query.where(sql.column(target.name).is_(exp.null()).not_())
+        query = query.where(sql.column(name).is_(exp.null()).not_())
         query = query.group_by(exp.Literal.number(1), exp.Literal.number(2))
         by_split: dict[str, dict[str, int]] = {}
         totals: dict[str, int] = {}
@@ -47,4 +52,4 @@ class Classes(Struct, frozen=True, kw_only=True):
             totals[value] = totals.get(value, 0) + times
         ordered = sorted(totals, key=lambda value: (-totals[value], value))
         splits = {split: by_split[split] for split in table.splits if split in by_split}
-        return cls(target=target.name, counts={value: totals[value] for value in ordered}, by_split=splits)
+        return cls(target=name, counts={value: totals[value] for value in ordered}, by_split=splits)

@@ -57,6 +57,7 @@ bench: $(INSTALLED) ## Measure scan time and memory against a plain read and a p
 	$(BIN)/python bench/scan_table.py $(ARGUMENTS)
 
 wheel: $(INSTALLED) ## Build the wheel into dist/
+	rm -rf build dist # what an earlier build left would go into this one
 	$(BIN)/python -m build --wheel
 
 clean: ## Remove what the targets made

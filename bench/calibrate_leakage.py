@@ -64,11 +64,13 @@ def null_features(random: Random, rows: int) -> Columns:
     columns |= {f"count{i}": random.poisson(mean, rows) for i, mean in enumerate((0.1, 3.0, 200.0))}
     columns |= {f"level{k}": random.integers(0, k, rows).astype(str) for k in (2, 8, 40, 300)}
     columns |= {
-        "serial": np.arange(rows), "name": places, "entity": random.integers(0, rows // 8 + 1, rows),
+        "serial": np.arange(rows),
+        "name": places,
+        "entity": random.integers(0, rows // 8 + 1, rows),
         "day": (random.integers(0, 900, rows) + 17_000).astype("datetime64[D]"),
         "holes": holed(random.normal(size=rows), random.random(rows) < 0.3),
         "sparse": holed(random.choice(["a", "b", "c"], rows), random.random(rows) < 0.9),
-    }  # fmt: skip
+    }
     return columns
 
 

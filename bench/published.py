@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from doctor.case import open_case
-from doctor.engine import Measurements, Scope, Silent
 from doctor.evidence.annotations import Annotations
+from doctor.measurements import Measurements, Scope, Silent
 from doctor.settings import settings_for
 from doctor.subjects.table import Table
 

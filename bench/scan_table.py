@@ -17,7 +17,7 @@ import tables
 from measuring import Run, interleaved, machine, median, median_cpu, python, run, tree_peak
 from scanning import executable
 
-from doctor.engine import load_checks
+from doctor.registry import load_checks
 from doctor.version import VERSION
 
 HERE = Path(__file__).resolve().parent
@@ -41,21 +41,27 @@ def against_a_read(folder: Path, work: Path, *, rounds: int, threads: int, memor
     told = json.loads(report.read_text("utf-8"))
     rows = sum(subject["rows"] for subject in told["case"]["subjects"])
     lines = [
-        f"## {rows:,} rows × {told['case']['subjects'][0]['columns']} columns, Parquet, {threads} threads", "",
-        f"`doctor scan DIR --target label --memory-limit {memory_limit} --threads {threads}`, {rounds} rounds", "",
-        "| | seconds | CPU seconds |", "|---|---|---|",
+        f"## {rows:,} rows × {told['case']['subjects'][0]['columns']} columns, Parquet, {threads} threads",
+        "",
+        f"`doctor scan DIR --target label --memory-limit {memory_limit} --threads {threads}`, {rounds} rounds",
+        "",
+        "| | seconds | CPU seconds |",
+        "|---|---|---|",
         f"| scan, whole command | {scanned:.2f} | {median_cpu(runs['scan']):.2f} |",
         f"| floor, whole process: every value read once | {whole:.2f} | {median_cpu(runs['floor']):.2f} |",
-        f"| floor, the reading alone | {inside:.2f} | |", "",
+        f"| floor, the reading alone | {inside:.2f} | |",
+        "",
         f"- scan ÷ floor process: **{scanned / whole:.1f}**",
         f"- scan ÷ reading alone: **{scanned / inside:.1f}**",
         f"- scan ÷ floor process, CPU seconds: {median_cpu(runs['scan']) / median_cpu(runs['floor']):.1f}",
         f"- peak memory of one process: {_peak(runs['scan'])} MiB",
         f"- peak memory of the process tree: {tree_peak(scan, allowed=FINISHED):.0f} MiB",
-        f"- every round, scan: {_each(runs['scan'])} s; floor: {_each(runs['floor'])} s", "",
+        f"- every round, scan: {_each(runs['scan'])} s; floor: {_each(runs['floor'])} s",
+        "",
         "Floor: `bit_xor(hash(column))` of each column in one statement; it decodes every value, and no statistic in "
-        "the file can answer it.", "",
-    ]  # fmt: skip
+        "the file can answer it.",
+        "",
+    ]
     return [*lines, *_coverage(told), ""]
 
 
@@ -70,12 +76,14 @@ def _peak(runs: Sequence[Run]) -> str:
 def _coverage(told: dict) -> list[str]:
     measured = sorted(told["coverage"]["measured_seconds"].items(), key=lambda item: -item[1])
     return [
-        "| evidence (last round) | seconds |", "|---|---|",
+        "| evidence (last round) | seconds |",
+        "|---|---|",
         *(f"| {name} | {seconds:.2f} |" for name, seconds in measured),
-        f"| examination in all | {told['coverage']['seconds']:.2f} |", "",
+        f"| examination in all | {told['coverage']['seconds']:.2f} |",
+        "",
         "Outcomes: " + ", ".join(f"{count} {outcome}" for outcome, count in told["coverage"]["outcomes"].items()) + ".",
         "Findings: " + ("; ".join(_finding(finding) for finding in told["findings"]) or "none") + ".",
-    ]  # fmt: skip
+    ]
 
 
 def _finding(finding: dict) -> str:
@@ -97,19 +105,25 @@ def against_deepchecks(folder: Path, work: Path, peer: Path, *, rounds: int) -> 
     first = told_by_peer[0]
     subject = told["case"]["subjects"][0]
     return [
-        f"## {subject['rows']:,} rows × {subject['columns']} columns, CSV, train and test, against deepchecks", "",
-        f"`doctor scan DIR --target label`, {rounds} rounds", "",
-        "| | seconds | CPU seconds | peak MiB |", "|---|---|---|---|",
+        f"## {subject['rows']:,} rows × {subject['columns']} columns, CSV, train and test, against deepchecks",
+        "",
+        f"`doctor scan DIR --target label`, {rounds} rounds",
+        "",
+        "| | seconds | CPU seconds | peak MiB |",
+        "|---|---|---|---|",
         f"| scan, whole command | {scanned:.2f} | {median_cpu(runs['scan']):.2f} | {_peak(runs['scan'])} |",
         f"| deepchecks, both suites alone | {suites:.2f} | | |",
         f"| deepchecks, whole process | {whole:.2f} | {median_cpu(runs['deepchecks']):.2f} | "
-        f"{_peak(runs['deepchecks'])} |", "",
+        f"{_peak(runs['deepchecks'])} |",
+        "",
         f"- deepchecks' suites alone ÷ our whole command: **{suites / scanned:.1f}**",
         f"- deepchecks' whole process ÷ our whole command: **{whole / scanned:.1f}**",
         f"- deepchecks ran {first['data_integrity checks']} + {first['train_test_validation checks']} checks",
-        f"- every round, scan: {_each(runs['scan'])} s; deepchecks: {_each(runs['deepchecks'])} s", "",
-        *_coverage(told), "",
-    ]  # fmt: skip
+        f"- every round, scan: {_each(runs['scan'])} s; deepchecks: {_each(runs['deepchecks'])} s",
+        "",
+        *_coverage(told),
+        "",
+    ]
 
 
 def start_up(rounds: int) -> list[str]:

@@ -16,8 +16,8 @@ import published
 from expectations import Case, Entry, Level
 from scanning import Scan, ScanFailed, by_command, in_process
 
-from doctor.engine import choose, load_checks
 from doctor.model import Finding, Outcome, Severity
+from doctor.registry import choose, load_checks
 from doctor.settings import Settings
 
 OUT_OF_REACH = Path(__file__).resolve().parent / "out_of_reach.toml"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
-from doctor.engine import LoadedCheck, load_checks
+from doctor.registry import LoadedCheck, load_checks
 from doctor_reports.json import schema
 
 HERE = Path(__file__).resolve().parent

@@ -1,13 +1,15 @@
 """A visit: the subjects found at the given paths, with what was declared and what was guessed about them."""
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from doctor.errors import UsageError
+from doctor.evidence.keys import Keys
 from doctor.evidence.roles import Roles
 from doctor.model import CaseSummary, Declared, Guess, Problem, Sampling, SubjectSummary
 from doctor.settings import Settings
@@ -17,6 +19,15 @@ from doctor.subjects.layout import open_tables
 from doctor.subjects.pipeline import Pipeline
 from doctor.subjects.source import Source, is_source, open_source
 from doctor.subjects.table import Engine, Table
+
+Known = TypeVar("Known")
+
+
+class Ask(Protocol):
+    """Gives evidence on a table where it can be had."""
+
+    def __call__(self, wanted: type[Known], table: Table, /) -> Known | None:
+        """Return it, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +55,15 @@ class Case:
             type(subject): subject for subject in self.others
         }
 
-    def summary(self, ask: Callable[[type[Roles], Table], Roles | None]) -> CaseSummary:
+    def summary(self, ask: Ask) -> CaseSummary:
         """Describe the case; `ask` gives the roles of a table's columns where they are known."""
         subjects = []
         guesses: list[Guess] = []
         for table in self.tables:
             guesses += table.guesses
-            known = ask(Roles, table)
-            guesses += known.guesses if known else ()
+            known, keys = ask(Roles, table), ask(Keys, table)
+            guesses += (*(known.guesses if known else ()), *(keys.guesses if keys else ()))
+            roles = known.as_given() if known else {}
             subjects.append(
                 SubjectSummary(
                     kind="table",
@@ -59,7 +71,7 @@ class Case:
                     rows=table.rows,
                     columns=len(table.columns),
                     splits=table.splits,
-                    roles=known.as_given() if known else {},
+                    roles=roles | ({"group": [guess.value for guess in keys.guesses]} if keys and keys.guesses else {}),
                 )
             )
         subjects += [subject.summary() for subject in self.others if isinstance(subject, (Source, Pipeline))]
@@ -114,14 +126,7 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
             raise UsageError(f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst)")
     engine = Engine(memory_limit=settings.memory_limit, threads=settings.threads)
     try:
-        declared = Declared(
-            target=settings.target,
-            time=settings.time,
-            group=settings.group,
-            annotators=settings.annotators,
-            item=settings.item,
-            scale=settings.scale,
-        )
+        declared = _declared(settings)
         source, unread = open_source(paths)
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         tables, problems = open_tables(
@@ -143,3 +148,14 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         yield Case(shown=shown, tables=tuple(tables), others=others, problems=tuple(problems))
     finally:
         engine.close()
+
+
+def _declared(settings: Settings) -> Declared:
+    return Declared(
+        target=settings.target,
+        time=settings.time,
+        group=settings.group,
+        annotators=settings.annotators,
+        item=settings.item,
+        scale=settings.scale,
+    )

@@ -1,13 +1,13 @@
 """What a visit produces, as plain frozen data: findings, examinations, repairs and the report that holds them."""
 
 import hashlib
-import math
 import re
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct, field
+
+from doctor.wording import Words, plain, printable
 
 FORMAT = 1
 
@@ -219,9 +219,7 @@ class Check(Struct, frozen=True):
         template = self.message if isinstance(self.message, str) else self.message[kind or ""]
         facts = {name: plain(value) for name, value in evidence.items()}
         places = {name: getattr(at, name) for name in (*at.__struct_fields__, "column")}
-        words = {
-            name: _Words(value) if isinstance(value, str) else value for name, value in {**places, **facts}.items()
-        }
+        words = {name: Words(value) if isinstance(value, str) else value for name, value in {**places, **facts}.items()}
         return Finding(
             check=self.id,
             severity=severity or self.severity,
@@ -378,32 +376,3 @@ def fingerprint(check: str, kind: str | None, at: Location) -> str:
     """Name a finding so that it keeps its name when rows move or counts change."""
     parts = (check, kind or "", at.path or "", at.split or "", *at.columns, str(at.line or ""))
     return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-def plain(value: Any) -> Any:
-    """Turn numpy scalars, tuples and non-finite floats into what JSON can hold."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
-
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def printable(text: str, *, limit: int = 2000) -> str:
-    """Escape control and direction characters, so that a stranger's data cannot steer a terminal, and cut."""
-    clean = _CONTROL.sub(lambda match: repr(match.group())[1:-1], text)
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
-
-
-class _Words(str):
-    """A string that shows itself safely inside a message."""
-
-    def __format__(self, spec: str) -> str:
-        return format(printable(self, limit=80), spec)

@@ -8,7 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from doctor.model import Finding, Outcome, Report, Severity, printable
+from doctor.model import Finding, Outcome, Report, Severity
+from doctor.wording import printable
 from doctor_reports import pictures, verdict
 from doctor_reports.masking import masked
 

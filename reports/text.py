@@ -5,7 +5,8 @@ import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from doctor.model import Finding, Outcome, Report, Safety, Severity, printable
+from doctor.model import Finding, Outcome, Report, Safety, Severity
+from doctor.wording import printable
 from doctor_reports import verdict
 from doctor_reports.masking import masked
 
@@ -35,7 +36,7 @@ def render(report: Report, *, color: bool = False) -> str:
     """
     width = min(max(shutil.get_terminal_size((PAPER_WIDTH, 24)).columns, MIN_WIDTH), MAX_WIDTH)
     plain = not color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    page = _Page(width if color else PAPER_WIDTH, plain)
+    page = _Page(width if color else PAPER_WIDTH, plain, terminal=color)
     shown = masked(report)
     return "\n".join((*page.subjects(shown), *page.findings(shown), *page.closing(shown))) + "\n"
 
@@ -60,8 +61,9 @@ def wrapped(text: str, width: int, *, first: str | None = None, indent: int = 0)
 
 
 class _Page:
-    def __init__(self, width: int, plain: bool) -> None:
+    def __init__(self, width: int, plain: bool, *, terminal: bool) -> None:
         self._width = width
+        self._terminal = terminal
         self._plain = plain
 
     def _ink(self, style: str, text: str) -> str:
@@ -87,7 +89,11 @@ class _Page:
         for subject in report.case.subjects:
             yield from self._paragraph(f"{subject.path}: {verdict.size(subject)}", style=BOLD, first="", indent=2)
         for problem in report.case.problems:
-            yield from self._paragraph(f"cannot read {problem}", style=RED, first="", indent=2)
+            # Off a terminal it is one line, however long: it is searched for.
+            if self._terminal:
+                yield from self._paragraph(f"cannot read {problem}", style=RED, first="", indent=2)
+            else:
+                yield printable(f"cannot read {problem}")
         if report.case.guesses:
             yield self._ink(DIM, "Taken for granted:")
             several = len(report.case.subjects) > 1
@@ -137,6 +143,9 @@ class _Page:
         open_questions = [(e.check, f"{self._ending(e.outcome)}: {e.reason}") for e in verdict.undecided(report)]
         ignored = [(f.check, f"ignored: {f.message} (reason: {f.suppressed})") for f in report.findings if f.suppressed]
         yield from self._table(open_questions + ignored)
+        for reason, count in verdict.unasked(report):
+            noun = verdict.counted(count, verdict.examinations_noun(report))
+            yield from self._paragraph(f"{noun} did not apply: {reason}.")
         found = verdict.opened(report)
         if found:
             yield ""

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from doctor.model import Examination, Finding, Location, Outcome, Report, Safety, Severity, SubjectSummary, printable
+from doctor.model import Examination, Finding, Location, Outcome, Report, Safety, Severity, SubjectSummary
+from doctor.wording import printable
 
 NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
 OUTCOME_WORDS = {
@@ -129,7 +130,7 @@ def _quiet(report: Report) -> str:
     suffix = f"; {blind:,} could not tell" if blind else ""
     remarks = report.count(Severity.INFO)
     if remarks:
-        return f"Nothing stands in the way of training: {counted(remarks, NOUNS[Severity.INFO])}{suffix}."
+        return f"Nothing found stands in the way of training: {counted(remarks, NOUNS[Severity.INFO])}{suffix}."
     ignored = len(report.findings)
     if ignored:
         return f"Nothing new: {counted(ignored, 'finding')}, ignored for the reasons given{suffix}."
@@ -144,6 +145,12 @@ def undecided(report: Report) -> list[Examination]:
     rank = {Outcome.CRASHED: 0, Outcome.UNAVAILABLE: 1}
     whole = [e for e in report.examinations if e.outcome in rank]
     return sorted(whole, key=lambda examination: rank[examination.outcome]) + partly
+
+
+def unasked(report: Report) -> list[tuple[str, int]]:
+    """Return what the user can name so that more checks apply, with how many wait for it, most first."""
+    waiting = Counter(e.reason for e in report.examinations if e.outcome is Outcome.NOT_APPLICABLE and "--" in e.reason)
+    return [(reason, count) for reason, count in waiting.most_common() if count > 1]
 
 
 def where(at: Location, *, path: bool = True) -> list[str]:
@@ -182,6 +189,8 @@ def next_steps(report: Report) -> list[Step]:
         left = sum(len(group.findings) for group in groups[MAX_STEPS[severity] :])
         if left:
             steps.append(Step(text=f"Then see to {counted(left, f'more {NOUNS[severity]}')} below."))
+    for reason, count in unasked(report):
+        steps.append(Step(text=f"{counted(count, examinations_noun(report))} did not apply: {reason}."))
     if report.case.guesses:
         wrong = list(dict.fromkeys(guess.override for guess in report.case.guesses))
         taken = ", ".join(f"{guess.what} {guess.value}" for guess in report.case.guesses[:4])

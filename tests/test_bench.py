@@ -7,7 +7,6 @@ from types import ModuleType
 
 import pytest
 
-from doctor.engine import load_checks
 from doctor.model import (
     About,
     CaseSummary,
@@ -17,6 +16,7 @@ from doctor.model import (
     Report,
     Severity,
 )
+from doctor.registry import load_checks
 
 BENCH = Path(__file__).resolve().parent.parent / "bench"
 

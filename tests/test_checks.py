@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from doctor.engine import LoadedCheck, load_checks
+from doctor.registry import LoadedCheck, load_checks
 
 HEADINGS = ("What it finds", "Why it matters", "What to do", "Thresholds", "Calibration", "Limits", "Source")
 CHECKS = Path(__file__).resolve().parent.parent / "checks"

@@ -43,7 +43,7 @@ def test_asking_for_help_loads_nothing_dear(code: str) -> None:
 
 
 def test_loading_all_checks_brings_in_neither_torch_nor_pandas() -> None:
-    modules = loaded_after("from doctor.engine import load_checks; load_checks()")
+    modules = loaded_after("from doctor.registry import load_checks; load_checks()")
     assert "doctor_checks" in modules
     assert not modules & {"torch", "pandas", "deepspeed", "transformers"}
 

@@ -26,8 +26,8 @@ def forms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def findings(forms: Path) -> list[dict[str, Any]]:
     from doctor.case import open_case
     from doctor.engine import examine
-    from doctor.model import plain
     from doctor.settings import settings_for
+    from doctor.wording import plain
 
     settings = settings_for(forms, {})
     with open_case([forms], settings) as case:

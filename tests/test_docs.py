@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from doctor.engine import load_checks
+from doctor.registry import load_checks
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from doctor.case import open_case
-from doctor.engine import examine, load_checks
+from doctor.engine import examine
 from doctor.model import Finding, Outcome
+from doctor.registry import load_checks
 from doctor.settings import settings_for
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from doctor.case import open_case
-from doctor.engine import Silent, examine
+from doctor.engine import examine
+from doctor.measurements import Silent
 from doctor.settings import settings_for
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"

@@ -59,8 +59,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
         clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         return subprocess.run(
             [home / "bin" / program, *map(str, arguments)],
-            cwd=cwd, env={**clean, **environment}, capture_output=True, text=True, check=False, timeout=300,
-        )  # fmt: skip
+            cwd=cwd,
+            env={**clean, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
 
     return run
 
@@ -120,7 +125,7 @@ def test_folders_of_the_user_shadow_nothing(installed: Installed, tmp_path: Path
     for name in ("checks", "reports", "fixtures"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise SystemExit('shadowed')", "utf-8")
-    (tmp_path / "train.py").write_text("from doctor.engine import load_checks\nprint(len(load_checks()))\n", "utf-8")
+    (tmp_path / "train.py").write_text("from doctor.registry import load_checks\nprint(len(load_checks()))\n", "utf-8")
     listed = installed("doctor", "list", cwd=tmp_path).stdout.splitlines()
     assert len(listed) >= 1
     assert installed("python", "train.py", cwd=tmp_path).stdout == f"{len(listed)}\n"

@@ -71,10 +71,8 @@ def test_a_seed_in_another_file_that_nobody_calls_does_not_count(judge: Any) -> 
 
 
 def test_a_function_out_of_view_that_speaks_of_a_seed_is_taken_at_its_word(judge: Any) -> None:
-    assert (
-        judge(main=f"from elsewhere import fix_random_seed\nfix_random_seed(1)\n{TRAIN}\ntrain(nn.Linear(3, 2), d)\n")
-        == []
-    )
+    start = "from elsewhere import fix_random_seed\nfix_random_seed(1)\n"
+    assert judge(main=f"{start}{TRAIN}\ntrain(nn.Linear(3, 2), d)\n") == []
 
 
 def test_an_unseeded_draw_in_a_program_without_training_is_nobodys_affair(judge: Any) -> None:
@@ -82,7 +80,7 @@ def test_an_unseeded_draw_in_a_program_without_training_is_nobodys_affair(judge:
 
 
 def test_a_sorted_listing_is_an_order(judge: Any) -> None:
-    code = "import glob\nfrom sklearn.cluster import KMeans\nfiles = {}\nrows = files[:9]\nKMeans(2, random_state=0).fit(rows)\n"
+    code = "import glob\nfrom sklearn.linear_model import Ridge\nfiles = {}\nrows = files[:9]\nRidge().fit(rows)\n"
     assert judge(main=code.format('glob.glob("*")')) == [("listing", "main")]
     assert judge(main=code.format('sorted(glob.glob("*"))')) == []
     assert judge(main=code.format('glob.glob("*"); files.sort()')) == []
@@ -105,9 +103,8 @@ def test_the_repair_is_a_line_of_code(scan: Any) -> None:
 
 def test_nothing_is_executed(judge: Any, tmp_path: Path) -> None:
     mark = tmp_path / "executed"
-    judge(
-        main=f"from pathlib import Path\nPath({str(mark)!r}).touch()\nfrom sklearn.cluster import KMeans\nKMeans().fit(x)\n"
-    )
+    found = judge(main=f"open({str(mark)!r}, 'w')\nfrom sklearn.cluster import KMeans\nKMeans().fit(x)\n")
+    assert found == [("missing", "main")]
     assert not mark.exists()
 
 

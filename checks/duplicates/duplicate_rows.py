@@ -18,14 +18,20 @@ Thresholds
 Calibration
     Counts are exact. A repetition is called no coincidence where the row's content has more bits than the logarithm of
     the number of pairs of rows, plus 10: one such pair by chance in a thousand tables. The bits come from column
-    frequencies joined by a tree of mutual information, so tables of few levels that repeat by nature are remarks.
+    frequencies joined by a tree of mutual information, so tables of few levels that repeat by nature are remarks. Where
+    three or more columns are functions of a few numbers, pairs of different rows that come close show by how much the
+    tree overstates, and that is taken off. A single surprising repetition is a remark.
+    `python bench/calibrate_rows.py` prints: no warning in 255 data sets with nothing wrong (100 to 20,000 rows; five of
+    scikit-learn's, fifteen designs); 1 % or 5 % of the rows twice, a warning in all of 64 tables of correlated numbers,
+    sentences or functions of three numbers; 5 % twice among four numbers of one decimal, a remark in all of 16.
 
 Limits
-    Rows that differ in one digit are not equal. Where columns depend on each other in ways that no pair of columns
-    shows, the bits are too many and natural repetition is called copies.
+    Rows that differ in one digit are not equal. In small tables of strictly dependent columns natural repetition can
+    still be called copies; copies of measures to one decimal are remarks, for chance makes them too.
 
 Source
-    Chow and Liu, Approximating discrete probability distributions with dependence trees, 1968.
+    Chow and Liu, Approximating discrete probability distributions with dependence trees, 1968; Grassberger and
+    Procaccia, Characterization of strange attractors, 1983.
 """
 
 from collections.abc import Iterator
@@ -52,7 +58,7 @@ def examine(repeated: RepeatedRows, *, min_share: float = 0.01) -> Iterator[Find
         if not repeats.extra_rows:
             continue
         surprising = repeats.share * repeats.surprising_share
-        if surprising >= min_share:
+        if surprising >= min_share and repeats.extra_rows * repeats.surprising_share > 1:
             yield _finding("copies", Severity.WARNING, repeats, repeated)
         else:
             yield _finding("few" if repeats.surprising_share >= 0.5 else "natural", Severity.INFO, repeats, repeated)
@@ -67,7 +73,7 @@ def _finding(kind: str, severity: Severity, repeats: Repeats, repeated: Repeated
     drop = DropRows(
         split=split,
         duplicates_of=repeated.features if loose else (),
-        safety=Safety.UNSAFE if loose or kind == "natural" else Safety.SAFE,
+        safety=Safety.UNSAFE if loose else Safety.SAFE,
         summary=f"drop all copies but the first{where}",
     )
     rows = repeats.examples[0].rows if repeats.examples else ()
@@ -75,7 +81,7 @@ def _finding(kind: str, severity: Severity, repeats: Repeats, repeated: Repeated
         kind,
         at=Location(split=split, rows=rows),
         severity=severity,
-        repair=drop,
+        repair=None if kind == "natural" else drop,
         extra_rows=repeats.extra_rows,
         total_rows=repeats.rows,
         share=repeats.share,

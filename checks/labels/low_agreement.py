@@ -24,7 +24,10 @@ Thresholds
     max_guess_kappa: kappa against the others below which, with its upper limit, an annotator counts as guessing (0.2).
 
 Calibration
-    `python bench/calibrate_agreement.py` (see Limits for what it does not cover).
+    `python bench/calibrate_agreement.py 200`, 200 seeded tables of 300 items each: at a true kappa of .8 (two, three
+    and five annotators, even and skewed labels) no finding in 600; at .4 a warning in 600 of 600; at exactly .6 no
+    verdict in 90 %, healthy in 5.5 %, low in 3.5 %, a poor pair in 1 %. One of five who guesses is named in 400 of 400,
+    in one of them as contrary. The coefficients equal the published figures in tests/evidence/test_agreement.py.
 
 Limits
     The verdict is of the 95 % bootstrap interval over items: where it contains the bound there is none. Whether numbers
@@ -119,19 +122,29 @@ def _standing(annotations: Annotations, min_shared: int, bound: float) -> dict[s
 def _about(annotations: Annotations, kind: str, people: list[AnnotatorFacts]) -> Finding:
     names = tuple(person.name for person in people)
     return CHECK.finding(
-        kind, at=_place(annotations, names), repair=_drop(annotations, names), annotator=", ".join(names),
-        kappa=people[0].kappa, kappas={person.name: person.kappa for person in people}, **annotations.summary(),
-    )  # fmt: skip
+        kind,
+        at=_place(annotations, names),
+        repair=_drop(annotations, names),
+        annotator=", ".join(names),
+        kappa=people[0].kappa,
+        kappas={person.name: person.kappa for person in people},
+        **annotations.summary(),
+    )
 
 
 def _low(annotations: Annotations, odd: set[str], min_kappa: float, min_shared: int) -> Iterator[Finding]:
     judged, facts = annotations.judged, annotations.coefficients
     at, words = Location(columns=annotations.columns), dict[str, Any]()
     evidence: dict[str, Any] = {
-        "coefficient": judged.coefficient, "value": judged.value, "low": judged.low, "high": judged.high,
-        "items": annotations.paired_items, "min_kappa": min_kappa, "percent": facts["percent_agreement"],
+        "coefficient": judged.coefficient,
+        "value": judged.value,
+        "low": judged.low,
+        "high": judged.high,
+        "items": annotations.paired_items,
+        "min_kappa": min_kappa,
+        "percent": facts["percent_agreement"],
         **annotations.summary(),
-    }  # fmt: skip
+    }
     raw, gwet, labels = annotations.raw_agreement, annotations.gwet, annotations.by_items
     best = None if annotations.exchangeable else annotations.most_in_the_way
     without = best.alpha_without if best and best.shared_items >= min_shared else None
@@ -154,9 +167,14 @@ def _pairs(annotations: Annotations, poor: list[tuple[float, PairAgreement]], mi
         "pairs",
         at=_place(annotations, names),
         repair=Consensus(annotators=everyone, summary="form one label per item by the model of Dawid and Skene"),
-        first=worst.first, second=worst.second, value=value, shared=worst.shared, pairs=len(poor), min_kappa=min_kappa,
+        first=worst.first,
+        second=worst.second,
+        value=value,
+        shared=worst.shared,
+        pairs=len(poor),
+        min_kappa=min_kappa,
         **{name: fact for name, fact in annotations.summary().items() if name != "pairs"},
-    )  # fmt: skip
+    )
 
 
 def _place(annotations: Annotations, names: tuple[str, ...]) -> Location:

@@ -22,6 +22,9 @@ Thresholds
 Calibration
     A declared key needs no statistics: any overlap is an error. A discovered one must be informative about the label,
     against labels permuted 200 times on whole entities, so that ids that tell nothing stay silent at any size.
+    `python bench/calibrate_rows.py` prints: no alarm in 300 data sets with nothing wrong; patients of five rows in both
+    splits, an error in all of 16 where the patient fixes the label, a warning in all of 16 at a gain of 0.3, and at a
+    gain of 0.1 in 62 % of 8 with 500 rows and in all of 8 with 5,000.
 
 Limits
     Ordinary categories (city, product, age) are not entities and are never reported, whatever they tell. Entities

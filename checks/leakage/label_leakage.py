@@ -22,13 +22,21 @@ Thresholds
     min_rows: rows with a label below which there is no verdict (100).
 
 Calibration
-    CALIBRATION
+    `python bench/calibrate_leakage.py` prints the tables. Shuffled targets (264 tables of 50 to 100,000 rows with 20
+    features of many kinds; two classes even and 5 %, five classes, a quantity): no finding in any of them.
+    scikit-learn's bundled data with their own targets: nothing said (linnerud, 20 rows: no verdict). Planted beside
+    four honest features, 10 seeds each: the label in other words is always found, as an error, at 200, 1,000 and 5,000
+    rows; with 0.5 % of it wrong in half of the tables of 200 rows and in all larger ones, there as a warning; with 5 %
+    wrong never. A number above a threshold is always found, as an error at 5,000 rows. A zero that marks one class is
+    always found where the class has 100 rows or more. An affine copy of a quantity is always found with up to 5 % of
+    noise, as an error up to 2 %; with 50 % never. No honest feature was accused.
 
 Limits
     The bound needs rows: with fewer than 540 rows outside the largest class only a one-to-one recoding of the label is
-    an error, with fewer than 52 nothing is said. Rare values of a text or number that repeats (the name of an entity)
-    are judged by their neighbours only; a serial number is judged by leakage/id-like, and against a quantity only where
-    it is its rank. A time column is not judged against a quantity. A rival model is fitted from a bound of 0.95 on, so
+    an error, with fewer than 54 there is no verdict. Rare values of a text or number that repeats (the name of an
+    entity) are judged by their neighbours only; a serial number is judged by leakage/id-like, and against a quantity
+    only where it is its rank. A key of at most 50 values with one label each looks like a leak unless it is declared
+    with --group. A time column is not judged against a quantity. A rival model is fitted from a bound of 0.95 on, so
     an error cannot be set lower. Several features that leak only together are not seen here.
 
 Source

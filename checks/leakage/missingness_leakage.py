@@ -23,7 +23,10 @@ Thresholds
         (0.995).
 
 Calibration
-    CALIBRATION
+    `python bench/calibrate_leakage.py` prints the tables. Shuffled targets (264 tables of 50 to 100,000 rows with 20
+    features, two of them with holes): no finding in any of them. A value planted for one class only in 2,000 rows, 10
+    seeds each: found always where 60, 120 or 300 rows have it without exception, or 120 or 300 with 1 % of exceptions;
+    never with 10 or 30 rows, nor with 5 % or 20 % of exceptions. No honest feature was accused.
 
 Limits
     A hole that is spelled out ("?", "unknown", 999) is a value here. Of a quantity only its quarters are looked at.

@@ -19,19 +19,28 @@ Thresholds
     min_excess: ratio of the copied share to what the earlier split shows within itself, from which rows of a small
         domain are called copies too (3.0).
     min_copies: copied rows that this takes at least (10).
+    min_sure_share: share of the copied rows that no coincidence explains, below which few copies are a remark (0.5).
     min_near_share: share of the later split's rows with a near copy, from which it is a warning (0.002).
 
 Calibration
     A row counts where its content has more bits than the logarithm of the number of pairs across the splits, plus 10,
-    so that natural repetition in a small domain stays silent. Near copies count where they stand apart: more pairs
-    within the tolerance than the pairs within four times the tolerance would let expect.
+    so that natural repetition in a small domain stays silent. The bits come from column frequencies joined by a tree of
+    mutual information, less what pairs of different rows show to be too many where many columns are functions of a few.
+    A single surprising row, or few among many that are not, is a remark. Near copies count where they stand apart: more
+    pairs within the tolerance than the pairs within four times the tolerance would let expect.
+    `python bench/calibrate_rows.py` prints: no alarm in 255 data sets with nothing wrong (100 to 20,000 rows; five of
+    scikit-learn's, fifteen designs); 1 % or 5 % of the test rows copied, an error in all of 64 tables of correlated
+    numbers, sentences or functions of three numbers; 5 % moved by .01 % or .5 % of the spread, a warning in all of 32;
+    5 % copied among four numbers of one decimal, silent in 8 of 500 rows and a warning in 8 of 5,000.
 
 Limits
+    Near copies are searched among at most 100,000 pairs; the evidence says whether all were compared.
     Very large splits are searched for near copies by a sample of the later split's rows; the number is in the evidence.
     Rows that differ strongly in one column are not near copies.
 
 Source
-    Barz and Denzler, Do we train on test data?, 2020, for images; the surprisal bound is our own.
+    Barz and Denzler, Do we train on test data?, 2020, for images; Chow and Liu, 1968, and Grassberger and Procaccia,
+    1983, for the bits; the bound is our own.
 """
 
 from collections.abc import Iterator
@@ -58,6 +67,7 @@ def examine(
     min_share: float = 0.01,
     min_excess: float = 3.0,
     min_copies: int = 10,
+    min_sure_share: float = 0.5,
     min_near_share: float = 0.002,
 ) -> Iterator[Finding]:
     """Judge each pair of splits."""
@@ -68,7 +78,10 @@ def examine(
         excess = crossing.copied_rows >= max(min_copies, min_excess * null)
         if not crossing.copied_rows or (crossing.surprising_share == 0 and not excess):
             continue
-        yield _finding(crossing, splits, Severity.ERROR if surprising >= min_share else Severity.WARNING)
+        several = crossing.copied_rows * crossing.surprising_share > 1
+        sure = excess or (several and crossing.surprising_share >= min_sure_share)
+        severity = Severity.WARNING if sure else Severity.INFO
+        yield _finding(crossing, splits, Severity.ERROR if several and surprising >= min_share else severity)
     for close in near.crossings:
         apart = close.near_pairs >= max(1, close.ring_pairs)
         if apart and close.share * close.surprising_share >= min_near_share:

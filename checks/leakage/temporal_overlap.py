@@ -23,6 +23,8 @@ Thresholds
 
 Calibration
     The bounds ask for effect and significance, so that shuffled rows with a meaningless date stay silent at any size.
+    `python bench/calibrate_rows.py` prints: no alarm in 300 data sets with nothing wrong; with 500 rows whose
+    share of ones rises over time from 10 to 90 %, a warning in 88 % of 8; from 25 to 75 %, silent in all of 8.
 
 Limits
     Whether time matters is judged on a sample of up to 5,000 different rows. Numbers that count time (a day of study)

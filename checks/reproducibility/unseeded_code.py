@@ -19,7 +19,12 @@ Thresholds
     max_named: further draws of the same library that a finding names (5).
 
 Calibration
-    CALIBRATION
+    python bench/calibrate_unseeded.py prints: 26 healthy programs and notebooks (torch, Trainer, Lightning, Keras,
+    tf.data, scikit-learn, jax, REINFORCE, accelerate, spawned processes, clients, simulations), 0 false alarms; 28 sick
+    ones with one planted fault each, 28 found at their line and by their kind. With folders as arguments it was run
+    on the sources of accelerate, mlxtend, optuna, pytorch-lightning, sentence-transformers, skorch, stable-baselines3
+    and timm: 0 of 1,529 files flagged. Of the 22 examples of imbalanced-learn 6 are flagged, 7 findings; read one by
+    one, all 7 draw without a seed.
 
 Limits
     Nothing is executed. Calls are followed by name within the scanned files; a function outside of them that speaks of
@@ -57,6 +62,7 @@ CHECK = Check(
     },
 )
 _NAMES = {"random": "Python's random", "scikit-learn": "scikit-learn (numpy's generator)", "pandas": "pandas (numpy's)"}
+MAX_PLACE = 70
 _DISORDER = ("set", "listing", "hash")
 
 
@@ -83,6 +89,12 @@ def _library(draw: Draw) -> str:
     return draw.library
 
 
+def _short(place: object) -> str:
+    """Write a place so that file and line survive where a long path is cut."""
+    text = str(place)
+    return text if len(text) <= MAX_PLACE else f"…{text[-MAX_PLACE:]}"
+
+
 def _matters(draw: Draw, purposes: Iterable[str]) -> bool:
     """Whether a draw reaches what the program is for."""
     return (
@@ -104,11 +116,11 @@ def _judge(library: str, draws: list[Draw], seedings: tuple[Seeding, ...], max_n
         kind,
         at=Location(path=draw.at.path, line=draw.at.line, cell=draw.at.cell),
         repair=edit,
-        where=str(draw.place),
+        where=_short(draw.place),
         call=draw.call,
         library=_NAMES.get(library, library),
         seeding=seeding.call if seeding else None,
-        seeded_where=str(seeding.place) if seeding else None,
+        seeded_where=_short(seeding.place) if seeding else None,
         condition=seeding.branch if seeding else None,
         child=draw.child,
         draws=len(loose),
@@ -146,7 +158,7 @@ def _each_epoch(program: ProgramRandomness) -> Iterator[Finding]:
     for seeding in [seeding for seeding in program.seedings if seeding.each_epoch][:1]:
         at = Location(path=seeding.at.path, line=seeding.at.line, cell=seeding.at.cell)
         advice = Advise(summary="set the seed once, before the loop", safety=Safety.MANUAL)
-        yield CHECK.finding("epoch", at=at, repair=advice, where=str(seeding.place), seeding=seeding.call)
+        yield CHECK.finding("epoch", at=at, repair=advice, where=_short(seeding.place), seeding=seeding.call)
 
 
 def _workers(copied: CopiedGenerator) -> Finding:
@@ -155,9 +167,9 @@ def _workers(copied: CopiedGenerator) -> Finding:
         "workers",
         at=Location(path=copied.at.path, line=copied.at.line, cell=copied.at.cell),
         repair=Advise(summary=summary, safety=Safety.MANUAL),
-        where=str(copied.at),
+        where=_short(copied.at),
         library=copied.library,
         data_set=copied.data_set,
         attribute=copied.attribute,
-        made=str(copied.made),
+        made=_short(copied.made),
     )

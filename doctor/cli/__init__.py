@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from doctor.cli.signals import exit_status, listen
 from doctor.errors import DoctorError, UsageError
 from doctor.version import VERSION
 
@@ -47,6 +48,7 @@ def command() -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
+    listen()
     try:
         status = command.main(standalone_mode=False)
     except click.ClickException as error:
@@ -54,7 +56,7 @@ def main() -> None:
         status = EXIT_USAGE
     except click.Abort:
         click.echo("doctor: interrupted", err=True)
-        status = 130
+        status = exit_status()
     except UsageError as error:
         click.echo(f"doctor: {error}", err=True)
         status = EXIT_USAGE

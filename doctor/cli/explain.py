@@ -7,7 +7,7 @@ import click
 @click.argument("check")
 def command(check: str) -> int:
     """Print the manual page of a check, named by its id or its name."""
-    from doctor.engine import choose, load_checks
+    from doctor.registry import choose, load_checks
     from doctor.settings import Settings
 
     for loaded in choose(load_checks(), Settings(select=(check,))):

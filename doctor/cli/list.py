@@ -6,7 +6,7 @@ import click
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> int:
     """List all checks with their usual severity."""
-    from doctor.engine import load_checks
+    from doctor.registry import load_checks
 
     checks = load_checks()
     width = max(len(check.id) for check in checks)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from doctor.engine import Observer
-from doctor.model import printable
+from doctor.measurements import Observer
+from doctor.wording import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from msgspec import Struct
 
+from doctor.evidence.keys import Keys
 from doctor.evidence.one_feature import (
     Feature,
     folds_of,
@@ -99,10 +100,12 @@ class Associations(Struct, frozen=True, kw_only=True):
         return next((family for family in self.families if column in family), (column,))
 
     @classmethod
-    def measure(cls, table: Table, roles: Roles, profile: Profile, sample: Sample, target: Target) -> "Associations":
+    def measure(
+        cls, table: Table, roles: Roles, keys: Keys, profile: Profile, sample: Sample, target: Target
+    ) -> "Associations":
         """Predict the target from each feature in turn."""
         fold = folds_of(sample.key[target.rows])
-        told = {target.name, *roles.annotators, *roles.group}
+        told = {target.name, *roles.annotators, *keys.owners}
         columns = [column for column in table.columns if column.name not in told]
         facts = {known.name: known for known in profile.columns}
         best: list[Association] = []
@@ -118,9 +121,13 @@ class Associations(Struct, frozen=True, kw_only=True):
         noted = _with_q(best)
         high = [found.column for found in noted if found.lower >= MIN_NOTED_BOUND]
         return cls(
-            target=target.name, task=target.task, rows=len(target.rows), reach=_reach(target), noted=noted,
+            target=target.name,
+            task=target.task,
+            rows=len(target.rows),
+            reach=_reach(target),
+            noted=noted,
             families=_families({name: sample.columns[name][target.rows] for name in dict.fromkeys(high)}),
-        )  # fmt: skip
+        )
 
 
 def _reach(target: Target) -> float:
@@ -205,9 +212,17 @@ def _of_quantity(name: str, form: str, target: Target, predicted: Array) -> Asso
     correlation = float(np.corrcoef(truth, predicted)[0, 1]) if np.ptp(predicted) > 0 else 0.0
     z = math.atanh(min(correlation, 1 - 1e-15)) * math.sqrt(max(1, rows - 3))
     return Association(
-        column=name, view=None, form=form, score=1 - ratio, lower=1 - ratio - ONE_SIDED_95 * deviation, baseline=0.0,
-        errors=None, rows=rows, support=rows, p=0.5 * math.erfc(z / math.sqrt(2)),
-    )  # fmt: skip
+        column=name,
+        view=None,
+        form=form,
+        score=1 - ratio,
+        lower=1 - ratio - ONE_SIDED_95 * deviation,
+        baseline=0.0,
+        errors=None,
+        rows=rows,
+        support=rows,
+        p=0.5 * math.erfc(z / math.sqrt(2)),
+    )
 
 
 def _of_classes(name: str, form: str, target: Target, predicted: Array, levels: int) -> Iterator[Association]:

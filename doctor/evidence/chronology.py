@@ -188,9 +188,12 @@ def _axis(
     overlapping = any(period.late_rows for period in periods)
     relevance = _relevance(table, name, form, roles, keys, sample) if overlapping else None
     return TimeAxis(
-        column=name, form=form, declared=name == roles.time and "time" in roles.declared,
-        periods=tuple(periods), relevance=relevance,
-    )  # fmt: skip
+        column=name,
+        form=form,
+        declared=name == roles.time and "time" in roles.declared,
+        periods=tuple(periods),
+        relevance=relevance,
+    )
 
 
 def _moment(value: object) -> sql.Expression:

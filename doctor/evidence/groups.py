@@ -20,6 +20,8 @@ PERMUTATIONS = 200
 MAX_CLASSES = 50
 MAX_ROWS_OF_ONE = 2_000
 MAX_EXAMPLES = 5
+MIN_GAIN = 0.02
+"""Entities found, not declared, that tell less of the label than this are not counted across the splits."""
 
 
 class Informative(Struct, frozen=True, kw_only=True):
@@ -95,6 +97,9 @@ def _overlap(table: Table, key: Key, pairs: list[tuple[str, str]], target: str |
     value = key.expression()
     counts = [sql.count_if(split.eq(sql.literal(name))).as_(f"rows_{i}") for i, name in enumerate(splits)]
     marked = sql.row_hash([value])
+    told = _informative(table, key, target) if target is not None else None
+    if not key.declared and told is not None and told.gain < MIN_GAIN:
+        return KeyOverlap(key=key, overlaps=(), informative=told)
     per_key = table.select(marked.as_("mark"), *counts).where(value.is_(exp.null()).not_()).group_by("mark")
     kept = table.engine.keep("entities", per_key)
     overlaps = []
@@ -114,9 +119,6 @@ def _overlap(table: Table, key: Key, pairs: list[tuple[str, str]], target: str |
                 later_rows=table.splits[later],
             )
         )
-    told = None
-    if target is not None and any(overlap.keys for overlap in overlaps):
-        told = _informative(table, key, target, kept, " + ".join(f"rows_{i}" for i in range(len(splits))))
     shown = _examples(table, key, kept, len(splits)) if key.declared or (told is not None and told.z > 3) else ()
     return KeyOverlap(key=key, overlaps=tuple(overlaps), informative=told, examples=shown)
 
@@ -129,16 +131,19 @@ def _examples(table: Table, key: Key, kept: str, splits: int) -> tuple[str, ...]
     return tuple(sorted(str(value) for (value,) in found))
 
 
-def _informative(table: Table, key: Key, target: str, kept: str, size: str) -> Informative | None:
+def _informative(table: Table, key: Key, target: str) -> Informative | None:
     """Judge on whole entities, drawn by hash; one that owns a large part of the rows is no entity and is left out."""
     every = max(1, table.rows // ROWS_JUDGED)
-    drawn = f'SELECT mark FROM "{kept}" WHERE mark % {every} = 0 AND {size} <= {MAX_ROWS_OF_ONE}'
     value, label = key.expression(), sql.column(target)
-    present = exp.and_(value.is_(exp.null()).not_(), label.is_(exp.null()).not_())
-    rows = sql.text(table.select(sql.row_hash([value]).as_("mark"), label.as_("label")).where(present))
-    answer = table.engine.arrays(f"SELECT * FROM ({rows}) SEMI JOIN ({drawn}) USING (mark) ORDER BY mark, label")
-    marks = np.unique(np.asarray(answer["mark"]), return_inverse=True)[1]
-    labels = np.ma.getdata(answer["label"])
+    mark = sql.row_hash([value])
+    chosen = sql.call("mod", mark, every).eq(0)
+    present = exp.and_(value.is_(exp.null()).not_(), label.is_(exp.null()).not_(), chosen)
+    rows = table.select(mark.copy().as_("mark"), label.as_("label")).where(present).order_by("mark", "label")
+    answer = table.engine.arrays(rows)
+    _, marks, sizes = np.unique(np.asarray(answer["mark"]), return_inverse=True, return_counts=True)
+    small = sizes[marks] <= MAX_ROWS_OF_ONE
+    labels = np.ma.getdata(answer["label"])[small]
+    marks = np.unique(marks[small], return_inverse=True)[1]
     if len(marks) < 2 or marks.max() + 1 == len(marks):
         return None
     column = table.column(target)

@@ -8,6 +8,7 @@ import numpy as np
 from msgspec import Struct
 from sqlglot import exp
 
+from doctor.evidence.keys import words_of
 from doctor.evidence.profile import ColumnProfile, Profile
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
@@ -18,6 +19,9 @@ from doctor.subjects.table import Kind, Table
 MIN_DISTINCT_SHARE = 0.95
 """Looked at from here on; a check may ask for more."""
 NEAR_STEPS = 5
+TIME_WORDS = frozenset(("t", "ts", "date", "datetime", "day", "epoch", "hour", "minute", "month", "period", "quarter",
+                        "second", "seconds", "time", "timestamp", "week", "year"))  # fmt: skip
+"""A column whose name ends so holds times, also in a notation that is not read as such (20150131, 2015-W05)."""
 
 FORMS = {
     "uuid": r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$",
@@ -76,15 +80,18 @@ class LabelOrders(Struct, frozen=True, kw_only=True):
     ----------
     scores : dict of str to float
         By column: how often neighbours in the column's order share their class, 0 for chance and 1 for always; for a
-        quantity the correlation of neighbours' ranks.
+        quantity the squared rank correlation with that order. (Neighbours of a quantity are alike in every series.)
     p : dict of str to float
-        The probability of such a score by chance (normal approximation of the count of equal neighbours).
+        The probability of such a score by chance (normal approximation).
+    quantity : bool
+        Whether the target is a quantity.
     timely : bool
         Whether the table has a time column: along time neighbours are alike by nature.
     """
 
     scores: dict[str, float]
     p: dict[str, float]
+    quantity: bool = False
     timely: bool = False
 
     @classmethod
@@ -92,34 +99,34 @@ class LabelOrders(Struct, frozen=True, kw_only=True):
         """Walk the drawn rows in the order of each identifier."""
         scores: dict[str, float] = {}
         p: dict[str, float] = {}
+        quantity = target.task is Task.REGRESSION
         for column in identifiers.columns:
             values = sample.columns[column.name][target.rows]
             known = np.array([value is not None and value == value for value in values], dtype=bool)
             labels = target.values[known][np.argsort(values[known], kind="stable")]
-            scores[column.name], p[column.name] = _neighbours(labels, classes=target.task is Task.CLASSIFICATION)
-        return cls(scores=scores, p=p, timely=roles.time is not None)
+            judge = _ranking if quantity else _neighbours
+            scores[column.name], p[column.name] = judge(labels) if len(set(labels)) > 1 else (0.0, 1.0)
+        return cls(scores=scores, p=p, quantity=quantity, timely=roles.time is not None)
 
 
-def _neighbours(labels: np.ndarray[Any, Any], *, classes: bool) -> tuple[float, float]:
+def _neighbours(labels: np.ndarray[Any, Any]) -> tuple[float, float]:
     """Return the score of neighbours' likeness and its one-sided p."""
-    pairs = len(labels) - 1
-    if pairs < 1 or labels.min() == labels.max():
-        return 0.0, 1.0
-    if classes:
-        chance = float(np.sum((np.bincount(labels) / len(labels)) ** 2))
-        score = (float(np.mean(labels[1:] == labels[:-1])) - chance) / (1 - chance)
-        deviation = math.sqrt(chance / (1 - chance) / pairs)
-    else:
-        centred = labels - labels.mean()
-        score = float(np.sum(centred[1:] * centred[:-1]) / np.sum(centred**2))
-        deviation = 1 / math.sqrt(pairs)
+    chance = float(np.sum((np.bincount(labels) / len(labels)) ** 2))
+    score = (float(np.mean(labels[1:] == labels[:-1])) - chance) / (1 - chance)
+    deviation = math.sqrt(chance / (1 - chance) / (len(labels) - 1))
     return score, 0.5 * math.erfc(score / deviation / math.sqrt(2))
 
 
+def _ranking(ranks: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Return the squared correlation of ranks with their order and its two-sided p."""
+    correlation = float(np.corrcoef(ranks, np.arange(len(ranks)))[0, 1])
+    return correlation**2, math.erfc(abs(correlation) * math.sqrt(len(ranks) - 1) / math.sqrt(2))
+
+
 def _may_identify(column: ColumnProfile) -> bool:
-    return (
-        column.kind in (Kind.INTEGER, Kind.TEXT) and column.present > 1 and column.distinct_share >= MIN_DISTINCT_SHARE
-    )
+    if column.kind not in (Kind.INTEGER, Kind.TEXT) or TIME_WORDS.intersection(words_of(column.name)[-1:]):
+        return False
+    return column.present > 1 and column.distinct_share >= MIN_DISTINCT_SHARE
 
 
 def _text(table: Table, profile: Profile, column: ColumnProfile) -> Identifier:

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from doctor.evidence.profile import ColumnProfile, Profile
 from doctor.evidence.roles import Roles
+from doctor.model import Guess
 from doctor.subjects import sql
 from doctor.subjects.table import Kind, Table
 
@@ -21,7 +22,7 @@ ROW_WORDS = frozenset({"index", "idx", "rownames", "rowname", "row", "rowid", "u
 _OWNERS = """
     user customer client patient subject person participant member host author speaker writer driver employee student
     animal mouse rat account device session visitor household cart basket donor respondent passenger player cow dog cat
-    proband mrn
+    proband mrn individual entity owner worker
 """
 _CATEGORIES = """
     city product item type category region country state store shop zip zipcode postal postcode area district class
@@ -30,12 +31,13 @@ _CATEGORIES = """
 """
 ENTITY_WORDS = frozenset(_OWNERS.split())
 CATEGORY_WORDS = frozenset(_CATEGORIES.split())
+DECLARED = "declared"
+BY_NAME = "its name"
 UNIQUE_SHARE = 0.95
 MIN_KEYS = 10
 MIN_CODES = 50
 MAX_ROWS_PER_KEY = 200
 MIN_KEY_SHARE = 0.005
-VALUES_TRIED = 20_000
 STRUCTURE_SHARE = 0.95
 
 CODE = r"^[A-Za-z]{1,12}[-_#: ]?[0-9]{2,}$"
@@ -62,7 +64,11 @@ class Key(Struct, frozen=True, kw_only=True):
     column: str
     pattern: str = ""
     because: str
-    declared: bool = False
+
+    @property
+    def declared(self) -> bool:
+        """Whether the user named it."""
+        return self.because == DECLARED
 
     def expression(self, table: str | None = None) -> sql.Expression:
         """Write the key as SQL; NULL where a value has none."""
@@ -111,28 +117,32 @@ class Keys(Struct, frozen=True, kw_only=True):
     entities : tuple of Key
         Candidates for the entity that owns several rows, declared ones first.
     shapes : dict of str to TextShape
-        Of every text column with more than a few values.
+        Of every text column.
     """
 
     row_ids: tuple[str, ...]
     entities: tuple[Key, ...]
     shapes: dict[str, TextShape]
+    guesses: tuple[Guess, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:
         """All columns that name something, so are no features."""
         return frozenset(self.row_ids) | {key.column for key in self.entities}
 
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The columns that name an entity outright: declared, or by their name."""
+        return tuple(key.column for key in self.entities if key.because in (DECLARED, BY_NAME))
+
     @classmethod
     def measure(cls, table: Table, profile: Profile, roles: Roles) -> "Keys":
-        """Judge names and cardinality from the profile, the structure of text on values drawn by their hash."""
-        given = roles.group if "group" in roles.declared else ()
+        """Judge names and cardinality from the profile, the structure of text on the drawn rows."""
+        given = roles.group
         others = [column for column in profile.columns if column.name not in (roles.target, roles.time, *given)]
-        # Reading a column of a few levels millions of times would cost more than it can tell.
-        enough = 5 + table.rows // 50_000
-        shapes = _shapes(table, [column for column in others if column.kind is Kind.TEXT and column.distinct > enough])
+        shapes = _shapes(table, profile, [column for column in others if column.kind is Kind.TEXT])
         row_ids = tuple(column.name for column in others if _names_row(column, shapes.get(column.name)))
-        declared = tuple(Key(column=name, because="declared", declared=True) for name in given)
+        declared = tuple(Key(column=name, because=DECLARED) for name in given)
         found = []
         for column in others:
             shape = shapes.get(column.name)
@@ -140,26 +150,27 @@ class Keys(Struct, frozen=True, kw_only=True):
                 found += [] if shape is None else _inside(column.name, shape)
             elif because := _names_entity(column, shape):
                 found.append(Key(column=column.name, because=because))
-        return cls(row_ids=row_ids, entities=declared + tuple(found), shapes=shapes)
+        raters = (roles.item, *roles.annotators)
+        told = {key.column: _guess(table, key) for key in found if not declared and key.column not in raters}
+        return cls(row_ids=row_ids, entities=declared + tuple(found), shapes=shapes, guesses=tuple(told.values()))
 
 
-def _shapes(table: Table, columns: list[ColumnProfile]) -> dict[str, TextShape]:
-    """Read the text columns once; regular expressions see only the values drawn."""
+def _guess(table: Table, key: Key) -> Guess:
+    return Guess(subject=table.shown, what="group", value=key.column, because=key.because, override="--group COLUMN")
+
+
+def _shapes(table: Table, profile: Profile, columns: list[ColumnProfile]) -> dict[str, TextShape]:
     if not columns:
         return {}
-    every = max(1, table.rows // VALUES_TRIED)
-    drawn: list[sql.Expression] = []
     facts: list[sql.Expression] = []
-    for i, column in enumerate(columns):
-        name, value = sql.column(column.name), sql.column(f"value_{i}")
-        chosen = sql.call("mod", sql.call("hash", name), every).eq(0)
-        drawn.append(sql.call("if", chosen, name, sql.literal(None)).as_(f"value_{i}"))
+    for column in columns:
+        value = sql.column(column.name)
         facts.append(sql.call("avg", sql.call("length", sql.call("regexp_replace", value, r"\S+", "", "g"))))
         facts += [
             sql.call("avg", exp.cast(sql.call("regexp_matches", value, form), "INT"))
             for form in (CODE, HEX, COUNTED, FOLDER, DATE)
         ]
-    answer = table.ask(sql.select(*facts, source=table.select(*drawn)))[0]
+    answer = table.ask(sql.select(*facts, source=profile.drawn))[0]
     return {column.name: _shape(answer[6 * i : 6 * i + 6]) for i, column in enumerate(columns)}
 
 
@@ -203,9 +214,9 @@ def _names_entity(column: ColumnProfile, shape: TextShape | None) -> str | None:
     coded = shape is not None and max(shape.code, shape.hex) >= STRUCTURE_SHARE
     numbered = column.kind is Kind.INTEGER and isinstance(column.maximum, int) and column.maximum >= 100
     if id_word or (owner and words[-1].endswith("id")):
-        return "its name"
+        return BY_NAME
     if owner and words[-1] in ENTITY_WORDS and (coded or numbered):
-        return "its name"
+        return BY_NAME
     if coded and keys >= MIN_CODES and keys >= 0.01 * rows:
         return "the form of its values"
     return None

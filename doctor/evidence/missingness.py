@@ -11,7 +11,7 @@ from doctor.evidence.roles import Roles
 from doctor.evidence.significance import binomial_upper_tail, wilson_upper
 from doctor.evidence.targets import Target, Task
 from doctor.subjects import sql
-from doctor.subjects.table import Table
+from doctor.subjects.table import Kind, Table
 
 
 class Presence(Struct, frozen=True, kw_only=True):
@@ -128,10 +128,13 @@ class Missingness(Struct, frozen=True, kw_only=True):
                     missing[place[label]] += rows - found
             columns.append(Presence(column=name, present=tuple(present), missing=tuple(missing)))
         return cls(
-            target=target.name, task=target.task, classes=labels[0],
-            named=len(labels[0]) - int(len(labels[1]) > len(labels[0])), rows=sum(totals.values()),
+            target=target.name,
+            task=target.task,
+            classes=labels[0],
+            named=len(labels[0]) - int(len(labels[1]) > len(labels[0])),
+            rows=sum(totals.values()),
             columns=tuple(columns),
-        )  # fmt: skip
+        )
 
 
 def _side(column: Presence, has_value: bool, label: int, class_rows: int, total: int) -> Side | None:
@@ -143,10 +146,17 @@ def _side(column: Presence, has_value: bool, label: int, class_rows: int, total:
     purity_lower = 1 - wilson_upper(rows - hits, rows)
     errors = rows - hits + class_rows - hits
     return Side(
-        column=column.column, has_value=has_value, label=label, hits=hits, rows=rows, base_share=base,
-        certainty=(purity_lower - base) / (1 - base), p=binomial_upper_tail(hits, rows, base), errors=errors,
+        column=column.column,
+        has_value=has_value,
+        label=label,
+        hits=hits,
+        rows=rows,
+        base_share=base,
+        certainty=(purity_lower - base) / (1 - base),
+        p=binomial_upper_tail(hits, rows, base),
+        errors=errors,
         whole_lower=1 - wilson_upper(errors, total) * total / min(class_rows, total - class_rows),
-    )  # fmt: skip
+    )
 
 
 def _labels(totals: dict[tuple[str, str], int], target: Target) -> tuple[tuple[str, ...], list[str]]:
@@ -167,7 +177,9 @@ def _labels(totals: dict[tuple[str, str], int], target: Target) -> tuple[tuple[s
 def _by_class(table: Table, target: Target, columns: list[str]) -> sql.Select:
     name: Any = sql.column(target.name)
     if target.task is Task.REGRESSION:
-        if not table.column(target.name).numeric:
+        if table.column(target.name).kind is Kind.TIME:
+            name = sql.call("epoch", name)
+        elif not table.column(target.name).numeric:
             name = exp.TryCast(this=sql.call("replace", name, ",", ""), to=exp.DataType.build("DOUBLE"))
         label: sql.Expression = exp.case()
         for index, cut in enumerate(target.cuts):

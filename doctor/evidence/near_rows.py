@@ -12,7 +12,8 @@ import numpy as np
 from msgspec import Struct
 from sqlglot import exp
 
-from doctor.evidence.repeated_rows import MAX_GROUPS_READ, SPARE_BITS, values_at
+from doctor.evidence.profile import MAX_FINITE
+from doctor.evidence.repeated_rows import MAX_GROUPS_READ, SPARE_BITS, Contents
 from doctor.evidence.row_hashes import RowHashes, fold, fold_punctuation
 from doctor.evidence.sample import Sample
 from doctor.evidence.splits import pairs_of
@@ -52,6 +53,10 @@ class NearCrossing(Struct, frozen=True, kw_only=True):
         Share of `near_rows` that no coincidence explains.
     skipped_bins : int
         Bins too full to be searched.
+    compared_pairs : int
+        Pairs that met in a bin and were compared value by value.
+    all_compared : bool
+        False where more than `MAX_PAIRS` met; those of the last rows looked up were not compared.
     """
 
     earlier: str
@@ -65,6 +70,8 @@ class NearCrossing(Struct, frozen=True, kw_only=True):
     bound_bits: float
     median_bits: float
     skipped_bins: int
+    compared_pairs: int
+    all_compared: bool
     examples: tuple[tuple[int, int], ...]
     """Row of the later split and of the earlier one, as a person counts rows."""
 
@@ -102,7 +109,7 @@ def _closeness(table: Table, hashes: RowHashes, sample: Sample) -> dict[str, flo
         if not table.column(name).numeric:
             continue
         values = sample.columns[name][once]
-        values = values[np.isfinite(values)]
+        values = values[np.abs(values) < MAX_FINITE]
         if len(np.unique(values)) < MIN_LEVELS:
             continue
         spread = float(np.subtract(*np.quantile(values, [0.75, 0.25]))) / 1.349
@@ -179,7 +186,7 @@ def _search(
     named += [sql.column(name).as_(f"c{i}") for i, name in enumerate(banded)]
     far = "".join(f" AND coalesce(abs(p.c{i} - h.c{i}), 0) <= {RING * close[name]!r}" for i, name in enumerate(banded))
     split, row = sql.column(sql.SPLIT), sql.column(sql.ROW)
-    second = exp.convert(later).sql(dialect="duckdb")
+    second = sql.quoted(later)
     drawn = engine.keep(
         "drawn", f'SELECT "row" FROM "{hashes.relation}" WHERE split = {second} AND hash(row_hash) % {every} = 0'
     )
@@ -198,27 +205,45 @@ def _search(
         f'WHERE k{i} NOT IN (SELECT k FROM "{crowded}" WHERE band = {i}){far}'
         for i in range(len(keys))
     )
-    met = engine.keep("met", f"SELECT * FROM ({met}) ORDER BY probe, hit LIMIT {MAX_PAIRS}")
-    near = _compare(table, hashes, close, met) if engine.rows(f'SELECT count(*) FROM "{met}"')[0][0] else []
+    # Rows with equal features are told by their hash; reading them again would find nothing new.
+    hash_of = f'JOIN "{hashes.relation}"'
+    apart = f'{hash_of} a ON a."row" = probe {hash_of} b ON b."row" = hit WHERE a.feature_hash <> b.feature_hash'
+    met = engine.keep("met", f"SELECT probe, hit FROM ({met}) {apart} ORDER BY probe, hit LIMIT {MAX_PAIRS + 1}")
+    content, near = table.relation, []
+    compared = int(engine.rows(f'SELECT count(*) FROM "{met}"')[0][0])
+    if compared:
+        rows = f'SELECT probe FROM "{met}" UNION SELECT hit FROM "{met}"'
+        content = engine.keep("content", f'SELECT * FROM "{table.relation}" WHERE {sql.ROW} IN ({rows})')
+        near = _compare(table, hashes, close, met, content)
     inside = [(probe, hit) for probe, hit, distance in near if distance <= 1]
     first: dict[int, int] = {}
     for probe, hit in inside:
         first.setdefault(probe, hit)
     read = list(first)[:MAX_GROUPS_READ]
-    bits = surprisal.bits(values_at(table, read, surprisal.columns), close)
+    contents = Contents.read(table, content, read, surprisal.columns)
+    bits = surprisal.bits(contents.at(read, surprisal.columns), close)
     bound = math.log2(n * m) + SPARE_BITS
     return NearCrossing(
-        earlier=earlier, later=later, later_rows=m,
+        earlier=earlier,
+        later=later,
+        later_rows=m,
         probed_rows=int(engine.rows(f'SELECT count(*) FROM "{probes}"')[0][0]),
-        near_rows=len(first), near_pairs=len(inside), ring_pairs=len(near) - len(inside),
+        near_rows=len(first),
+        near_pairs=len(inside),
+        ring_pairs=len(near) - len(inside),
         surprising_share=float((bits > bound).mean()) if read else 0.0,
-        bound_bits=bound, median_bits=float(np.median(bits)) if read else 0.0,
+        bound_bits=bound,
+        median_bits=float(np.median(bits)) if read else 0.0,
         skipped_bins=int(engine.rows(f'SELECT count(*) FROM "{crowded}"')[0][0]),
+        compared_pairs=compared,
+        all_compared=compared <= MAX_PAIRS,
         examples=tuple((table.place(probe)[1], table.place(first[probe])[1]) for probe in read[:MAX_EXAMPLES]),
-    )  # fmt: skip
+    )
 
 
-def _compare(table: Table, hashes: RowHashes, close: dict[str, float], met: str) -> list[tuple[int, int, float]]:
+def _compare(
+    table: Table, hashes: RowHashes, close: dict[str, float], met: str, content: str
+) -> list[tuple[int, int, float]]:
     """Return the pairs that differ, but by no more than `RING` tolerances, with their distance in tolerances."""
     distances = ["0.0"]
     same = []
@@ -232,7 +257,7 @@ def _compare(table: Table, hashes: RowHashes, close: dict[str, float], met: str)
         else:
             left, right = (sql.text(_folded(table, hashes, name, alias)) for alias in ("a", "b"))
             same.append(f"{left} IS NOT DISTINCT FROM {right}")
-    relation = sql.text(sql.relation(table.relation))
+    relation = sql.name(content)
     where = " AND ".join([*same, f"({' OR '.join(different)})", f"distance <= {RING}"])
     return table.ask(
         f'SELECT probe, hit, greatest({", ".join(distances)}) AS distance FROM "{met}" '

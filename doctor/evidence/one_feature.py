@@ -33,6 +33,8 @@ class Feature(Struct, frozen=True, kw_only=True):
     ----------
     order : ndarray of int64, shape (n,)
         Row positions, ascending by value, missing values last.
+    values : ndarray of float64, shape (n,)
+        The values in that order.
     start, stop : ndarray of int64, shape (n,)
         For each place in that order, where the run of its value begins and ends (exclusive).
     present : int
@@ -44,6 +46,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     """
 
     order: Array
+    values: Array
     start: Array
     stop: Array
     present: int
@@ -77,7 +80,13 @@ class Feature(Struct, frozen=True, kw_only=True):
         edges = np.append(np.flatnonzero(begins), len(values))
         run = np.cumsum(begins) - 1
         return cls(
-            order=order, start=edges[run], stop=edges[run + 1], present=present, ordered=ordered, levels=len(edges) - 1
+            order=order,
+            values=ascending,
+            start=edges[run],
+            stop=edges[run + 1],
+            present=present,
+            ordered=ordered,
+            levels=len(edges) - 1,
         )
 
     def folds(self, fold: Array, class_count: int) -> Array:
@@ -197,6 +206,25 @@ def _windows(feature: Feature, fold: Array, class_count: int) -> Any:
         low, high = before[feature.start[test]], before[feature.stop[test]]
         if feature.ordered:
             few = (high - low < 2 * half) & ~spike[test]
-            low = np.where(few, np.maximum(low - half, before[floor[test]]), low)
-            high = np.where(few, np.minimum(high + half, before[ceiling[test]]), high)
+            left = np.where(few, np.maximum(low - half, before[floor[test]]), low)
+            right = np.where(few, np.minimum(high + half, before[ceiling[test]]), high)
+            low, high = _without_far_side(feature.values[test], feature.values[train], (left, low, high, right))
         yield test, train, low, high
+
+
+def _without_far_side(values: Array, known: Array, bounds: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
+    """Drop the side of a window that begins beyond the reach of the other one: it lies across a gap.
+
+    `bounds` are places in `known`: where the window begins, where the value's own run begins and ends, where it ends.
+    """
+    left, low, high, right = bounds
+    if not len(known):
+        return left, right
+    last = len(known) - 1
+    # The distance of an infinite value from its like is no number, and then both sides are kept.
+    with np.errstate(invalid="ignore", over="ignore"):
+        reach_left = np.where(left < low, values - known[np.minimum(left, last)], np.inf)
+        reach_right = np.where(high < right, known[np.maximum(right - 1, 0)] - values, np.inf)
+        near_left = np.where(left < low, values - known[np.maximum(low - 1, 0)], np.inf)
+        near_right = np.where(high < right, known[np.minimum(high, last)] - values, np.inf)
+    return np.where(near_left > reach_right, low, left), np.where(near_right > reach_left, high, right)

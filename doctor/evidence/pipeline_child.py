@@ -27,9 +27,17 @@ MAX_DEPTH = 40
 SHOWN = 160
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 PLAIN = (
-    datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal, fractions.Fraction, uuid.UUID,
-    range, slice, complex,
-)  # fmt: skip
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    datetime.tzinfo,
+    decimal.Decimal,
+    fractions.Fraction,
+    uuid.UUID,
+    range,
+    slice,
+    complex,
+)
 
 
 class WrongUse(Exception):

@@ -15,8 +15,8 @@ from typing import IO, Any, ClassVar
 from msgspec import Struct
 
 from doctor.errors import Unavailable, UsageError
-from doctor.model import printable
 from doctor.subjects.pipeline import Pipeline
+from doctor.wording import printable
 
 MAX_ITEMS = 100_000
 HASH_SEEDS = ("1", "2", "1")

@@ -1,6 +1,5 @@
 """What each column holds: counts, range, common values, and the kind of thing its values seem to be."""
 
-import math
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
@@ -18,6 +17,7 @@ MAX_TOP_VALUES = 10
 MAX_COLUMNS_COUNTED_ALONE = 300
 MIN_ID_SHARE = 0.9
 DRAW_COLUMNS = 4
+MIN_DIFFERENT_SHARE = 0.2
 MAX_FINITE = 1e150
 """Larger numbers are left out of mean and deviation: their squares overflow."""
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -189,12 +189,20 @@ def _draw(table: Table, sampling: Sampling, distinct: dict[str, int]) -> str:
     if table.rows > sampling.rows:
         telling = sorted(distinct, key=lambda name: (-distinct[name], name))[:DRAW_COLUMNS]
         parts = [sql.column(name) for name in telling]
-        if sum(math.log2(max(1, distinct[name])) for name in telling) < 2 * math.log2(table.rows):
+        if _different(table, telling, distinct) < MIN_DIFFERENT_SHARE * table.rows:
             # Too few different rows to draw by content: whole heaps of copies would come or go.
             parts.append(sql.column(sql.ROW))
         chosen = sql.row_hash([*parts, sql.literal(sampling.seed)]) < hash_bound(sampling.rows / table.rows)
         query = query.where(chosen)
     return table.engine.keep("drawn", query)
+
+
+def _different(table: Table, columns: Sequence[str], distinct: dict[str, int]) -> int:
+    """Count the different contents of columns, which may tell the same (a code and its name)."""
+    if (least := max((distinct[name] for name in columns), default=0)) >= MIN_DIFFERENT_SHARE * table.rows:
+        return least
+    content = sql.row_hash([sql.column(name) for name in columns])
+    return int(table.ask(table.select(sql.call("approx_count_distinct", content)))[0][0])
 
 
 def _closer(

@@ -61,6 +61,11 @@ class Module:
         """For each node the one that encloses it."""
         return {child: node for node in ast.walk(self.program.tree) for child in ast.iter_child_nodes(node)}
 
+    @cached_property
+    def calls(self) -> tuple[ast.Call, ...]:
+        """All calls in it, reached or not."""
+        return tuple(node for node in ast.walk(self.program.tree) if isinstance(node, ast.Call))
+
     def enclosing(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield the nodes around a node, innermost first."""
         while node in self.parents:
@@ -97,6 +102,7 @@ class Project:
     def __init__(self, programs: Sequence[Program]) -> None:
         self.modules = [Module(program) for program in programs]
         self._by_tail: dict[str, list[Module]] = {}
+        self._known: dict[tuple[str, Module], Module | None] = {}
         for module in self.modules:
             parts = module.dotted[:-1] if module.dotted[-1] == "__init__" else module.dotted
             if parts and module.program.path.suffix == ".py":
@@ -104,8 +110,11 @@ class Project:
 
     def module(self, dotted: str, near: Module) -> Module | None:
         """Find a scanned module by the name under which another imports it; the nearest one where there are several."""
-        parts = tuple(dotted.split("."))
+        if (dotted, near) not in self._known:
+            self._known[dotted, near] = self._nearest(tuple(dotted.split(".")), near)
+        return self._known[dotted, near]
 
+    def _nearest(self, parts: tuple[str, ...], near: Module) -> Module | None:
         def fits(module: Module) -> bool:
             own = module.dotted[:-1] if module.dotted[-1] == "__init__" else module.dotted
             return own[-len(parts) :] == parts or parts[-len(own) :] == own

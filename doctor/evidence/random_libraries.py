@@ -23,17 +23,35 @@ class Use(StrEnum):
 
 _ORDERING = {"shuffle", "sample", "choice", "choices", "permutation", "permuted", "randperm", "multinomial"}
 _PYTHON = _ORDERING | {
-    "random", "randint", "randrange", "uniform", "gauss", "normalvariate", "triangular", "betavariate",
-    "expovariate", "lognormvariate", "getrandbits",
-}  # fmt: skip
-_NUMPY = _ORDERING | {
-    "rand", "randn", "randint", "random", "random_sample", "uniform", "normal", "standard_normal", "beta", "binomial",
-    "poisson", "exponential", "gamma", "dirichlet", "multivariate_normal", "laplace", "lognormal", "bytes",
-}  # fmt: skip
+    "random",
+    "randint",
+    "randrange",
+    "uniform",
+    "gauss",
+    "normalvariate",
+    "triangular",
+    "betavariate",
+    "expovariate",
+    "lognormvariate",
+    "getrandbits",
+}
+_NUMPY_CALLS = """
+    rand randn randint random random_sample uniform normal standard_normal beta binomial poisson exponential gamma
+    dirichlet multivariate_normal laplace lognormal bytes negative_binomial
+"""
+_NUMPY = _ORDERING | set(_NUMPY_CALLS.split())
 _TORCH = {
-    "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "bernoulli", "multinomial",
+    "rand",
+    "randn",
+    "randint",
+    "randperm",
+    "rand_like",
+    "randn_like",
+    "randint_like",
+    "bernoulli",
+    "multinomial",
     "normal",
-}  # fmt: skip
+}
 _TORCH_IN_PLACE = {"normal_", "uniform_", "random_", "bernoulli_", "exponential_"}
 _LAYERS = re.compile(
     r"torch\.nn\.(modules\.\w+\.)?(Lazy)?(Linear|Bilinear|Conv(Transpose)?[123]d|Embedding(Bag)?|RNN|LSTM|GRU"
@@ -76,9 +94,23 @@ _WRITES_FILES = re.compile(
 )
 _SPLIT_WORD = re.compile(r"(^|[^a-z])(train|training|val|valid|validation|test|dataset)([^a-z]|$)")
 _SHOWING = {
-    "show", "plot", "display", "visualize", "visualise", "preview", "demo", "backoff", "retry", "jitter", "temp", "tmp",
-    "uuid", "token", "password", "port",
-}  # fmt: skip
+    "show",
+    "plot",
+    "display",
+    "visualize",
+    "visualise",
+    "preview",
+    "demo",
+    "backoff",
+    "retry",
+    "jitter",
+    "temp",
+    "tmp",
+    "uuid",
+    "token",
+    "password",
+    "port",
+}
 _NAMED_AWAY = re.compile(
     r"(^|_)(port|run|name|suffix|prefix|jitter|delay|wait|backoff|token|uid|uuid|colou?rs?|sleep|tmp|temp|password|secret"
     r"|example_input|dummy|user_agent|timeout)(_|s?$)"

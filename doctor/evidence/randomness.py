@@ -135,11 +135,12 @@ class Randomness(Struct, frozen=True, kw_only=True):
 
 def _measure(project: Project, entry: Module) -> ProgramRandomness:
     walk = Walk(project, entry)
+    draws = tuple(_draws(walk))
     return ProgramRandomness(
         path=entry.program.shown,
         purposes=frozenset(str(found) for step in walk.steps if (found := purpose(step))),
-        draws=tuple(_draws(walk)),
-        seedings=(*_seedings(walk), *_uncalled(walk)),
+        draws=draws,
+        seedings=(*_seedings(walk), *(_uncalled(walk) if draws else ())),
         copied=tuple(_copied(walk)),
     )
 
@@ -258,10 +259,10 @@ def _uncalled(walk: Walk) -> Iterator[Seeding]:
     """Find seeding that stands in the code but is never reached."""
     reached = {step.call for step in walk.steps}
     for module in walk.modules:
-        for node in ast.walk(module.program.tree):
-            if not isinstance(node, ast.Call) or node in reached:
-                continue
+        for node in module.calls:
             name = walk.dotted(node.func, module, {}) or ""
+            if node in reached or "." not in name:
+                continue
             frame = walk.top(module, node.lineno)
             step = Step(
                 name=name,
@@ -270,9 +271,8 @@ def _uncalled(walk: Walk) -> Iterator[Seeding]:
                 at=module.program.place(node.lineno),
                 place=module.program.place(node.lineno),
             )
-            generators = seeded_by(step)
-            function = next((outer.name for outer in module.enclosing(node) if is_function(outer)), "")
-            if generators and "." in name:
+            if generators := seeded_by(step):
+                function = next((outer.name for outer in module.enclosing(node) if is_function(outer)), "")
                 yield Seeding(
                     call=step.shown, generators=generators, at=step.at, place=step.place, turn=None, function=function
                 )

@@ -1,10 +1,12 @@
 """Rows whose features occur more than once, within a split or across splits, with how surprising each repetition is."""
 
 import math
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
-from msgspec import Struct, field
+from msgspec import Struct
 from sqlglot import exp
 
 from doctor.evidence.profile import Profile
@@ -62,6 +64,47 @@ class Repeats(Struct, frozen=True, kw_only=True):
         return self.extra_rows / self.rows if self.rows else 0.0
 
 
+class Contents(Struct, frozen=True, kw_only=True):
+    """The content of some rows, read in one pass.
+
+    Attributes
+    ----------
+    place : dict of int to int
+        Where each row stands in the arrays.
+    values : dict of str to ndarray, shape (rows,)
+        Values by column, coded as in `Sample`.
+    """
+
+    place: dict[int, int]
+    values: dict[str, Array]
+
+    @classmethod
+    def read(cls, table: Table, source: str, rows: Iterable[int], columns: Iterable[str]) -> "Contents":
+        """Read rows of a relation that has the table's columns."""
+        wanted = sorted(set(rows))
+        names = list(dict.fromkeys(columns))
+        row = sql.column(sql.ROW)
+        listed = exp.In(this=row, expressions=[sql.literal(number) for number in wanted] or [sql.literal(-1)])
+        query = sql.select(*map(sql.column, names), row, source=source).where(listed)
+        answer = table.engine.arrays(query) if wanted else {name: np.array([]) for name in (*names, sql.ROW)}
+        place = {int(number): i for i, number in enumerate(np.asarray(answer[sql.ROW]))}
+        return cls(place=place, values={name: coded(answer[name], table.column(name)) for name in names})
+
+    def at(self, rows: Sequence[int], columns: Iterable[str]) -> dict[str, Array]:
+        """Return the values of some of the rows, in the given order."""
+        order = np.array([self.place[number] for number in rows], dtype=int)
+        return {name: self.values[name][order] for name in columns}
+
+
+class Meeting(Struct, frozen=True, kw_only=True):
+    """Rows of two splits with equal features: how many, and the first of each split."""
+
+    mark: int
+    copies: int
+    original: int
+    copy: int
+
+
 class RepeatedRows(Struct, frozen=True, kw_only=True):
     """What repeats in a table.
 
@@ -75,42 +118,106 @@ class RepeatedRows(Struct, frozen=True, kw_only=True):
         Per split, rows equal in features and label, where `ids` were left out and that finds more.
     ids : tuple of str
         The columns left out.
+    meetings : dict of (str, str) to list of Meeting
+        For each pair of splits, groups that both have, drawn by hash.
+    contents : Contents
+        Of the rows named in `meetings`.
     """
 
     relation: str
     features: tuple[str, ...]
     ids: tuple[str, ...]
     whole: tuple[Repeats, ...]
-    apart_from_ids: tuple[Repeats, ...] = field(default=())
+    apart_from_ids: tuple[Repeats, ...]
+    meetings: dict[tuple[str, str], list[Meeting]]
+    contents: Contents
 
     @classmethod
     def measure(cls, table: Table, hashes: RowHashes, surprisal: Surprisal, profile: Profile) -> "RepeatedRows":
         """Group the stored hashes once; only what repeats is read again."""
-        source = sql.relation(hashes.relation).sql(dialect="duckdb")
+        source = sql.name(hashes.relation)
         twice = f"SELECT feature_hash FROM {source} GROUP BY feature_hash HAVING count(*) > 1"
         relation = table.engine.keep("repeated", f"SELECT * FROM {source} SEMI JOIN ({twice}) USING (feature_hash)")
+        marks = {"whole": "row_hash"} | ({"apart": "hash(feature_hash, label_hash)"} if hashes.ids else {})
+        groups = {
+            (kind, split): Groups.of(table, relation, split, mark)
+            for kind, mark in marks.items()
+            for split in table.splits
+        }
+        meetings = {pair: _meetings(table, relation, pair) for pair in combinations(table.splits, 2)}
+        # One pass over the table reads the content of every row that is judged.
+        rows = [first for found in groups.values() for _, _, first in found.drawn]
+        rows += [row for met in meetings.values() for one in met for row in (one.original, one.copy)]
+        contents = Contents.read(table, table.relation, rows, (*surprisal.columns, *hashes.features))
         known = max((math.log2(max(1, profile[name].distinct)) for name in hashes.ids), default=0.0)
-        whole = tuple(_repeats(table, relation, split, "row_hash", surprisal, known) for split in table.splits)
-        apart: tuple[Repeats, ...] = ()
-        if hashes.ids:
-            label = "hash(feature_hash, label_hash)"
-            apart = tuple(_repeats(table, relation, split, label, surprisal, 0.0) for split in table.splits)
+        repeats = {
+            key: _repeats(table, relation, found, surprisal, contents, known if key[0] == "whole" else 0.0)
+            for key, found in groups.items()
+        }
+        whole = tuple(repeats["whole", split] for split in table.splits)
+        apart = tuple(repeats["apart", split] for split in table.splits) if hashes.ids else ()
         more = tuple(loose for loose, exact in zip(apart, whole, strict=False) if loose.extra_rows > exact.extra_rows)
-        return cls(relation=relation, features=hashes.features, ids=hashes.ids, whole=whole, apart_from_ids=more)
+        return cls(
+            relation=relation,
+            features=hashes.features,
+            ids=hashes.ids,
+            whole=whole,
+            apart_from_ids=more,
+            meetings=meetings,
+            contents=contents,
+        )
 
 
-def _repeats(table: Table, relation: str, split: str, mark: str, surprisal: Surprisal, known_bits: float) -> Repeats:
+class Groups(Struct, frozen=True, kw_only=True):
+    """Groups of equal rows within a split, in numbers of rows; `drawn` has mark, copies and first row of some."""
+
+    split: str
+    mark: str
+    groups: int
+    total: int
+    drawn: list[tuple[int, int, int]]
+
+    @classmethod
+    def of(cls, table: Table, relation: str, split: str, mark: str) -> "Groups":
+        """Count the groups and draw some by hash."""
+        name = sql.quoted(split)
+        grouped = (
+            f'SELECT {mark} AS mark, count(*) AS copies, min("row") AS first FROM "{relation}" '
+            f"WHERE split = {name} GROUP BY mark HAVING count(*) > 1"
+        )
+        groups, total = table.ask(f"SELECT count(*), coalesce(sum(copies), 0) FROM ({grouped})")[0]
+        drawn = table.ask(f"SELECT * FROM ({grouped}) ORDER BY hash(mark), mark LIMIT {MAX_GROUPS_READ}")
+        return cls(split=split, mark=mark, groups=int(groups), total=int(total), drawn=drawn)
+
+
+def crossing(relation: str, pair: tuple[str, str], mark: str) -> str:
+    """Write the query for groups of equal rows that both splits have."""
+    first, second = (sql.quoted(split) for split in pair)
+    return (
+        f"SELECT {mark} AS mark, count_if(split = {first}) AS originals, count_if(split = {second}) AS copies, "
+        f'min("row") FILTER (split = {first}) AS original, min("row") FILTER (split = {second}) AS copy '
+        f'FROM "{relation}" WHERE split IN ({first}, {second}) GROUP BY mark '
+        "HAVING originals > 0 AND copies > 0"
+    )
+
+
+def _meetings(table: Table, relation: str, pair: tuple[str, str]) -> list[Meeting]:
+    query = f"SELECT * FROM ({crossing(relation, pair, 'feature_hash')}) ORDER BY hash(mark), mark"
+    return [
+        Meeting(mark=mark, copies=copies, original=original, copy=copy)
+        for mark, _, copies, original, copy in table.ask(f"{query} LIMIT {MAX_GROUPS_READ}")
+    ]
+
+
+def _repeats(
+    table: Table, relation: str, found: Groups, surprisal: Surprisal, contents: Contents, known_bits: float
+) -> Repeats:
+    split, mark, groups, total, drawn = found.split, found.mark, found.groups, found.total, found.drawn
     rows = table.splits[split]
     bound = math.log2(max(1, rows * (rows - 1) / 2)) + SPARE_BITS
-    name = exp.convert(split).sql(dialect="duckdb")
-    grouped = (
-        f'SELECT {mark} AS mark, count(*) AS copies, min("row") AS first FROM "{relation}" '
-        f"WHERE split = {name} GROUP BY mark HAVING count(*) > 1"
-    )
-    groups, total = table.ask(f"SELECT count(*), coalesce(sum(copies), 0) FROM ({grouped})")[0]
-    drawn = table.ask(f"SELECT * FROM ({grouped}) ORDER BY hash(mark), mark LIMIT {MAX_GROUPS_READ}")
+    name = sql.quoted(split)
     weights = np.array([copies - 1 for _, copies, _ in drawn], dtype=float)
-    bits = known_bits + surprisal.bits(values_at(table, [first for *_, first in drawn], surprisal.columns))
+    bits = known_bits + surprisal.bits(contents.at([first for *_, first in drawn], surprisal.columns))
     surprising = bits > bound
     ranked = sorted(range(len(drawn)), key=lambda i: (not surprising[i], -drawn[i][1], drawn[i][0]))[:MAX_EXAMPLES]
     examples = tuple(
@@ -118,11 +225,16 @@ def _repeats(table: Table, relation: str, split: str, mark: str, surprisal: Surp
         for i in ranked
     )
     return Repeats(
-        split=split, rows=rows, extra_rows=int(total) - int(groups), groups=int(groups),
+        split=split,
+        rows=rows,
+        extra_rows=total - groups,
+        groups=groups,
         surprising_share=float(weights[surprising].sum() / weights.sum()) if len(drawn) else 0.0,
-        bound_bits=bound, median_bits=float(np.median(bits)) if len(drawn) else 0.0,
-        groups_read=len(drawn), examples=examples,
-    )  # fmt: skip
+        bound_bits=bound,
+        median_bits=float(np.median(bits)) if len(drawn) else 0.0,
+        groups_read=len(drawn),
+        examples=examples,
+    )
 
 
 def _members(table: Table, relation: str, split: str, mark: str, value: int) -> tuple[int, ...]:
@@ -130,20 +242,3 @@ def _members(table: Table, relation: str, split: str, mark: str, value: int) -> 
         f'SELECT "row" FROM "{relation}" WHERE split = {split} AND {mark} = {value} ORDER BY 1 LIMIT {MAX_ROWS_SHOWN}'
     )
     return table.numbers([row for (row,) in found])
-
-
-def values_at(table: Table, rows: list[int], columns: tuple[str, ...]) -> dict[str, Array]:
-    """Read some rows, in the given order.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (rows,)
-        Values by column, coded as in `Sample`.
-    """
-    wanted = [sql.column(name) for name in columns]
-    row = sql.column(sql.ROW)
-    listed = exp.In(this=row, expressions=[sql.literal(number) for number in rows] or [sql.literal(-1)])
-    answer = table.engine.arrays(table.select(*wanted, row).where(listed))
-    place = {int(number): i for i, number in enumerate(np.asarray(answer[sql.ROW]))}
-    order = np.array([place[number] for number in rows], dtype=int)
-    return {name: coded(answer[name], table.column(name))[order] for name in columns}

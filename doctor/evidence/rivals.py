@@ -97,9 +97,14 @@ def _out_of_fold(matrix: Array, named: list[bool], truth: Array, fold: Array, ta
         test = fold % FITTED_FOLDS == number
         family = HistGradientBoostingRegressor if task is Task.REGRESSION else HistGradientBoostingClassifier
         model = family(
-            max_iter=40, learning_rate=0.2, max_leaf_nodes=15, min_samples_leaf=5, early_stopping=False,
-            categorical_features=named, random_state=0,
-        )  # fmt: skip
+            max_iter=40,
+            learning_rate=0.2,
+            max_leaf_nodes=15,
+            min_samples_leaf=5,
+            early_stopping=False,
+            categorical_features=named,
+            random_state=0,
+        )
         if test.any() and len(np.unique(truth[~test])) > 1:
             # On so few rows threads wait for each other, for seconds on a busy machine.
             with threadpool_limits(limits=1):

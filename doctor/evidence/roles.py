@@ -1,13 +1,12 @@
-"""What each column is for: target, time, groups, annotators. Declared by the user, else inferred and said so."""
+"""What each column is for: target, time, annotators. Declared by the user, else inferred and said so."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
 
 from doctor.evidence.annotators import infer_annotators
-from doctor.evidence.profile import ColumnProfile, Profile, Semantic
+from doctor.evidence.profile import ColumnProfile, Profile
 from doctor.model import Guess
 from doctor.subjects.table import Kind, Table
 
@@ -15,37 +14,6 @@ TARGET_NAMES = ("target", "label", "labels", "y")
 LAST_TARGET_NAMES = ("class", "outcome", "diagnosis", "category", "species", "default", "churn", "survived", "response")
 """Names that are also features' names; believed only where the column is the last one."""
 TIME_NAMES = ("timestamp", "datetime", "date", "time", "created_at", "event_time", "ts")
-ENTITIES = [
-    "account",
-    "author",
-    "client",
-    "customer",
-    "device",
-    "donor",
-    "driver",
-    "employee",
-    "entity",
-    "group",
-    "household",
-    "individual",
-    "member",
-    "mouse",
-    "owner",
-    "participant",
-    "patient",
-    "person",
-    "player",
-    "session",
-    "speaker",
-    "student",
-    "subject",
-    "user",
-    "visitor",
-    "worker",
-    "writer",
-]
-MIN_GROUPS = 5
-MAX_GROUP_SHARE = 0.95
 
 
 class Roles(Struct, frozen=True, kw_only=True):
@@ -53,6 +21,8 @@ class Roles(Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    group : tuple of str
+        As declared; `Keys` finds what else names an entity.
     declared : frozenset of str
         The names of those roles that the user gave; the others are guesses.
     """
@@ -97,12 +67,12 @@ class Roles(Struct, frozen=True, kw_only=True):
         }
         declared = frozenset(name for name in roles if getattr(told, name))
         guesses = [annotation.guess] if annotation.guess else []
-        for role, infer in (("target", _target), ("time", _time), ("group", _group)):
+        for role, infer in (("target", _target), ("time", _time)):
             if role in declared or roles[role]:
                 continue
             found = infer(table, profile)
             if found and found[0] not in (roles["target"], roles["time"], roles["item"], *roles["annotators"]):
-                roles[role] = (found[0],) if role == "group" else found[0]
+                roles[role] = found[0]
                 guesses.append(
                     Guess(
                         subject=table.shown,
@@ -122,7 +92,7 @@ def _named(columns: Iterable[ColumnProfile], names: tuple[str, ...]) -> ColumnPr
 
 def _target(table: Table, profile: Profile) -> tuple[str, str] | None:
     named = _named(profile.columns, TARGET_NAMES) or _named(profile.columns[-1:], LAST_TARGET_NAMES)
-    if named:
+    if named and not _coordinate(named, profile):
         return named.name, "its name"
     if "train" in table.splits and "test" in table.splits:
         kept = [column.name for column in table.columns if "test" not in column.splits]
@@ -131,20 +101,15 @@ def _target(table: Table, profile: Profile) -> tuple[str, str] | None:
     return None
 
 
+def _coordinate(column: ColumnProfile, profile: Profile) -> bool:
+    """Whether a column called y stands beside an x and is not the last one, as a place or a size does."""
+    names = [other.name.strip().lower() for other in profile.columns]
+    return column.name.strip().lower() == "y" and "x" in names and names[-1] != "y"
+
+
 def _time(table: Table, profile: Profile) -> tuple[str, str] | None:
     times = [column for column in profile.columns if column.kind is Kind.TIME and column.distinct > 1]
     named = _named(times, TIME_NAMES)
     if named:
         return named.name, "its name and type"
     return (times[0].name, "the only column of times") if len(times) == 1 else None
-
-
-def _group(table: Table, profile: Profile) -> tuple[str, str] | None:
-    """Find a column named for an entity, whose values repeat as an entity's do."""
-    for column in profile.columns:
-        words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", column.name)]
-        entity = any(word in ENTITIES for word in words) and (len(words) == 1 or words[-1] in ("id", "no", "number"))
-        repeats = column.distinct >= MIN_GROUPS and column.distinct_share <= MAX_GROUP_SHARE
-        if entity and repeats and column.semantic is not Semantic.MEASURE and column.kind is not Kind.TIME:
-            return column.name, "its name, and its values repeat"
-    return None

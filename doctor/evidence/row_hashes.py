@@ -1,11 +1,13 @@
 """Hashes of every row, computed in one pass and kept in the engine, so that joins across splits are joins there."""
 
 from msgspec import Struct
+from sqlglot import exp
 
 from doctor.evidence.keys import Keys
+from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
 from doctor.subjects import sql
-from doctor.subjects.table import Kind, Table
+from doctor.subjects.table import Column, Kind, Table
 
 BLANKS = " \t\n\r\u00a0"
 
@@ -34,13 +36,14 @@ class RowHashes(Struct, frozen=True, kw_only=True):
     ids: tuple[str, ...]
 
     @classmethod
-    def measure(cls, table: Table, roles: Roles, keys: Keys) -> "RowHashes":
+    def measure(cls, table: Table, profile: Profile, roles: Roles, keys: Keys) -> "RowHashes":
         """Read the table once and store a few bytes per row."""
         shared = [column for column in table.columns if set(column.splits) == set(table.splits)]
         features = [column for column in shared if column.name != roles.target and column.name not in keys.names]
         features = features or [column for column in shared if column.name != roles.target] or list(table.columns)
         prose = frozenset(name for name, shape in keys.shapes.items() if shape.prose)
-        folded = [column for column in features if column.kind is Kind.TEXT and column.name not in prose]
+        texts = [column for column in features if column.kind is Kind.TEXT and column.name not in prose]
+        folded = _changed_by_folding(table, profile, texts)
         plain = [column for column in features if column not in folded]
         # What both hashes have in common is hashed once; the engine sees that the two expressions are the same.
         common = sql.row_hash([sql.column(column.name) for column in plain] or [sql.literal(0)])
@@ -58,6 +61,16 @@ class RowHashes(Struct, frozen=True, kw_only=True):
             prose=prose & {column.name for column in features},
             ids=tuple(column.name for column in table.columns if column.name in keys.names),
         )
+
+
+def _changed_by_folding(table: Table, profile: Profile, texts: list[Column]) -> list[Column]:
+    """Return the columns of which a drawn value has a capital or a blank around it; to fold the others is waste."""
+    if not texts:
+        return []
+    names = [sql.column(column.name) for column in texts]
+    tests = [sql.call("bool_or", exp.NEQ(this=fold(name), expression=name)) for name in names]
+    answer = table.ask(sql.select(*tests, source=profile.drawn))[0]
+    return [column for column, changed in zip(texts, answer, strict=True) if changed]
 
 
 def _label(table: Table, target: str | None) -> sql.Expression:

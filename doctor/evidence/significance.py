@@ -30,6 +30,13 @@ def binomial_upper_tail(hits: int, rows: int, share: float) -> float:
     return 1.0 if hits <= 0 else float(bdtrc(hits - 1, rows, share)) if hits < rows else share**rows
 
 
+def poisson_lower_tail(hits: int, expected: float) -> float:
+    """Return the probability of at most so many hits where `expected` are expected."""
+    from scipy.special import pdtr
+
+    return float(pdtr(hits, expected)) if expected > 0 else 1.0
+
+
 def false_discovery(p: Sequence[float] | Array) -> list[float]:
     """Turn p-values into q-values.
 

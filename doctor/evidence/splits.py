@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
-from sqlglot import exp
 
 from doctor.errors import NotApplicable
-from doctor.evidence.repeated_rows import MAX_GROUPS_READ, SPARE_BITS, RepeatedRows, values_at
+from doctor.evidence.repeated_rows import SPARE_BITS, RepeatedRows, crossing
 from doctor.evidence.roles import Roles
 from doctor.evidence.surprisal import Surprisal
+from doctor.subjects import sql
 from doctor.subjects.table import Table
 
 MAX_EXAMPLES = 5
@@ -85,9 +85,10 @@ class Splits(Struct, frozen=True, kw_only=True):
         labelled = roles.target is not None
         return cls(
             features=repeated.features,
-            crossings=tuple(_crossing(table, repeated, surprisal, pair, labelled and _both(table, roles, pair))
-                            for pair in pairs),
-        )  # fmt: skip
+            crossings=tuple(
+                _crossing(table, repeated, surprisal, pair, labelled and _both(table, roles, pair)) for pair in pairs
+            ),
+        )
 
 
 def pairs_of(table: Table) -> list[tuple[str, str]]:
@@ -112,50 +113,55 @@ def _crossing(
     table: Table, repeated: RepeatedRows, surprisal: Surprisal, pair: tuple[str, str], labelled: bool
 ) -> Crossing:
     earlier, later = pair
-    first, second = (exp.convert(split).sql(dialect="duckdb") for split in pair)
-
-    def shared(mark: str) -> str:
-        return (
-            f"SELECT {mark} AS mark, count_if(split = {first}) AS originals, count_if(split = {second}) AS copies, "
-            f'min("row") FILTER (split = {first}) AS original, min("row") FILTER (split = {second}) AS copy '
-            f'FROM "{repeated.relation}" WHERE split IN ({first}, {second}) GROUP BY mark '
-            "HAVING originals > 0 AND copies > 0"
-        )
-
+    first = sql.quoted(earlier)
     total = "SELECT coalesce(sum(copies), 0) FROM ({})"
-    copied = int(table.ask(total.format(shared("feature_hash")))[0][0])
-    agreeing = int(table.ask(total.format(shared("hash(feature_hash, label_hash)")))[0][0]) if labelled else None
+    copied = int(table.ask(total.format(crossing(repeated.relation, pair, "feature_hash")))[0][0])
+    with_label = crossing(repeated.relation, pair, "hash(feature_hash, label_hash)")
+    agreeing = int(table.ask(total.format(with_label))[0][0]) if labelled else None
     inner = f'SELECT count(*) AS k FROM "{repeated.relation}" WHERE split = {first} GROUP BY feature_hash HAVING k > 1'
     twins = int(table.ask(f"SELECT coalesce(sum(k), 0) FROM ({inner})")[0][0])
-    drawn = table.ask(f"SELECT * FROM ({shared('feature_hash')}) ORDER BY hash(mark), mark LIMIT {MAX_GROUPS_READ}")
-    weights = np.array([copies for _, _, copies, _, _ in drawn], dtype=float)
-    verbatim = _equal(table, repeated.features, [row[3] for row in drawn], [row[4] for row in drawn])
-    bits = surprisal.bits(values_at(table, [row[4] for row in drawn], surprisal.columns))
+    met = repeated.meetings[pair]
+    weights = np.array([one.copies for one in met], dtype=float)
+    verbatim = _equal(repeated, [one.original for one in met], [one.copy for one in met])
+    bits = surprisal.bits(repeated.contents.at([one.copy for one in met], surprisal.columns))
     n, m = table.splits[earlier], table.splits[later]
     bound = math.log2(n * m) + SPARE_BITS
     surprising = bits > bound
-    ranked = sorted(range(len(drawn)), key=lambda i: (not surprising[i], -drawn[i][2], drawn[i][0]))[:MAX_EXAMPLES]
+    ranked = sorted(range(len(met)), key=lambda i: (not surprising[i], -met[i].copies, met[i].mark))[:MAX_EXAMPLES]
     return Crossing(
-        earlier=earlier, later=later, earlier_rows=n, later_rows=m,
-        copied_rows=copied, same_label_rows=agreeing, null_share=twins / n if n else 0.0,
-        verbatim_share=_share(weights, verbatim), surprising_share=_share(weights, surprising),
-        bound_bits=bound, median_bits=float(np.median(bits)) if len(drawn) else 0.0, groups_read=len(drawn),
+        earlier=earlier,
+        later=later,
+        earlier_rows=n,
+        later_rows=m,
+        copied_rows=copied,
+        same_label_rows=agreeing,
+        null_share=twins / n if n else 0.0,
+        verbatim_share=_share(weights, verbatim),
+        surprising_share=_share(weights, surprising),
+        bound_bits=bound,
+        median_bits=float(np.median(bits)) if met else 0.0,
+        groups_read=len(met),
         examples=tuple(
-            Copy(row=table.place(drawn[i][4])[1], original=table.place(drawn[i][3])[1], copies=drawn[i][2],
-                 bits=float(bits[i]), verbatim=bool(verbatim[i]))
+            Copy(
+                row=table.place(met[i].copy)[1],
+                original=table.place(met[i].original)[1],
+                copies=met[i].copies,
+                bits=float(bits[i]),
+                verbatim=bool(verbatim[i]),
+            )
             for i in ranked
         ),
-    )  # fmt: skip
+    )
 
 
 def _share(weights: np.ndarray[Any, Any], chosen: np.ndarray[Any, Any]) -> float:
     return float(weights[chosen].sum() / weights.sum()) if len(weights) else 0.0
 
 
-def _equal(table: Table, columns: tuple[str, ...], one: list[int], other: list[int]) -> np.ndarray[Any, Any]:
-    left, right = values_at(table, one, columns), values_at(table, other, columns)
+def _equal(repeated: RepeatedRows, one: list[int], other: list[int]) -> np.ndarray[Any, Any]:
+    left, right = (repeated.contents.at(rows, repeated.features) for rows in (one, other))
     equal = np.ones(len(one), dtype=bool)
-    for name in columns:
+    for name in repeated.features:
         same = left[name] == right[name]
         both_missing = (left[name] != left[name]) & (right[name] != right[name])
         equal &= np.asarray(same | both_missing, dtype=bool)

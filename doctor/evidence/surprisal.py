@@ -2,7 +2,8 @@
 
 Rows of a small domain (a dozen categories, four lengths to one decimal) repeat by nature; a copied row is one whose
 content no two independent rows would share. Each column gives the bits of its value, less what a related column has
-told already: columns are joined by the tree of largest mutual information (Chow and Liu, 1968).
+told already: columns are joined by the tree of largest mutual information (Chow and Liu, 1968). What the tree cannot
+see, because it takes more than two columns to see it, is taken off all rows alike (see `coincidences`).
 """
 
 import math
@@ -12,9 +13,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from doctor.evidence.coincidences import Steps, natural_bits
 from doctor.evidence.keys import Keys
+from doctor.evidence.profile import MAX_FINITE
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
 from doctor.subjects.table import Table
@@ -30,6 +33,8 @@ MAX_PROSE_BITS = 400.0
 SAME_SHARE = 0.9
 """Share of a column's entropy that its parent must tell for the column to add nothing."""
 CONTINUOUS_SHARE = 0.9
+ORDINARY = 0.25
+"""Quantile of the rows' bits that is set against the pairs; a mean over pairs would be that of the commonest rows."""
 WORD = re.compile(r"\w+")
 
 
@@ -42,10 +47,13 @@ class Surprisal(Struct, frozen=True, kw_only=True):
         The columns that count; at most `MAX_COLUMNS`, those of largest entropy.
     rows : int
         Different rows from which it was learnt.
+    unseen_bits : float
+        Bits by which the tree overstates how unlikely it is that two rows agree, 0 where it does not.
     """
 
     columns: tuple[str, ...]
     rows: int
+    unseen_bits: float = 0.0
     values: dict[str, "Values"]
     order: tuple[tuple[int, int], ...]
     """Column and parent, by position in `columns`, parents first; -1 for the root."""
@@ -67,12 +75,28 @@ class Surprisal(Struct, frozen=True, kw_only=True):
             for name in names or sample.columns
         }
         ranked = sorted(values, key=lambda name: (-values[name].entropy, name))[:MAX_COLUMNS]
-        levels = [values[name].level(sample.columns[name][first[:MAX_ROWS_JOINED]]) for name in ranked]
+        joined = {name: sample.columns[name][first[:MAX_ROWS_JOINED]] for name in ranked}
+        levels = [values[name].level(joined[name]) for name in ranked]
         order, same, together = _tree(levels, [values[name].levels for name in ranked])
-        return cls(
-            columns=tuple(ranked), rows=len(first), values={name: values[name] for name in ranked},
-            order=order, same=same, together=together,
-        )  # fmt: skip
+        tree = cls(
+            columns=tuple(ranked),
+            rows=len(first),
+            values={name: values[name] for name in ranked},
+            order=order,
+            same=same,
+            together=together,
+        )
+        return structs.replace(tree, unseen_bits=tree._unseen(joined))
+
+    def _unseen(self, rows: Mapping[str, Array]) -> float:
+        """Compare what the tree says of ordinary rows with the bits that pairs of rows show."""
+        # Two columns hide nothing from the tree, and no few numbers determine prose.
+        if len(self.columns) < 3 or any(self.values[name].words is not None for name in self.columns):
+            return 0.0
+        limit = natural_bits([self.values[name].steps(rows[name]) for name in self.columns])
+        if limit == math.inf:
+            return 0.0
+        return max(0.0, float(np.quantile(self.bits(rows), ORDINARY)) - limit)
 
     def bits(self, rows: Mapping[str, Array], tolerance: Mapping[str, float] | None = None) -> Array:
         """Return the bits of each row.
@@ -82,7 +106,8 @@ class Surprisal(Struct, frozen=True, kw_only=True):
         rows : mapping of str to ndarray, shape (rows,)
             Values by column, coded as in `Sample`.
         tolerance : mapping of str to float, optional
-            Columns in which an agreement within so much counts; others must be equal.
+            Columns in which an agreement within so much counts; others must be equal. The bits are those of the tree
+            alone then, for `unseen_bits` are about equal rows.
         """
         within = tolerance or {}
         total = np.zeros(len(next(iter(rows.values()))))
@@ -96,7 +121,7 @@ class Surprisal(Struct, frozen=True, kw_only=True):
                 shared = self.together[child, parent]
                 own = own - shared[self.values[name].level(rows[name]), self.values[above].level(rows[above])]
             total += np.maximum(own, 0.0)
-        return total
+        return total if within else np.maximum(total - self.unseen_bits, 0.0)
 
 
 class Values(Struct, frozen=True, kw_only=True):
@@ -133,9 +158,10 @@ class Values(Struct, frozen=True, kw_only=True):
         facts: dict[str, Any] = {"cuts": np.array([]), "ranks": {value: i for i, value in enumerate(common)}}
         if numeric:
             ordered = np.sort(present)
-            inner = np.quantile(ordered, np.linspace(0, 1, MAX_LEVELS)[1:-1]) if len(ordered) else np.array([])
+            finite = ordered[np.abs(ordered) < MAX_FINITE]
+            inner = np.quantile(finite, np.linspace(0, 1, MAX_LEVELS)[1:-1]) if len(finite) else np.array([])
             few = np.unique(ordered)
-            facts["cuts"] = np.unique(inner) if len(few) >= MAX_LEVELS else (few[1:] + few[:-1]) / 2
+            facts["cuts"] = np.unique(inner) if len(few) >= MAX_LEVELS else few[1:] / 2 + few[:-1] / 2
             facts["ordered"] = ordered
             if len(few) > CONTINUOUS_SHARE * len(ordered) > 0:
                 facts["resolution_bits"] = _resolution_bits(ordered)
@@ -166,6 +192,12 @@ class Values(Struct, frozen=True, kw_only=True):
         spelled = (self.words.get(word, 0) + 1 for word in WORD.findall(fold_words(value)))
         return min(max(bits, sum(-math.log2(count / (self.words_total + 1)) for count in spelled)), MAX_PROSE_BITS)
 
+    def steps(self, values: Array) -> Steps:
+        """Number the values, text folded."""
+        if self.ordered is not None:
+            return Steps.of(values, self.resolution_bits)
+        return Steps.of(np.array(["" if value is None else str(fold_words(value)) for value in values], dtype=str))
+
     def level(self, values: Array) -> Array:
         """Return the level of each value, 0 to `levels` - 1; the last is for missing ones."""
         if self.ordered is not None:
@@ -183,6 +215,9 @@ def fold_words(value: Any) -> Any:
 
 def _resolution_bits(ordered: Array) -> float:
     """Bits of one value of a smooth column: its middle half, over the step in which it is written."""
+    ordered = ordered[np.abs(ordered) < MAX_FINITE]
+    if not len(ordered):
+        return 1.0
     spread = float(np.subtract(*np.quantile(ordered, [0.75, 0.25])))
     decimals = next((d for d in range(12) if np.allclose(ordered, np.round(ordered, d), rtol=0, atol=1e-12)), 12)
     return math.log2(max(spread * 10.0**decimals, 1.0)) + 1

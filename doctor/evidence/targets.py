@@ -107,9 +107,14 @@ class Target(Struct, frozen=True, kw_only=True):
         if len(names) > MAX_CLASSES:
             names = [*names[: MAX_CLASSES - 1], f"any of {len(names) - MAX_CLASSES + 1} other classes"]
         return cls(
-            name=name, task=Task.CLASSIFICATION, rows=rows, values=np.minimum(place[codes], MAX_CLASSES - 1),
-            classes=tuple(names), class_count=len(levels), split=split,
-        )  # fmt: skip
+            name=name,
+            task=Task.CLASSIFICATION,
+            rows=rows,
+            values=np.minimum(place[codes], MAX_CLASSES - 1),
+            classes=tuple(names),
+            class_count=len(levels),
+            split=split,
+        )
 
 
 def is_quantity(numbers: Array, kind: Kind) -> bool:

@@ -8,16 +8,25 @@ from doctor.evidence.walkthrough import Step
 
 _LISTINGS = ("os.listdir", "os.scandir", "glob.glob", "glob.iglob")
 _PATH_LISTINGS = ("glob", "rglob", "iterdir")
-_ORDERLESS = {
-    "sorted", "natsorted", "len", "set", "frozenset", "max", "min", "sum", "any", "all", "Counter", "print", "isin",
-    "unique", "bool", "join", "next", "sort", "intersection", "union", "difference", "issubset", "update", "remove",
-    "rmtree",
-}  # fmt: skip
 _KEEPS_ORDER = {"list", "tuple", "zip", "map", "filter", "tqdm", "array", "asarray", "Index", "Series"}
 _ORDERED_USE = {
-    "shuffle", "sample", "choice", "choices", "permutation", "train_test_split", "random_split", "concat",
-    "concatenate", "stack", "vstack", "array_split", "from_tensor_slices", "from_list", "from_dict", "enumerate",
-}  # fmt: skip
+    "shuffle",
+    "sample",
+    "choice",
+    "choices",
+    "permutation",
+    "train_test_split",
+    "random_split",
+    "concat",
+    "concatenate",
+    "stack",
+    "vstack",
+    "array_split",
+    "from_tensor_slices",
+    "from_list",
+    "from_dict",
+    "enumerate",
+}
 
 
 def source_of_disorder(step: Step) -> str | None:

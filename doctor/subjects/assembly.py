@@ -20,9 +20,13 @@ from doctor.subjects.column_types import (
 from doctor.subjects.table import Column, Engine, Kind, Part, Table
 
 ENGINE_TYPES = {
-    Kind.INTEGER: "BIGINT", Kind.NUMBER: "DOUBLE", Kind.BOOLEAN: "BOOLEAN", Kind.TIME: "TIMESTAMP",
-    Kind.TEXT: "VARCHAR", Kind.OTHER: "VARCHAR",
-}  # fmt: skip
+    Kind.INTEGER: "BIGINT",
+    Kind.NUMBER: "DOUBLE",
+    Kind.BOOLEAN: "BOOLEAN",
+    Kind.TIME: "TIMESTAMP",
+    Kind.TEXT: "VARCHAR",
+    Kind.OTHER: "VARCHAR",
+}
 MAX_WHOLE = 2**63 - 1
 BATCHES_PER_STATEMENT = 16
 
@@ -86,7 +90,7 @@ def assemble(
         splits=splits,
         parts=_parts(batches, first_rows[:-1]),
         declared=declared,
-        guesses=tuple(_guesses(batches, shown) + _ambiguous_dates(batches, columns, shown)),
+        guesses=tuple(_guesses(batches) + _ambiguous_dates(batches, columns, shown)),
         malformed=tuple(fault for batch in batches for fault in batch.malformed),
     )
 
@@ -204,7 +208,7 @@ def _parts(batches: Sequence[Batch], first_rows: Sequence[int]) -> tuple[Part, .
     return tuple(parts)
 
 
-def _guesses(batches: Sequence[Batch], shown: str) -> list[Guess]:
+def _guesses(batches: Sequence[Batch]) -> list[Guess]:
     """Say once what was guessed for several files alike."""
     said: dict[tuple[str, str], Guess] = {}
     for batch in batches:
@@ -222,8 +226,11 @@ def _ambiguous_dates(batches: Sequence[Batch], columns: Sequence[_Wanted], shown
         if "time, day first" in joined(facts).holding:
             said.append(
                 Guess(
-                    subject=shown, what=f"dates in {column.name}", value="month first",
-                    because="no value tells, none is above 12", override="write dates as YYYY-MM-DD",
+                    subject=shown,
+                    what=f"dates in {column.name}",
+                    value="month first",
+                    because="no value tells, none is above 12",
+                    override="write dates as YYYY-MM-DD",
                 )
-            )  # fmt: skip
+            )
     return said

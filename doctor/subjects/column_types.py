@@ -62,7 +62,7 @@ NUMBERS = (
         also=_FEW_DIGITS,
     ),
     Reading(name="boolean", kind=Kind.BOOLEAN, pattern=r"[tT]rue|[fF]alse|TRUE|FALSE", cast="TRY_CAST({} AS BOOLEAN)"),
-)  # fmt: skip
+)
 TIMES = (
     Reading(
         name="time",
@@ -81,7 +81,7 @@ TIMES = (
     _dates(
         "time, month named second", r"[0-9]{1,2}[- ][A-Z][a-z]{2,8}[- ][0-9]{4}", "%d %b %Y", "%d-%b-%Y", "%d %B %Y"
     ),
-)  # fmt: skip
+)
 READINGS = (*NUMBERS, *TIMES)
 BY_NAME = {reading.name: reading for reading in READINGS}
 

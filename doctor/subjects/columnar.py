@@ -71,9 +71,13 @@ def _parquet_batch(engine: Engine, split: str, files: Sequence[tuple[Path, int]]
     relation = f"(SELECT {', '.join([*wanted, f'{row} AS {sql.ROW}'])} FROM {source})"
     types = {new: kind for new, (_, kind) in zip(names, own, strict=True)}
     return Batch(
-        split=split, relation=relation, types=types, files=tuple(files), facts=_dates(engine, relation, types),
+        split=split,
+        relation=relation,
+        types=types,
+        files=tuple(files),
+        facts=_dates(engine, relation, types),
         stored=False,
-    )  # fmt: skip
+    )
 
 
 def _dates(engine: Engine, relation: str, types: dict[str, str]) -> dict[str, TextFacts]:

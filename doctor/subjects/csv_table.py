@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from doctor.errors import CannotOpen
-from doctor.model import Guess, Problem, printable
+from doctor.model import Guess, Problem
 from doctor.subjects import sql
 from doctor.subjects.batch import Batch, Entry, ReadingOptions
 from doctor.subjects.column_types import READINGS, TextFacts, find_readings, joined
@@ -13,6 +13,7 @@ from doctor.subjects.header import first_rows, is_name_like, judge_header
 from doctor.subjects.staging import Staged, malformed, stage
 from doctor.subjects.table import Engine
 from doctor.subjects.text_file import TextFile, look_over
+from doctor.wording import printable
 
 RESERVED = (sql.ROW, sql.SPLIT)
 NO_VALUES = TextFacts(values=0, holding=frozenset(reading.name for reading in READINGS))
@@ -117,7 +118,7 @@ def _read_unit(
     )
     shared = len(unit.texts) > 1 and options.header is not False and not headless
     staged, bare_quotes = stage(engine, unit.texts, unit.dialect, skip_first=shared)
-    first = _first_fields(unit, staged, engine, bare_quotes)
+    first = _first_fields(unit, bare_quotes)
     if shared:
         naming = _Naming(fields=first, header=True, records_before=0, because="several files begin with it")
         facts = _facts(engine, staged, 0)
@@ -154,7 +155,7 @@ def _facts(engine: Engine, staged: Staged, before: int) -> list[TextFacts]:
     return [found[column] for column in staged.columns]
 
 
-def _first_fields(unit: _Unit, staged: Staged, engine: Engine, bare_quotes: bool) -> tuple[str, ...]:
+def _first_fields(unit: _Unit, bare_quotes: bool) -> tuple[str, ...]:
     """Return the first record's fields as they are written."""
     line = unit.texts[0].head.lstrip("\r\n").splitlines()[0]
     return tuple(line.split(unit.dialect.delimiter)) if bare_quotes else unit.dialect.first
@@ -170,7 +171,7 @@ def _name_columns(
 ) -> tuple[_Naming, list[TextFacts]]:
     if staged.lost_first_line:
         header = options.header if options.header is not None else all(map(is_name_like, filter(None, first)))
-        because = "its fields read like names"
+        because = "its fields read like names" if header else "its fields do not all read like names"
         naming = _Naming(fields=first if header else (), header=header, records_before=0, because=because)
         return naming, _facts(engine, staged, 0)
     facts = _facts(engine, staged, 1)
@@ -208,7 +209,7 @@ def _guesses(unit: _Unit, naming: _Naming, suffix: str, options: ReadingOptions,
         )
 
     said = []
-    if text.encoding not in ("utf-8", "utf-8-sig", "ascii") or text.undecodable_lines:
+    if not options.encoding and (text.encoding not in ("utf-8", "utf-8-sig", "ascii") or text.undecodable_lines):
         said.append(guess("encoding", text.encoding, text.because, "--encoding NAME"))
     if delimiter != USUAL_DELIMITERS.get(suffix, delimiter) and not options.delimiter:
         name = DELIMITER_NAMES.get(delimiter, delimiter)

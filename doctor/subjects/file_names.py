@@ -15,10 +15,33 @@ MAX_TEXT_FILES = 20
 """A folder with more .txt files than this is a collection of texts, not of tables."""
 IGNORED_FOLDERS = {"__pycache__", "node_modules", "site-packages"}
 IGNORED_STEMS = {
-    "authors", "changelog", "changes", "cmakelists", "config", "constraints", "contributing", "copying",
-    "dataset_dict", "dataset_info", "dataset_infos", "license", "licence", "manifest", "metadata", "notice", "package",
-    "package-lock", "provenance", "readme", "requirements", "robots", "state", "todo", "tsconfig", "version",
-}  # fmt: skip
+    "authors",
+    "changelog",
+    "changes",
+    "cmakelists",
+    "config",
+    "constraints",
+    "contributing",
+    "copying",
+    "dataset_dict",
+    "dataset_info",
+    "dataset_infos",
+    "license",
+    "licence",
+    "manifest",
+    "metadata",
+    "notice",
+    "package",
+    "package-lock",
+    "provenance",
+    "readme",
+    "requirements",
+    "robots",
+    "state",
+    "todo",
+    "tsconfig",
+    "version",
+}
 NEVER_SHARDS = {"fold", "cv", "run", "seed", "split", "version", "v", "year"}
 """Words before a number that tell variants of a data set, not pieces of it."""
 
@@ -124,9 +147,15 @@ def _named(path: Path, inner: Path) -> Named:
             folders.append(rest)
     number, rest, certain = _shard(stem)
     return Named(
-        path=path, inner=inner, folder="/".join(reversed(folders)), stem=rest, split=split, by_folder=by_folder,
-        shard=number, certain=certain,
-    )  # fmt: skip
+        path=path,
+        inner=inner,
+        folder="/".join(reversed(folders)),
+        stem=rest,
+        split=split,
+        by_folder=by_folder,
+        shard=number,
+        certain=certain,
+    )
 
 
 def _without_split(name: str) -> tuple[str | None, str]:

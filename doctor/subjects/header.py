@@ -74,7 +74,8 @@ def judge_header(columns: Sequence[FirstRow], *, by_default: bool) -> tuple[bool
     if len(alien) != len(alike):
         if alien and len(alien) > len(alike):
             return True, f"{alien[0].field!r} is no {alien[0].type}, as all below it are"
-        return False, f"{alike[0].field!r} is a {alike[0].type}, as all below it are"
+        article = "an" if alike[0].type[0] in "aeiou" else "a"
+        return False, f"{alike[0].field!r} is {article} {alike[0].type}, as all below it are"
     text = [column for column in columns if column.type == "text" and column.field]
     again = [column for column in text if column.repeated]
     if again:

@@ -80,10 +80,14 @@ def _lines(engine: Engine, texts: Sequence[TextFile]) -> _Records:
             if places:
                 told.append(
                     Malformed(
-                        path=str(text.path), fault=fault, rows=len(places), lines=_line_numbers(text, places),
-                        kept=False, of=rows,
+                        path=str(text.path),
+                        fault=fault,
+                        rows=len(places),
+                        lines=_line_numbers(text, places),
+                        kept=False,
+                        of=rows,
                     )
-                )  # fmt: skip
+                )
         kept.append((text, rows - len(broken)))
         told += damaged(text, rows)
         first += rows
@@ -165,10 +169,14 @@ def _array(engine: Engine, text: TextFile) -> _Records:
     if others:
         told = (
             Malformed(
-                path=str(text.path), fault="not a JSON object", rows=int(others), lines=(), kept=False,
+                path=str(text.path),
+                fault="not a JSON object",
+                rows=int(others),
+                lines=(),
+                kept=False,
                 of=int(objects + others),
             ),
-        )  # fmt: skip
+        )
     return f"(SELECT j FROM \"{name}\" WHERE json_type(j) = 'OBJECT' ORDER BY rowid)", ((text, int(objects)),), told
 
 

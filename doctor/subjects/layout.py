@@ -73,7 +73,7 @@ def open_tables(
     tables = []
     for (members, batches), label in zip(opened, labels, strict=True):
         shown = _shown(paths, members, alone=len(opened) == 1)
-        full, trouble = _without_empty(members, batches)
+        full, trouble = _without_empty(batches)
         problems += trouble
         if not full:
             continue
@@ -163,7 +163,7 @@ def _shared(one: Batch, other: Batch) -> float:
     return len(first & second) / max(1, min(len(first), len(second)))
 
 
-def _without_empty(members: Sequence[Named], batches: Sequence[Batch]) -> tuple[list[Batch], list[Problem]]:
+def _without_empty(batches: Sequence[Batch]) -> tuple[list[Batch], list[Problem]]:
     """Leave out splits without a row; an empty shard among full ones is nothing unusual."""
     rows: dict[str, int] = {}
     for batch in batches:

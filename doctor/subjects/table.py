@@ -17,8 +17,9 @@ import numpy as np
 from msgspec import Struct
 
 from doctor.errors import BudgetSpent, Unavailable, UsageError
-from doctor.model import Declared, Guess, Problem, printable
+from doctor.model import Declared, Guess, Problem
 from doctor.subjects import sql
+from doctor.wording import printable
 
 COLUMNS_NAMED = 30
 
@@ -111,7 +112,11 @@ class Engine:
             config["memory_limit"] = memory_limit
         if threads:
             config["threads"] = threads
-        self.connection = duckdb.connect(str(self.scratch / "visit.duckdb"), config=config)
+        try:
+            self.connection = duckdb.connect(str(self.scratch / "visit.duckdb"), config=config)
+        except duckdb.ParserException as error:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            raise UsageError(f"memory-limit: {memory_limit!r} is no size, such as 500MB or 4GB") from error
         self._names = 0
 
     def fresh_name(self, stem: str) -> str:
@@ -131,10 +136,10 @@ class Engine:
         return arrays
 
     def keep(self, stem: str, statement: sql.Expression | str) -> str:
-        """Store the answer as a table in the scratch folder and return its name."""
+        """Store an intermediate answer, spilled to the scratch folder where memory is short, and return its name."""
         name = self.fresh_name(stem)
         body = statement if isinstance(statement, str) else sql.text(statement)
-        self._run(f'CREATE TABLE "{name}" AS {body}')
+        self._run(f'CREATE TEMP TABLE "{name}" AS {body}')
         return name
 
     def store(self, name: str, statement: str, *, wide: bool = False) -> tuple[str, str]:
@@ -191,6 +196,11 @@ class Engine:
                 if self.deadline is None:
                     raise
                 raise BudgetSpent from error
+            except RuntimeError as error:
+                # So the engine reports a signal that came while it was at work.
+                if type(error) is RuntimeError and "interrupted" in str(error):
+                    raise KeyboardInterrupt from error
+                raise
 
     def _note_damage(self, path: str, reason: str) -> None:
         problem = Problem(path=path, reason=f"it is damaged inside: {reason}")

@@ -132,10 +132,17 @@ def look_over(path: Path, scratch: Path, encoding: str | None = None) -> TextFil
     if not head.strip():
         raise CannotOpen(path, "there is nothing but blank space in it")
     return TextFile(
-        path=path, readable=readable, encoding=found, because=because, head=head, lines=tally.lines,
-        quotes=tally.quotes, backslash_quotes=tally.backslash_quotes, null_lines=tuple(tally.null_lines),
+        path=path,
+        readable=readable,
+        encoding=found,
+        because=because,
+        head=head,
+        lines=tally.lines,
+        quotes=tally.quotes,
+        backslash_quotes=tally.backslash_quotes,
+        null_lines=tuple(tally.null_lines),
         undecodable_lines=undecodable,
-    )  # fmt: skip
+    )
 
 
 class _Tally:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from doctor.errors import NotApplicable, NoVerdict
 from doctor.evidence.associations import Association, Associations, _same
+from doctor.evidence.keys import Keys
 from doctor.evidence.one_feature import FOLDS, Feature, predict_class, predict_quantity
 from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
-from doctor.evidence.row_hashes import RowHashes
 from doctor.evidence.sample import Sample
 from doctor.evidence.significance import binomial_upper_tail, false_discovery, wilson_upper
 from doctor.evidence.targets import Target, Task, as_numbers, mid_ranks
@@ -36,11 +36,12 @@ def measure(tmp_path: Path) -> Measure:
             pq.write_table(pa.table(part), tmp_path / f"{name}.parquet")
         engine = Engine()
         try:
-            table = open_tables(engine, tmp_path, Declared(target=target))[0][0]
-            profile = Profile.measure(table)
+            table = open_tables(engine, [tmp_path], Declared(target=target))[0][0]
+            profile = Profile.measure(table, Sampling())
             roles = Roles.measure(table, profile)
-            sample = Sample.measure(table, RowHashes.measure(table), Sampling())
-            return Associations.measure(table, roles, profile, sample, Target.measure(table, roles, sample))
+            sample = Sample.measure(table, profile)
+            keys = Keys.measure(table, profile, roles)
+            return Associations.measure(table, roles, keys, profile, sample, Target.measure(table, roles, sample))
         finally:
             engine.close()
 

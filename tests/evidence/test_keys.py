@@ -59,3 +59,15 @@ def test_a_unique_id_without_an_entity_names_only_its_row(measure: Measure) -> N
     keys = measure(Keys, *table("customer", [f"{i * 7919 % 9973:04d}-XK{i * 31 % 97:02d}Q" for i in range(600)]))
     assert keys.row_ids == ("customer",)
     assert keys.entities == ()
+
+
+def test_the_guessed_group_is_what_is_judged_as_an_entity(measure: Measure) -> None:
+    keys = measure(Keys, *table("patient_id", [4000 + i % 120 for i in range(600)]), target="y")
+    assert [(guess.what, guess.value, guess.because) for guess in keys.guesses] == [("group", "patient_id", "its name")]
+    assert keys.owners == ("patient_id",)
+
+
+def test_a_declared_group_is_no_guess(measure: Measure) -> None:
+    keys = measure(Keys, *table("ward", [i % 7 for i in range(600)]), target="y", group=("ward",))
+    assert keys.guesses == ()
+    assert keys.owners == ("ward",)

@@ -12,7 +12,6 @@ import pytest
 from doctor.evidence.missingness import Missingness, Side
 from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
-from doctor.evidence.row_hashes import RowHashes
 from doctor.evidence.sample import Sample
 from doctor.evidence.targets import Target
 from doctor.model import Declared, Sampling
@@ -30,10 +29,10 @@ def measure(tmp_path: Path) -> Measure:
             pq.write_table(pa.table(part | number), tmp_path / f"{name}.parquet")
         engine = Engine()
         try:
-            table = open_tables(engine, tmp_path, Declared(target="y"))[0][0]
-            profile = Profile.measure(table)
+            table = open_tables(engine, [tmp_path], Declared(target="y"))[0][0]
+            profile = Profile.measure(table, Sampling(rows=200))
             roles = Roles.measure(table, profile)
-            sample = Sample.measure(table, RowHashes.measure(table), Sampling(rows=200))
+            sample = Sample.measure(table, profile)
             return Missingness.measure(table, roles, profile, Target.measure(table, roles, sample))
         finally:
             engine.close()

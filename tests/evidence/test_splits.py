@@ -121,3 +121,34 @@ def test_a_key_that_owns_half_of_the_rows_does_not_explode(measure: Measure) -> 
     (near,) = measure(NearRows, HEADER, {"train": train, "test": test}, target="y").crossings
     assert near.skipped_bins > 0
     assert near.near_pairs == 0
+
+
+def test_pairs_that_were_not_compared_are_told(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
+    train, test = rows(400), rows(100, seed=1)
+    for i in range(40):
+        test[i] = [*(value + 1e-4 for value in train[i][:4]), *train[i][4:]]
+    (whole,) = measure(NearRows, HEADER, {"train": train, "test": test}, target="y").crossings
+    assert (whole.compared_pairs, whole.all_compared) == (40, True)
+    monkeypatch.setattr("doctor.evidence.near_rows.MAX_PAIRS", 10)
+    (capped,) = measure(NearRows, HEADER, {"train": train, "test": test}, target="y").crossings
+    assert (capped.compared_pairs, capped.all_compared) == (11, False)
+
+
+def functions_of(numbers: Any) -> list[list[object]]:
+    one, other = numbers.T
+    columns = [one, other, one + other, one - other, one * other, one**2]
+    return [[*(round(float(value), 7) for value in row), i % 2] for i, row in enumerate(np.column_stack(columns))]
+
+
+def test_functions_of_two_short_numbers_repeat_without_surprise(measure: Measure) -> None:
+    table = functions_of(np.random.default_rng(0).random((3000, 2)).round(2))
+    repeated = measure(RepeatedRows, [*"abcdef", "y"], {"data": table}, target="y")
+    assert repeated.whole[0].extra_rows > 100
+    assert repeated.whole[0].surprising_share == 0.0
+
+
+def test_copies_of_functions_of_two_long_numbers_surprise(measure: Measure) -> None:
+    table = functions_of(np.random.default_rng(0).random((3000, 2)))
+    repeated = measure(RepeatedRows, [*"abcdef", "y"], {"data": [*table, *table[:40]]}, target="y")
+    assert repeated.whole[0].extra_rows == 40
+    assert repeated.whole[0].surprising_share == 1.0

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from report_examples import MANUAL, healthy, healthy_examinations, make_report, missing, sick
 
-from doctor.engine import load_checks
 from doctor.model import Diagnosis, Finding, Location, Report, Severity, Verification
+from doctor.registry import load_checks
 from doctor_reports.html import passages, render
 
 VOID = {"meta", "br", "link", "img", "input", "hr", "rect", "circle", "line"}

@@ -1,0 +1,155 @@
+"""Measures evidence when it is asked for, once for the whole visit.
+
+Evidence asks by type, in the signature of its class method `measure`, for other evidence and, in the end, for
+subjects, as `X | None` where it can do without. A class may state its `COST`, by which dear ones come last.
+"""
+
+import inspect
+import time
+import types
+import typing
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+from doctor.errors import BudgetSpent, NotApplicable, Unavailable, UsageError
+
+
+class Observer(Protocol):
+    """Who wants to know how far the visit has come."""
+
+    def planned(self, measures: int) -> None:
+        """Hear how many measures there will be at most."""
+
+    def measuring(self, name: str, subject: str) -> None:
+        """Hear that a measure begins."""
+
+    def finished(self) -> None:
+        """Hear that all is done."""
+
+
+class Silent:
+    """An observer that shows nothing."""
+
+    def planned(self, measures: int) -> None:
+        """Ignore it."""
+
+    def measuring(self, name: str, subject: str) -> None:
+        """Ignore it."""
+
+    def finished(self) -> None:
+        """Ignore it."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The subjects in view while one check is run, by their type."""
+
+    subjects: Mapping[type, Any]
+    label: str
+    path: str
+
+
+class Measurements:
+    """Evidence, measured when first asked for and kept for the whole visit."""
+
+    def __init__(self, observer: Observer, deadline: float | None) -> None:
+        self._observer = observer
+        self._deadline = deadline
+        self._kept: dict[tuple[object, ...], Any] = {}
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.skipped: dict[str, str] = {}
+
+    def get(self, wanted: type, scope: Scope) -> Any:
+        """Return evidence or a subject of the wanted type.
+
+        Raises
+        ------
+        NoVerdict
+            When it cannot be had, with the reason; asked again, the same error is raised.
+        """
+        if (needed := required(wanted)) is not wanted:
+            try:
+                return self.get(needed, scope)
+            except NotApplicable:
+                return None
+        if wanted in scope.subjects:
+            return scope.subjects[wanted]
+        if not hasattr(wanted, "measure"):
+            raise NotApplicable(f"there is no {wanted.__name__.lower()} here")
+        key = (
+            wanted,
+            *(id(scope.subjects.get(root)) for root in sorted(roots(wanted), key=lambda root: root.__name__)),
+        )
+        if key not in self._kept:
+            self._kept[key] = self._measure(wanted, scope)
+        kept = self._kept[key]
+        if isinstance(kept, Exception):
+            raise kept
+        return kept
+
+    def had(self, wanted: type, scope: Scope) -> Any:
+        """Return evidence, or None where it cannot be had; a misuse is still an error."""
+        try:
+            return self.get(wanted, scope)
+        except UsageError:
+            raise
+        except Exception:
+            return None
+
+    def _measure(self, wanted: type, scope: Scope) -> Any:
+        try:
+            parts = [self.get(part, scope) for part in ingredients(wanted)]
+        except Exception as error:
+            return error
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            return self._skip(wanted)
+        self._observer.measuring(wanted.__name__, scope.path)
+        begin = time.monotonic()
+        try:
+            return wanted.measure(*parts)  # type: ignore[attr-defined]  # guarded by hasattr above
+        except BudgetSpent:
+            return self._skip(wanted)
+        except Exception as error:
+            return error.with_traceback(error.__traceback__)
+        finally:
+            self.seconds[wanted.__name__] += time.monotonic() - begin
+
+    def _skip(self, wanted: type) -> Unavailable:
+        self.skipped[wanted.__name__] = str(BudgetSpent())
+        return Unavailable(f"{wanted.__name__} was not measured: {BudgetSpent()}")
+
+
+def required(wanted: Any) -> type:
+    """Return the type behind `X | None`, by which evidence is asked for that may not apply."""
+    parts = [part for part in typing.get_args(wanted) if part is not type(None)]
+    needed: type = parts[0] if isinstance(wanted, types.UnionType) else wanted
+    return needed
+
+
+@cache
+def ingredients(evidence: type) -> tuple[type, ...]:
+    """Return what an evidence class is measured from, by the types in its signature."""
+    measure = evidence.measure  # type: ignore[attr-defined]  # callers pass evidence classes
+    hints = typing.get_type_hints(measure)
+    return tuple(hints[name] for name in inspect.signature(measure).parameters)
+
+
+@cache
+def roots(wanted: type) -> frozenset[type]:
+    """Return the subject types on which something rests in the end."""
+    wanted = required(wanted)
+    if not hasattr(wanted, "measure"):
+        return frozenset({wanted})
+    return frozenset().union(*(roots(part) for part in ingredients(wanted)))
+
+
+@cache
+def cost(wanted: type) -> int:
+    """Return how dear something is, its ingredients included; no unit, larger is dearer."""
+    wanted = required(wanted)
+    if not hasattr(wanted, "measure"):
+        return 0
+    return int(getattr(wanted, "COST", 1)) + sum(cost(part) for part in ingredients(wanted))

@@ -236,7 +236,8 @@ def test_columns_of_any_type_get_a_canonical_one(open_paths: Open, tmp_path: Pat
         "number", "text",
     ]  # fmt: skip
     first, second = table.ask(
-        f'SELECT list, struct, "decimal", whole, unsigned, zone::VARCHAR, "float", "double" FROM "{table.relation}" ORDER BY 4'
+        'SELECT list, struct, "decimal", whole, unsigned, zone::VARCHAR, "float", "double" '
+        f'FROM "{table.relation}" ORDER BY whole'
     )
     assert first == ("[1,2]", '{"x":1}', 1.5, 5, "18446744073709551615", "2020-01-01 00:00:00", 0.1, 0.1)
     assert second[-2:] == (None, None)

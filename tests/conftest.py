@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from doctor.case import open_case
+from doctor.case import Case, open_case
 from doctor.measurements import Measurements, Scope, Silent
-from doctor.settings import settings_for
+from doctor.settings import Settings, settings_for
+from doctor.subjects.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures"
@@ -101,3 +102,28 @@ def measure(tmp_path: Path) -> Iterator[Callable[..., Any]]:
             return Measurements(Silent(), None).get(wanted, scope)
 
         yield run
+
+
+@pytest.fixture
+def open_paths() -> Iterator[Callable[..., Case]]:
+    """Open paths until the test ends; no settings file is read."""
+    with ExitStack() as stack:
+
+        def opened(*paths: Path, **options: Any) -> Case:
+            return stack.enter_context(open_case(paths, Settings(**options)))
+
+        yield opened
+
+
+@pytest.fixture
+def open_text(open_paths: Callable[..., Case], tmp_path: Path) -> Callable[..., Table]:
+    """Open one text table, which must be readable."""
+
+    def opened(text: str | bytes, name: str = "table.csv", **options: Any) -> Table:
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        case = open_paths(path, **options)
+        assert case.problems == ()
+        return case.tables[0]
+
+    return opened

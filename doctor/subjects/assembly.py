@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from doctor.model import Declared, Guess
 from doctor.subjects import sql
 from doctor.subjects.batch import MAX_STORED_COLUMNS, Batch
-from doctor.subjects.column_types import BY_NAME, Reading, TextFacts, canonical, joined, kind_of, may_overflow
+from doctor.subjects.column_types import (
+    BY_NAME,
+    Reading,
+    TextFacts,
+    canonical,
+    joined,
+    kind_of,
+    may_overflow,
+)
 from doctor.subjects.table import Column, Engine, Kind, Part, Table
 
 ENGINE_TYPES = {
@@ -50,19 +59,15 @@ def assemble(
         The roles that the user gave.
     """
     columns = _columns(engine, batches)
-    selects = []
-    first_rows = []
-    total = 0
-    for number, batch in enumerate(batches):
-        selects.append(_select(columns, number, batch, total))
-        first_rows.append(total)
-        total += batch.rows
+    first_rows = list(accumulate((batch.rows for batch in batches), initial=0))
     name = engine.fresh_name("table")
-    if all(batch.stored for batch in batches):
-        relation = _stored(engine, name, columns, selects)
+    # Many columns make a view with an expression for each slow to bind, at every statement.
+    if all(batch.stored for batch in batches) or len(columns) > MAX_STORED_COLUMNS:
+        relation = _stored(engine, name, columns, batches, first_rows)
         for batch in batches:
             engine.forget(batch.scratch)
     else:
+        selects = _selects(columns, batches, first_rows)
         engine.rows(f'CREATE VIEW "{name}" AS {" UNION ALL ".join(selects)}')
         relation = name
     splits: dict[str, int] = {}
@@ -83,7 +88,7 @@ def assemble(
             for column in columns
         ),
         splits=splits,
-        parts=_parts(batches, first_rows),
+        parts=_parts(batches, first_rows[:-1]),
         declared=declared,
         guesses=tuple(_guesses(batches) + _ambiguous_dates(batches, columns, shown)),
         malformed=tuple(fault for batch in batches for fault in batch.malformed),
@@ -139,12 +144,18 @@ def _common(kinds: Sequence[Kind]) -> Kind:
     return Kind.NUMBER if different == {Kind.INTEGER, Kind.NUMBER} else Kind.TEXT
 
 
-def _select(columns: Sequence[_Wanted], number: int, batch: Batch, first_row: int) -> str:
-    """Write one batch in the columns and types of the table."""
-    wanted = [f"{_value(column, number, batch)} AS {sql.name(column.name)}" for column in columns]
-    wanted.append(f"CAST({sql.ROW} + {first_row} AS BIGINT) AS {sql.ROW}")
-    wanted.append(f"{sql.quoted(batch.split)} AS {sql.SPLIT}")
-    return f"SELECT {', '.join(wanted)} FROM {batch.relation}"
+def _selects(
+    columns: Sequence[_Wanted], batches: Sequence[Batch], first_rows: Sequence[int], *, numbered: bool = True
+) -> list[str]:
+    """Write each batch in the columns and types of the table, and with the service columns if numbered."""
+    selects = []
+    for number, (batch, first) in enumerate(zip(batches, first_rows, strict=False)):
+        wanted = [f"{_value(column, number, batch)} AS {sql.name(column.name)}" for column in columns]
+        if numbered:
+            wanted.append(f"CAST({sql.ROW} + {first} AS BIGINT) AS {sql.ROW}")
+            wanted.append(f"{sql.quoted(batch.split)} AS {sql.SPLIT}")
+        selects.append(f"SELECT {', '.join(wanted)} FROM {batch.relation}")
+    return selects
 
 
 def _value(column: _Wanted, number: int, batch: Batch) -> str:
@@ -162,14 +173,29 @@ def _value(column: _Wanted, number: int, batch: Batch) -> str:
     return value if ENGINE_TYPES[kind] == engine_type else f"CAST({value} AS {engine_type})"
 
 
-def _stored(engine: Engine, name: str, columns: Sequence[_Wanted], selects: Sequence[str]) -> str:
-    if len(columns) > MAX_STORED_COLUMNS:
-        source, _ = engine.store(f"{name}_rows", " UNION ALL ".join(selects), wide=True)
-        engine.rows(f'CREATE VIEW "{name}" AS SELECT * EXCLUDE (file_row_number) FROM {source}')
-        return name
+def _stored(
+    engine: Engine, name: str, columns: Sequence[_Wanted], batches: Sequence[Batch], first_rows: Sequence[int]
+) -> str:
+    """Store the rows; very many columns in pieces, since the engine's time for a statement grows with their square."""
+    if len(columns) <= MAX_STORED_COLUMNS:
+        return _filled(engine, name, _selects(columns, batches, first_rows), temporary=False)
+    pieces = []
+    for start in range(0, len(columns), MAX_STORED_COLUMNS):
+        some = columns[start : start + MAX_STORED_COLUMNS]
+        selects = _selects(some, batches, first_rows, numbered=start == 0)
+        pieces.append(_filled(engine, engine.fresh_name("piece"), selects, temporary=True))
+    beside = " POSITIONAL JOIN ".join(f'"{piece}"' for piece in pieces)
+    engine.rows(f'CREATE TABLE "{name}" AS SELECT * FROM {beside}')
+    for piece in pieces:
+        engine.drop(piece)
+    return name
+
+
+def _filled(engine: Engine, name: str, selects: Sequence[str], *, temporary: bool) -> str:
+    create = "CREATE TEMP TABLE" if temporary else "CREATE TABLE"
     for start in range(0, len(selects), BATCHES_PER_STATEMENT):
         rows = " UNION ALL ".join(selects[start : start + BATCHES_PER_STATEMENT])
-        engine.rows(f'INSERT INTO "{name}" {rows}' if start else f'CREATE TABLE "{name}" AS {rows}')
+        engine.rows(f'INSERT INTO "{name}" {rows}' if start else f'{create} "{name}" AS {rows}')
     return name
 
 

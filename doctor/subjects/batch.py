@@ -9,7 +9,7 @@ from doctor.subjects.column_types import TextFacts
 from doctor.subjects.table import Malformed
 
 MAX_STORED_COLUMNS = 500
-"""Wider rows are kept as a Parquet file: binding thousands of columns of a stored table takes seconds per statement."""
+"""Wider text is staged in a Parquet file: naming thousands of a stored table's columns in a statement takes seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)

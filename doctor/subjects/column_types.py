@@ -9,7 +9,8 @@ from doctor.subjects import sql
 from doctor.subjects.table import Engine, Kind
 
 SAMPLE_CELLS = 200_000
-FACTS_PER_STATEMENT = 1000
+FACTS_PER_STATEMENT = 200
+MAX_COLUMNS_SIDE_BY_SIDE = 500
 NESTED = ("STRUCT", "MAP", "UNION", "JSON")
 WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 WIDE_WHOLE = {"UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM"}
@@ -26,16 +27,20 @@ class Reading:
         What a value looks like, as a regular expression for the engine and for Python alike.
     cast : str
         SQL that yields the value, with `{}` for the text; NULL where the text is none.
+    also : str
+        A further condition, with `{0}` for the text.
     """
 
     name: str
     kind: Kind
     pattern: str
     cast: str
+    also: str = "true"
 
     def holds(self, text: str) -> str:
         """Write the condition that a text expression can be read so."""
-        return f"regexp_full_match({text}, {sql.quoted(self.pattern)}) AND {self.cast.format(text)} IS NOT NULL"
+        fits = f"regexp_full_match({text}, {sql.quoted(self.pattern)})"
+        return f"CASE WHEN {fits} THEN {self.cast.format(text)} IS NOT NULL AND {self.also.format(text)} ELSE false END"
 
 
 def _dates(name: str, pattern: str, *formats: str) -> Reading:
@@ -45,13 +50,17 @@ def _dates(name: str, pattern: str, *formats: str) -> Reading:
     return Reading(name=name, kind=Kind.TIME, pattern=pattern + clock, cast=f"try_strptime({{}}, [{listed}])")
 
 
-# Leading zeros mean an identifier ("00501"), so they make no number. Numbers with more than 18 digits before the point
-# would lose digits as 64-bit floats.
-_WHOLE = r"(0|[1-9][0-9]{0,18})"
-_UNSIGNED = r"((0|[1-9][0-9]{0,17})(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?|[iI]nf(inity)?|INF"
+# Leading zeros mean an identifier ("00501"), so they make no number.
+_WHOLE = r"(0|[1-9][0-9]*)"
+_UNSIGNED = r"((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|[iI]nf(inity)?|INF"
+# A whole number beyond 64 bits would lose digits as a float: it stays text.
+_FEW_DIGITS = "(length({0}) < 19 OR NOT regexp_matches({0}, '^[^.eE]*[0-9]{{19}}'))"
 NUMBERS = (
     Reading(name="integer", kind=Kind.INTEGER, pattern=rf"\s*[+-]?{_WHOLE}\s*", cast="TRY_CAST({} AS BIGINT)"),
-    Reading(name="number", kind=Kind.NUMBER, pattern=rf"\s*[+-]?({_UNSIGNED})\s*", cast="TRY_CAST({} AS DOUBLE)"),
+    Reading(
+        name="number", kind=Kind.NUMBER, pattern=rf"\s*[+-]?({_UNSIGNED})\s*", cast="TRY_CAST({} AS DOUBLE)",
+        also=_FEW_DIGITS,
+    ),
     Reading(name="boolean", kind=Kind.BOOLEAN, pattern=r"[tT]rue|[fF]alse|TRUE|FALSE", cast="TRY_CAST({} AS BOOLEAN)"),
 )
 TIMES = (
@@ -110,6 +119,8 @@ def find_readings(
     """
     if not columns:
         return {}
+    if len(columns) > MAX_COLUMNS_SIDE_BY_SIDE:
+        return _find_in_long_form(engine, relation, columns, readings)
     alive = _surviving_sample(engine, relation, columns, readings)
     asked: list[tuple[str, Reading | None]] = [(name, None) for name in columns]
     asked += [(name, reading) for name in columns for reading in alive[name]]
@@ -129,6 +140,21 @@ def find_readings(
         )
         for name in columns
     }
+
+
+def _find_in_long_form(
+    engine: Engine, relation: str, columns: Sequence[str], readings: Sequence[Reading]
+) -> dict[str, TextFacts]:
+    """Do the same with one row per value; the engine takes long over statements with thousands of expressions."""
+    listed = ", ".join(map(sql.name, columns))
+    facts = ", ".join(f"count_if({reading.holds('value')})" for reading in readings)
+    long = f"(UNPIVOT (SELECT {listed} FROM {relation}) ON COLUMNS(*) INTO NAME name VALUE value)"
+    every = frozenset(reading.name for reading in readings)
+    found = dict.fromkeys(columns, TextFacts(values=0, holding=every))
+    for name, values, *counts in engine.rows(f"SELECT name, count(*), {facts} FROM {long} GROUP BY name"):
+        holding = frozenset(reading.name for reading, count in zip(readings, counts, strict=True) if count == values)
+        found[str(name)] = TextFacts(values=int(values), holding=holding)
+    return found
 
 
 def _surviving_sample(
@@ -185,10 +211,16 @@ def canonical(name: str, engine_type: str) -> str:
         return f"CAST({value} AS BIGINT)"
     if kind is Kind.NUMBER:
         # Through its text a 32-bit 0.1 becomes the 64-bit 0.1 that a CSV of the same table would hold.
-        number = f"CAST({value} AS VARCHAR)" if engine_type == "FLOAT" else value
-        return f"nullif(CAST({number} AS DOUBLE), 'NaN'::DOUBLE)"
+        # Not by comparison with NaN: the statistics of Parquet leave NaN out, and the engine would trust them.
+        number = f"CAST(CAST({value} AS VARCHAR) AS DOUBLE)" if engine_type == "FLOAT" else f"CAST({value} AS DOUBLE)"
+        exact = engine_type.startswith("DECIMAL")
+        return number if exact else f"CASE WHEN NOT isnan({value}) THEN {number} END"
     if kind is Kind.TIME:
-        return f"TRY_CAST({value} AS TIMESTAMP)"
+        if engine_type == "DATE":  # goes further than a timestamp does
+            return f"TRY_CAST({value} AS TIMESTAMP)"
+        if engine_type == "TIMESTAMPTZ_NS":  # has no way to a timestamp of its own
+            value = f"CAST({value} AS TIMESTAMPTZ)"
+        return f"CAST({value} AS TIMESTAMP)"
     if kind is Kind.BOOLEAN:
         return value
     if engine_type == "BLOB":

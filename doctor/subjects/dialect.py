@@ -16,6 +16,10 @@ MIN_AGREEING_SHARE = 0.9
 """Share of lines with the same number of fields that makes a delimiter believable."""
 MIN_AGREEING_SHARE_USUAL = 0.5
 """The same for the delimiter that the file's suffix promises: broken lines must not hide it."""
+NAMED_BONUS = 0.05
+"""Weight of a first line with as many fields as the rest, in shares of lines."""
+USUAL_BONUS = 0.02
+"""Weight of being the delimiter that the suffix promises."""
 HEAD_RECORDS = 1000
 
 
@@ -54,11 +58,11 @@ def find_dialect(head: str, suffix: str, delimiter: str | None = None) -> Dialec
     best: tuple[tuple[float, int], Dialect] | None = None
     for candidate in DELIMITERS if usual else (*DELIMITERS, " "):
         share, dialect = _split_by(head, candidate)
-        named = len(dialect.first) == dialect.width
+        named = NAMED_BONUS * (len(dialect.first) == dialect.width)
         bound = 1.0 if candidate == " " else MIN_AGREEING_SHARE_USUAL if candidate == usual else MIN_AGREEING_SHARE
         if dialect.width < (3 if candidate == " " else 2) or share < bound:
             continue
-        score = (round(share + 0.05 * named + 0.02 * (candidate == usual), 3), dialect.width)
+        score = (round(share + named + USUAL_BONUS * (candidate == usual), 3), dialect.width)
         if best is None or score > best[0]:
             best = (score, dialect)
     if best:
@@ -75,7 +79,7 @@ def _split_by(head: str, delimiter: str) -> tuple[float, Dialect]:
         records = split_records(head, delimiter, quoting, escape)
         width, agreeing = max(Counter(map(len, records)).items(), key=lambda item: (item[1], item[0]))
         found.append((agreeing / len(records), Dialect(delimiter=delimiter, width=width, first=tuple(records[0]))))
-    return max(found, key=lambda item: item[0])
+    return max(found, key=lambda item: item[0] + NAMED_BONUS * (len(item[1].first) == item[1].width))
 
 
 def split_records(

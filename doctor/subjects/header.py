@@ -7,7 +7,7 @@ from itertools import pairwise
 from msgspec import Struct, structs
 
 from doctor.subjects import sql
-from doctor.subjects.column_types import TextFacts
+from doctor.subjects.column_types import TextFacts, find_readings
 from doctor.subjects.table import Engine
 
 
@@ -121,13 +121,16 @@ def first_rows(
     names = [sql.name(column) for column in columns]
     fields = engine.rows(f"SELECT {', '.join(names)} FROM {first}")[0]
     readings = [fact.best for fact in facts]
-    tests = [reading.holds(name) if reading else "false" for reading, name in zip(readings, names, strict=True)]
-    fits = engine.rows(f"SELECT {', '.join(tests)} FROM {first}")[0]
+    alone = find_readings(engine, first, columns)
+    fits = [
+        reading is not None and alone[column].values > 0 and reading.name in alone[column].holding
+        for column, reading in zip(columns, readings, strict=True)
+    ]
     rows = [
         FirstRow(
             field=field,
             type=reading.kind.value if reading else "text" if fact.values else "",
-            fits=bool(fit),
+            fits=fit,
             values=fact.values,
         )
         for field, reading, fit, fact in zip(fields, readings, fits, facts, strict=True)

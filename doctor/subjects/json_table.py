@@ -194,12 +194,12 @@ def _batch(
     if not keys:
         raise CannotOpen(files[0][0].path, "no row of it can be read" if malformed else "its records are empty")
     types = [_type_of(structure[key]) for key in keys]
+    wide = len(keys) > MAX_STORED_COLUMNS
     wanted = [
         f"{_extracted(key, kind)} AS {sql.name(f'c{number}')}"
         for number, (key, kind) in enumerate(zip(keys, types, strict=True))
     ]
     name = engine.fresh_name("records")
-    wide = len(keys) > MAX_STORED_COLUMNS
     relation, row = engine.store(name, f"SELECT {', '.join(wanted)} FROM {records}", wide=wide)
     names = clean_names(keys, RESERVED)
     text = [f"c{number}" for number, kind in enumerate(types) if kind == "VARCHAR"]
@@ -230,4 +230,5 @@ def _extracted(key: str, kind: str) -> str:
     path = sql.quoted("$." + json.dumps(key, ensure_ascii=False))
     if kind == "JSON":
         return f"CAST(json_extract(j, {path}) AS VARCHAR)"
-    return f"TRY_CAST(nullif(json_extract_string(j, {path}), '') AS {kind})"
+    value = f"json_extract_string(j, {path})"
+    return f"nullif({value}, '')" if kind == "VARCHAR" else f"TRY_CAST({value} AS {kind})"

@@ -55,8 +55,11 @@ class TextFile:
 
     def lines_of_text(self) -> Iterator[str]:
         """Read it line by line."""
-        with opened(self.readable) as stream:
-            yield from io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="\n")
+        with (
+            opened(self.readable) as stream,
+            io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="\n") as lines,
+        ):
+            yield from lines
 
 
 @contextmanager

@@ -14,8 +14,7 @@ Why it matters
 
 What to do
     Discuss the items in dispute, most contested first, and sharpen the guideline for the class pair that is mixed up.
-    Leave out an annotator who guesses. Then form one label per item by the model of Dawid and Skene, which weighs
-    annotators by their errors, rather than by majority.
+    Leave out an annotator who guesses. Then form one label per item by the model of Dawid and Skene, not by majority.
 
 Thresholds
     min_kappa: kappa or alpha below which it is a warning (0.6).
@@ -177,5 +176,5 @@ def _drop(annotations: Annotations, names: tuple[str, ...]) -> DropColumns | Dro
 
 def _review(annotations: Annotations) -> ReviewRows:
     rows = tuple(item.row for item in annotations.contested)
-    summary = f"discuss the items in dispute first, rows {', '.join(map(str, rows[:5]))} …"
-    return ReviewRows(rows=rows, safety=Safety.MANUAL, summary=summary)
+    named = ", ".join(map(str, rows[:5]))
+    return ReviewRows(rows=rows, safety=Safety.MANUAL, summary=f"discuss the items in dispute first, rows {named} …")

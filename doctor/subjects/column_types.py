@@ -58,7 +58,10 @@ _FEW_DIGITS = "(length({0}) < 19 OR NOT regexp_matches({0}, '^[^.eE]*[0-9]{{19}}
 NUMBERS = (
     Reading(name="integer", kind=Kind.INTEGER, pattern=rf"\s*[+-]?{_WHOLE}\s*", cast="TRY_CAST({} AS BIGINT)"),
     Reading(
-        name="number", kind=Kind.NUMBER, pattern=rf"\s*[+-]?({_UNSIGNED})\s*", cast="TRY_CAST({} AS DOUBLE)",
+        name="number",
+        kind=Kind.NUMBER,
+        pattern=rf"\s*[+-]?({_UNSIGNED})\s*",
+        cast="TRY_CAST({} AS DOUBLE)",
         also=_FEW_DIGITS,
     ),
     Reading(name="boolean", kind=Kind.BOOLEAN, pattern=r"[tT]rue|[fF]alse|TRUE|FALSE", cast="TRY_CAST({} AS BOOLEAN)"),

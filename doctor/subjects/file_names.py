@@ -9,7 +9,7 @@ from pathlib import Path
 
 from doctor.subjects import formats
 from doctor.subjects.saved import files_of_saved
-from doctor.subjects.split_words import SPLIT_WORDS
+from doctor.subjects.split_words import SPLIT_WORDS, split_rank
 
 MAX_TEXT_FILES = 20
 """A folder with more .txt files than this is a collection of texts, not of tables."""
@@ -223,7 +223,7 @@ def _settled(members: list[Named]) -> list[list[Named]]:
     named = {split for split in by_split if split}
     if len(named) >= 2:
         whole = [[member.alone] for member in by_split.get(None, [])]
-        return [[member for split in named for member in by_split[split]], *whole]
+        return [[member for split in sorted(named, key=split_rank) for member in by_split[split]], *whole]
     if named and None in by_split:
         return [
             [replace(member, split=None) for member in part] if len(part) > 1 else [part[0].alone]

@@ -63,6 +63,7 @@ def test_two_files_named_on_the_command_line_are_one_table(open_paths: Open, tmp
     put(tmp_path, "adult_test.csv", "adult_train.csv", "other.csv")
     case = open_paths(tmp_path / "adult_test.csv", tmp_path / "adult_train.csv")
     assert splits(case) == [{"train": 4, "test": 4}]
+    assert case.tables[0].shown == str(tmp_path / "adult_train.csv")
 
 
 def test_shards_are_joined_in_their_order(open_paths: Open, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ ROWS_JUDGED = 5_000
 MIN_ROWS = 100
 MIN_TIMES = 10
 FOLDS = 3
+MIN_HINT = 0.03
+"""Distance of a column's own early/late AUC from 0.5 below which it hints at nothing."""
 
 
 class Period(Struct, frozen=True, kw_only=True):
@@ -64,7 +66,8 @@ class Relevance(Struct, frozen=True, kw_only=True):
     numeric_label : bool
         Whether the gain is the correlation of ranks.
     domain_auc : float or None
-        Out-of-fold AUC of telling the early half from the late half by the features; None where not measured.
+        Out-of-fold AUC of telling the early half from the late half by the features; None where no feature by itself
+        hints at a change.
     domain_auc_low : float or None
         Its lower bound at p = .001.
     judged_rows : int
@@ -285,7 +288,30 @@ def _early_late(
             values = coded.astype(float)
         if not _is_clock(values, when):
             columns.append(values)
-    return _out_of_fold(np.column_stack(columns), late, sample.key[order]) if columns else (None, None)
+    if not any(_drifts(values, late) for values in columns):
+        return None, None
+    return _out_of_fold(np.column_stack(columns), late, sample.key[order])
+
+
+def _drifts(values: Array, late: Array) -> bool:
+    """Whether a column alone hints at a change: in level, in spread or in what is missing.
+
+    Where none does, a model on all columns has nothing to go by, and fitting one is dear.
+    """
+    known = ~np.isnan(values)
+    missing = abs(float((~known)[late].mean()) - float((~known)[~late].mean()))
+    if missing > 2 * MIN_HINT or known.sum() < MIN_ROWS or not 0 < late[known].sum() < known.sum():
+        return missing > 2 * MIN_HINT
+    present = values[known]
+    return any(abs(_auc(part, late[known]) - 0.5) > MIN_HINT for part in (present, abs(present - np.median(present))))
+
+
+def _auc(values: Array, late: Array) -> float:
+    """Return the probability that a late value exceeds an early one, ties counted half."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    ones = int(late.sum())
+    return float((ranks[late].sum() - ones * (ones + 1) / 2) / (ones * (len(values) - ones)))
 
 
 def _is_clock(values: Array, when: Array) -> bool:

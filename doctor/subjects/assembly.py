@@ -164,6 +164,8 @@ def _value(column: _Wanted, number: int, batch: Batch) -> str:
     if name is None:
         return f"CAST(NULL AS {engine_type})"
     own = batch.types[name]
+    if name in batch.sound and not column.reading and ENGINE_TYPES[kind_of(own)] == engine_type:
+        return sql.name(name)
     if name in batch.facts:
         value = column.reading.cast.format(sql.name(name)) if column.reading else f"nullif({sql.name(name)}, '')"
         return value if not column.reading or column.reading.kind is column.kind else f"CAST({value} AS {engine_type})"

@@ -45,6 +45,8 @@ class Batch:
         What the columns of text can be read as; they are still text in the relation.
     stored : bool
         Whether the rows lie in the scratch folder and not in the user's files.
+    sound : frozenset of str
+        Columns known to hold no NaN and no empty text, so that reading them need not look for one each time.
     scratch : str
         The stored table beneath, which can be dropped once the rows are part of a table.
     """
@@ -55,6 +57,7 @@ class Batch:
     files: tuple[tuple[Path, int], ...]
     facts: Mapping[str, TextFacts] = field(default_factory=dict)
     stored: bool = True
+    sound: frozenset[str] = frozenset()
     scratch: str = ""
     malformed: tuple[Malformed, ...] = ()
     guesses: tuple[Guess, ...] = ()

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from doctor.errors import CannotOpen
+from doctor.errors import CannotOpen, Unavailable
 from doctor.model import Problem
 from doctor.subjects import sql
 from doctor.subjects.batch import MAX_STORED_COLUMNS, Batch, Entry, ReadingOptions
@@ -14,6 +14,8 @@ from doctor.subjects.column_types import TIMES, TextFacts, find_readings, kind_o
 from doctor.subjects.dialect import clean_names
 from doctor.subjects.table import Engine, Kind
 
+COLUMNS_PER_STATEMENT = 100
+MAX_TEXTS_ASKED = 300
 RESERVED = (sql.ROW, sql.SPLIT, "file_row_number", "file_index", "filename")
 
 
@@ -77,7 +79,28 @@ def _parquet_batch(engine: Engine, split: str, files: Sequence[tuple[Path, int]]
         files=tuple(files),
         facts=_dates(engine, relation, types),
         stored=False,
+        sound=_sound(engine, relation, types),
     )
+
+
+def _sound(engine: Engine, relation: str, types: dict[str, str]) -> frozenset[str]:
+    """Look once for what every later pass over the files would have to mend."""
+    numbers = [name for name, kind in types.items() if kind == "DOUBLE"]
+    texts = [name for name, kind in types.items() if kind == "VARCHAR"]
+    sound: set[str] = set()
+    try:
+        for start in range(0, len(numbers), COLUMNS_PER_STATEMENT):
+            some = numbers[start : start + COLUMNS_PER_STATEMENT]
+            # A sum shows a NaN anywhere and costs no more than to read the values.
+            sums = ", ".join(f"isnan(sum({sql.name(name)}))" for name in some)
+            answer = engine.rows(f"SELECT {sums} FROM {relation}")[0]
+            sound.update(name for name, faulty in zip(some, answer, strict=True) if not faulty)
+        # Asked by itself, each is answered from the statistics in the files.
+        asked = (f"SELECT 1 FROM {relation} WHERE {sql.name(name)} = '' LIMIT 1" for name in texts[:MAX_TEXTS_ASKED])
+        sound.update(name for name, query in zip(texts, asked, strict=False) if not engine.rows(query))
+    except Unavailable:  # a damaged file, which the engine has noted; who reads these columns hears of it
+        return frozenset()
+    return frozenset(sound)
 
 
 def _dates(engine: Engine, relation: str, types: dict[str, str]) -> dict[str, TextFacts]:

@@ -188,7 +188,7 @@ def _search(
     split, row = sql.column(sql.SPLIT), sql.column(sql.ROW)
     second = sql.quoted(later)
     drawn = engine.keep(
-        "drawn", f'SELECT "row" FROM "{hashes.relation}" WHERE split = {second} AND hash(row_hash) % {every} = 0'
+        "drawn", f'SELECT "row" FROM "{hashes.relation}" WHERE split = {second} AND hash(feature_hash) % {every} = 0'
     )
     hashed = sql.text(table.select(row.as_("row"), *named).where(split.eq(sql.literal(later))))
     probes = engine.keep("probes", f'SELECT * FROM ({hashed}) SEMI JOIN "{drawn}" USING ("row")')

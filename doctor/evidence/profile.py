@@ -46,7 +46,7 @@ class ColumnProfile(Struct, frozen=True, kw_only=True):
     ----------
     distinct : int
         Different values, missing not counted; where `distinct_exact` is false an estimate (HyperLogLog; near one per
-        row, the exact share within a slice of the values).
+        row, the exact share within a slice of the values; for numbers with decimals, from the drawn rows).
     mean, std : float or None
         Over the finite values of a number column, among the drawn rows.
     quantiles : dict of float to float
@@ -129,7 +129,7 @@ class Profile(Struct, frozen=True, kw_only=True):
         drawn = _draw(table, sampling, {name: facts["distinct"] for name, facts in counted.items()})
         drawn_rows = int(table.ask(sql.select(sql.call("count", exp.Star()), source=drawn))[0][0])
         for chunk in _chunks(table.columns):
-            for name, facts in _closer(table, drawn, chunk, counted, whole=drawn_rows == table.rows):
+            for name, facts in _closer(table, drawn, chunk, counted, drawn_rows):
                 counted[name] |= facts
         columns = tuple(ColumnProfile(semantic=_semantic(facts), **facts) for facts in counted.values())
         return cls(rows=table.rows, columns=columns, drawn=drawn, drawn_rows=drawn_rows)
@@ -141,29 +141,28 @@ def _chunks(columns: Sequence[Column]) -> Iterable[tuple[Column, ...]]:
 
 
 def _counts(table: Table, sampling: Sampling, chunk: Sequence[Column]) -> Iterable[tuple[str, dict[str, Any]]]:
-    answer = iter(table.ask(table.select(*(fact for column in chunk for fact in _count_facts(column))))[0])
+    large = table.rows > sampling.rows
+    answer = iter(table.ask(table.select(*(fact for column in chunk for fact in _count_facts(column, large))))[0])
     for column in chunk:
         present, distinct, low, high = (next(answer) for _ in range(4))
         rows = sum(table.splits[split] for split in column.splits)
         # A split without the column shows as missing there; it is not the column's fault.
         facts = {"name": column.name, "kind": column.kind, "rows": rows, "missing": rows - present}
         facts |= {"distinct": distinct, "minimum": low, "maximum": high}
-        if (
-            table.rows > sampling.rows
-            and distinct >= MIN_ID_SHARE * present > 0
-            and column.kind in (Kind.INTEGER, Kind.TEXT)
-        ):
+        if large and column.kind in (Kind.INTEGER, Kind.TEXT) and distinct >= MIN_ID_SHARE * present > 0:
             share = _distinct_share(table, sampling, column)
             facts |= {"distinct": round(share * present), "distinct_exact": share == 1}
         yield column.name, facts
 
 
-def _count_facts(column: Column) -> list[sql.Expression]:
+def _count_facts(column: Column, large: bool) -> list[sql.Expression]:
     name = sql.column(column.name)
+    # How many values a quantity has is seen as well on the drawn rows, and to estimate it on all is dear.
+    counted = sql.literal(0) if large and column.kind is Kind.NUMBER else sql.call("approx_count_distinct", name)
     ordered = name if column.numeric or column.kind is Kind.TIME else sql.literal(None)
     return [
         sql.call("count", name),
-        sql.call("approx_count_distinct", name),
+        counted,
         sql.call("min", ordered),
         sql.call("max", ordered),
     ]
@@ -188,8 +187,12 @@ def _draw(table: Table, sampling: Sampling, distinct: dict[str, int]) -> str:
     query = table.select(exp.Star())
     if table.rows > sampling.rows:
         telling = sorted(distinct, key=lambda name: (-distinct[name], name))[:DRAW_COLUMNS]
+        quantities = [column.name for column in table.columns if column.kind is Kind.NUMBER][:DRAW_COLUMNS]
+        enough = MIN_DIFFERENT_SHARE * table.rows
+        if _different(table, telling, distinct) < enough:
+            telling = list(dict.fromkeys([*telling, *quantities]))
         parts = [sql.column(name) for name in telling]
-        if _different(table, telling, distinct) < MIN_DIFFERENT_SHARE * table.rows:
+        if _different(table, telling, distinct) < enough:
             # Too few different rows to draw by content: whole heaps of copies would come or go.
             parts.append(sql.column(sql.ROW))
         chosen = sql.row_hash([*parts, sql.literal(sampling.seed)]) < hash_bound(sampling.rows / table.rows)
@@ -206,9 +209,10 @@ def _different(table: Table, columns: Sequence[str], distinct: dict[str, int]) -
 
 
 def _closer(
-    table: Table, drawn: str, chunk: Sequence[Column], counted: dict[str, dict[str, Any]], *, whole: bool
+    table: Table, drawn: str, chunk: Sequence[Column], counted: dict[str, dict[str, Any]], drawn_rows: int
 ) -> Iterable[tuple[str, dict[str, Any]]]:
     """Quantiles, common values and shapes, from the drawn rows."""
+    whole = drawn_rows == table.rows
     answer = iter(
         table.ask(sql.select(*(f for c in chunk for f in _closer_facts(c, counted[c.name], whole)), source=drawn))[0]
     )
@@ -218,6 +222,8 @@ def _closer(
         facts: dict[str, Any] = {"mean": mean, "std": std, "token_share": tokens or 0.0, "mean_length": length or 0.0}
         if whole:
             facts |= {"distinct": distinct, "distinct_exact": True}
+        elif column.kind is Kind.NUMBER:
+            facts["distinct"] = _scaled(distinct, drawn_rows, counted[column.name])
         if quantiles and quantiles[0] is not None:
             facts["quantiles"] = dict(zip(QUANTILES, quantiles, strict=True))
         if listed:
@@ -230,11 +236,17 @@ def _closer(
         yield column.name, facts
 
 
+def _scaled(distinct: int, drawn_rows: int, facts: dict[str, Any]) -> int:
+    """Bring the different values of drawn rows to all rows: where most differ, the rest does too."""
+    present = int(facts["rows"] - facts["missing"])
+    return round(distinct / drawn_rows * present) if 2 * distinct > drawn_rows else min(distinct, present)
+
+
 def _closer_facts(column: Column, counted: dict[str, Any], whole: bool) -> list[sql.Expression]:
     name = sql.column(column.name)
     nothing = sql.literal(None)
     text = column.kind is Kind.TEXT
-    few = counted["distinct"] <= MAX_LISTED_VALUES and column.kind is not Kind.OTHER
+    few = 0 < counted["distinct"] <= MAX_LISTED_VALUES and column.kind is not Kind.OTHER
     number: sql.Expression = nothing
     if column.numeric:
         number = exp.case().when(exp.Abs(this=name) < MAX_FINITE, exp.cast(name, "double"))
@@ -246,7 +258,7 @@ def _closer_facts(column: Column, counted: dict[str, Any], whole: bool) -> list[
         sql.call("histogram", name) if few else nothing,
         sql.call("avg", exp.cast(sql.call("regexp_matches", name, r"^\S+$"), "int")) if text else nothing,
         sql.call("avg", sql.call("length", name)) if text else nothing,
-        exp.Count(this=exp.Distinct(expressions=[name])) if whole else nothing,
+        exp.Count(this=exp.Distinct(expressions=[name])) if whole or column.kind is Kind.NUMBER else nothing,
     ]
 
 

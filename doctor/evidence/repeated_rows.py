@@ -10,15 +10,17 @@ from msgspec import Struct
 from sqlglot import exp
 
 from doctor.evidence.profile import Profile
-from doctor.evidence.row_hashes import RowHashes
+from doctor.evidence.roles import Roles
+from doctor.evidence.row_hashes import RowHashes, fold
 from doctor.evidence.sample import coded
 from doctor.evidence.surprisal import Surprisal
 from doctor.subjects import sql
-from doctor.subjects.table import Table
+from doctor.subjects.table import Kind, Table
 
 Array = np.ndarray[Any, Any]
 
 MAX_GROUPS_READ = 500
+MAX_ROWS_KEPT = 50_000
 MAX_EXAMPLES = 5
 MAX_ROWS_SHOWN = 10
 SPARE_BITS = 10
@@ -111,7 +113,9 @@ class RepeatedRows(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     relation : str
-        A stored table with the columns of `RowHashes.relation`, only rows whose features occur more than once.
+        A stored table with the columns of `RowHashes.relation`, only rows whose features occur more than once, and as
+        UBIGINT `row_hash` (all columns as they are) and `label_hash` (the target, text without case, blanks around it
+        and final dots).
     whole : tuple of Repeats
         Per split, rows equal in every column.
     apart_from_ids : tuple of Repeats
@@ -133,11 +137,15 @@ class RepeatedRows(Struct, frozen=True, kw_only=True):
     contents: Contents
 
     @classmethod
-    def measure(cls, table: Table, hashes: RowHashes, surprisal: Surprisal, profile: Profile) -> "RepeatedRows":
+    def measure(
+        cls, table: Table, hashes: RowHashes, roles: Roles, surprisal: Surprisal, profile: Profile
+    ) -> "RepeatedRows":
         """Group the stored hashes once; only what repeats is read again."""
         source = sql.name(hashes.relation)
         twice = f"SELECT feature_hash FROM {source} GROUP BY feature_hash HAVING count(*) > 1"
-        relation = table.engine.keep("repeated", f"SELECT * FROM {source} SEMI JOIN ({twice}) USING (feature_hash)")
+        alike = table.engine.keep("alike", f"SELECT * FROM {source} SEMI JOIN ({twice}) USING (feature_hash)")
+        source_of_content = _content(table, alike)
+        relation = table.engine.keep("repeated", _with_other_hashes(table, hashes, roles, alike, source_of_content))
         marks = {"whole": "row_hash"} | ({"apart": "hash(feature_hash, label_hash)"} if hashes.ids else {})
         groups = {
             (kind, split): Groups.of(table, relation, split, mark)
@@ -148,7 +156,7 @@ class RepeatedRows(Struct, frozen=True, kw_only=True):
         # One pass over the table reads the content of every row that is judged.
         rows = [first for found in groups.values() for _, _, first in found.drawn]
         rows += [row for met in meetings.values() for one in met for row in (one.original, one.copy)]
-        contents = Contents.read(table, table.relation, rows, (*surprisal.columns, *hashes.features))
+        contents = Contents.read(table, source_of_content, rows, (*surprisal.columns, *hashes.features))
         known = max((math.log2(max(1, profile[name].distinct)) for name in hashes.ids), default=0.0)
         repeats = {
             key: _repeats(table, relation, found, surprisal, contents, known if key[0] == "whole" else 0.0)
@@ -166,6 +174,36 @@ class RepeatedRows(Struct, frozen=True, kw_only=True):
             meetings=meetings,
             contents=contents,
         )
+
+
+def _content(table: Table, alike: str) -> str:
+    """Return a relation with the whole content of the rows of `alike`; read once where these are few."""
+    if table.ask(f'SELECT count(*) FROM "{alike}"')[0][0] > MAX_ROWS_KEPT:
+        return table.relation
+    rows = f'{sql.ROW} IN (SELECT "row" FROM "{alike}")'
+    return table.engine.keep("content", f'SELECT * FROM "{table.relation}" WHERE {rows}')
+
+
+def _with_other_hashes(table: Table, hashes: RowHashes, roles: Roles, alike: str, content: str) -> str:
+    """Write the query for rows of `alike` with two more hashes; of the table it reads only what these need."""
+    features = sql.column("feature_hash")
+    rest = [sql.column(name) for name in hashes.rest]
+    wanted = (
+        sql.column(sql.ROW).as_("row"),
+        sql.column("split"),
+        features,
+        sql.row_hash([features, *rest]).as_("row_hash"),
+        sql.row_hash([_label(table, roles.target)]).as_("label_hash"),
+    )
+    rows = exp.select(*wanted).from_(sql.relation(content))
+    return sql.text(rows.join(sql.relation(alike), on=sql.column(sql.ROW).eq(sql.column("row"))))
+
+
+def _label(table: Table, target: str | None) -> sql.Expression:
+    if target is None:
+        return sql.literal(0)
+    name = sql.column(target)
+    return sql.call("rtrim", fold(name), ".") if table.column(target).kind is Kind.TEXT else name
 
 
 class Groups(Struct, frozen=True, kw_only=True):

@@ -18,9 +18,8 @@ class RowHashes(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     relation : str
-        A stored table with `row` (BIGINT, `sql.ROW` of the table), `split`, and as UBIGINT `row_hash` (all columns as
-        they are, missing ones as values), `feature_hash` (see `features`; text without case and blanks
-        around it, but for prose) and `label_hash` (the target, also without final dots).
+        A stored table with `row` (BIGINT, `sql.ROW` of the table), `split` and `feature_hash` (UBIGINT; see `features`;
+        missing values as values, text without case and blanks around it, but for prose).
     features : tuple of str
         The columns under `feature_hash`: those that every split has, without the target and without what names rows or
         entities.
@@ -28,12 +27,15 @@ class RowHashes(Struct, frozen=True, kw_only=True):
         Those of them that hold sentences.
     ids : tuple of str
         What was left out because it names rows or entities.
+    rest : tuple of str
+        The columns that `feature_hash` leaves out, or in which it does not see every difference.
     """
 
     relation: str
     features: tuple[str, ...]
     prose: frozenset[str]
     ids: tuple[str, ...]
+    rest: tuple[str, ...]
 
     @classmethod
     def measure(cls, table: Table, profile: Profile, roles: Roles, keys: Keys) -> "RowHashes":
@@ -45,21 +47,18 @@ class RowHashes(Struct, frozen=True, kw_only=True):
         texts = [column for column in features if column.kind is Kind.TEXT and column.name not in prose]
         folded = _changed_by_folding(table, profile, texts)
         plain = [column for column in features if column not in folded]
-        # What both hashes have in common is hashed once; the engine sees that the two expressions are the same.
-        common = sql.row_hash([sql.column(column.name) for column in plain] or [sql.literal(0)])
-        rest = [sql.column(column.name) for column in table.columns if column not in plain]
+        hashed = [sql.column(column.name) for column in plain] + [fold(sql.column(column.name)) for column in folded]
         wanted = (
             sql.column(sql.ROW).as_("row"),
             sql.column(sql.SPLIT).as_("split"),
-            sql.row_hash([common, *rest]).as_("row_hash"),
-            sql.row_hash([common.copy(), *(fold(sql.column(column.name)) for column in folded)]).as_("feature_hash"),
-            sql.row_hash([_label(table, roles.target)]).as_("label_hash"),
+            sql.row_hash(hashed).as_("feature_hash"),
         )
         return cls(
             relation=table.engine.keep("hashes", table.select(*wanted)),
             features=tuple(column.name for column in features),
             prose=prose & {column.name for column in features},
             ids=tuple(column.name for column in table.columns if column.name in keys.names),
+            rest=tuple(column.name for column in table.columns if column not in plain),
         )
 
 
@@ -71,13 +70,6 @@ def _changed_by_folding(table: Table, profile: Profile, texts: list[Column]) -> 
     tests = [sql.call("bool_or", exp.NEQ(this=fold(name), expression=name)) for name in names]
     answer = table.ask(sql.select(*tests, source=profile.drawn))[0]
     return [column for column, changed in zip(texts, answer, strict=True) if changed]
-
-
-def _label(table: Table, target: str | None) -> sql.Expression:
-    if target is None:
-        return sql.literal(0)
-    name = sql.column(target)
-    return sql.call("rtrim", fold(name), ".") if table.column(target).kind is Kind.TEXT else name
 
 
 def fold(value: sql.Expression) -> sql.Expression:

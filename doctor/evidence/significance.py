@@ -24,7 +24,12 @@ def wilson_upper(hits: int, rows: int, z: float = ONE_SIDED_95) -> float:
 
 
 def binomial_upper_tail(hits: int, rows: int, share: float) -> float:
-    """Return the probability of at least so many hits where each row is one with the probability `share`."""
+    """Return the probability of at least so many hits where each row is one with the probability `share`.
+
+    Below one standard deviation above the mean it is no evidence of anything, and 1 is returned.
+    """
+    if hits <= share * rows + math.sqrt(share * (1 - share) * rows):
+        return 1.0
     from scipy.special import bdtrc
 
     return 1.0 if hits <= 0 else float(bdtrc(hits - 1, rows, share)) if hits < rows else share**rows

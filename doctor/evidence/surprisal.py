@@ -149,24 +149,29 @@ class Values(Struct, frozen=True, kw_only=True):
         """Count the values of different rows."""
         numeric = values.dtype != object
         gone = np.isnan(values) if numeric else np.array([value is None for value in values], dtype=bool)
-        present = values[~gone] if numeric else np.array([fold_words(value) for value in values[~gone]], dtype=object)
-        counts = Counter(present.tolist())
-        shares = np.array([*counts.values(), int(gone.sum())], dtype=float)
+        counts: Counter[str] = Counter()
+        for value, times in Counter([] if numeric else values[~gone].tolist()).items():
+            counts[fold_words(value)] += times
+        ordered, times_each = np.unique(values[~gone], return_counts=True) if numeric else (None, [*counts.values()])
+        shares = np.array([*times_each, int(gone.sum())], dtype=float)
         shares = shares[shares > 0] / max(1, len(values))
         entropy = float(-(shares * np.log2(shares)).sum())
-        common = sorted(counts, key=lambda value: (-counts[value], str(value)))[: MAX_LEVELS - 2]
-        facts: dict[str, Any] = {"cuts": np.array([]), "ranks": {value: i for i, value in enumerate(common)}}
-        if numeric:
-            ordered = np.sort(present)
+        facts: dict[str, Any] = {"cuts": np.array([]), "ranks": _ranks(counts)}
+        if ordered is not None:
+            few = ordered
+            ordered = np.repeat(ordered, times_each)
             finite = ordered[np.abs(ordered) < MAX_FINITE]
             inner = np.quantile(finite, np.linspace(0, 1, MAX_LEVELS)[1:-1]) if len(finite) else np.array([])
-            few = np.unique(ordered)
             facts["cuts"] = np.unique(inner) if len(few) >= MAX_LEVELS else few[1:] / 2 + few[:-1] / 2
             facts["ordered"] = ordered
             if len(few) > CONTINUOUS_SHARE * len(ordered) > 0:
                 facts["resolution_bits"] = _resolution_bits(ordered)
         if prose:
-            facts["words"] = Counter(word for value in present for word in WORD.findall(value))
+            words: Counter[str] = Counter()
+            for value, times in counts.items():
+                for word in WORD.findall(value):
+                    words[word] += times
+            facts["words"] = words
             facts["words_total"] = sum(facts["words"].values())
         return cls(counts=counts, total=len(values), missing=float(gone.sum()), entropy=entropy, **facts)
 
@@ -267,3 +272,11 @@ def _shared(one: Array, other: Array, rows: int, columns: int) -> tuple[float, f
 def _entropy(counts: Array) -> float:
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log2(shares)).sum())
+
+
+def _ranks(counts: Counter[str]) -> dict[str, int]:
+    """Number the most frequent values; only those that can be among them are sorted."""
+    places = MAX_LEVELS - 2
+    least = sorted(counts.values(), reverse=True)[:places][-1] if counts else 0
+    able = [value for value, times in counts.items() if times >= least]
+    return {value: i for i, value in enumerate(sorted(able, key=lambda value: (-counts[value], value))[:places])}

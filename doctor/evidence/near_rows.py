@@ -13,7 +13,7 @@ from msgspec import Struct
 from sqlglot import exp
 
 from doctor.evidence.profile import MAX_FINITE
-from doctor.evidence.repeated_rows import MAX_GROUPS_READ, SPARE_BITS, Contents
+from doctor.evidence.repeated_rows import MAX_GROUPS_READ, SPARE_BITS, Contents, rows_of
 from doctor.evidence.row_hashes import RowHashes, fold, fold_punctuation
 from doctor.evidence.sample import Sample
 from doctor.evidence.splits import pairs_of
@@ -212,8 +212,8 @@ def _search(
     content, near = table.relation, []
     compared = int(engine.rows(f'SELECT count(*) FROM "{met}"')[0][0])
     if compared:
-        rows = f'SELECT probe FROM "{met}" UNION SELECT hit FROM "{met}"'
-        content = engine.keep("content", f'SELECT * FROM "{table.relation}" WHERE {sql.ROW} IN ({rows})')
+        rows = f'SELECT probe AS "row" FROM "{met}" UNION SELECT hit FROM "{met}"'
+        content = engine.keep("content", rows_of(table, rows))
         near = _compare(table, hashes, close, met, content)
     inside = [(probe, hit) for probe, hit, distance in near if distance <= 1]
     first: dict[int, int] = {}

@@ -180,8 +180,12 @@ def _content(table: Table, alike: str) -> str:
     """Return a relation with the whole content of the rows of `alike`; read once where these are few."""
     if table.ask(f'SELECT count(*) FROM "{alike}"')[0][0] > MAX_ROWS_KEPT:
         return table.relation
-    rows = f'{sql.ROW} IN (SELECT "row" FROM "{alike}")'
-    return table.engine.keep("content", f'SELECT * FROM "{table.relation}" WHERE {rows}')
+    return table.engine.keep("content", rows_of(table, f'SELECT "row" FROM "{alike}"'))
+
+
+def rows_of(table: Table, numbers: str) -> str:
+    """Write the query for the rows whose numbers another query gives in its column `row`."""
+    return f'SELECT data.* FROM "{table.relation}" data SEMI JOIN ({numbers}) wanted ON data.{sql.ROW} = wanted."row"'
 
 
 def _with_other_hashes(table: Table, hashes: RowHashes, roles: Roles, alike: str, content: str) -> str:

@@ -139,7 +139,12 @@ class Engine:
         """Store an intermediate answer, spilled to the scratch folder where memory is short, and return its name."""
         name = self.fresh_name(stem)
         body = statement if isinstance(statement, str) else sql.text(statement)
-        self._run(f'CREATE TEMP TABLE "{name}" AS {body}')
+        # Rows bear their numbers, so an answer need not be put back into the order of the files, which is dear.
+        self._run("SET preserve_insertion_order = false")
+        try:
+            self._run(f'CREATE TEMP TABLE "{name}" AS {body}')
+        finally:
+            self._run("SET preserve_insertion_order = true")
         return name
 
     def store(self, name: str, statement: str, *, wide: bool = False) -> tuple[str, str]:

@@ -78,7 +78,7 @@ def test_explain_prints_the_manual_page(doctor: Doctor) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["explain", "mising-values"], "did you mean 'missing-values'?"),
+        (["explain", "mising-values"], "did you mean 'quality/missing-values'?"),
         (["scna"], "No such command 'scna'"),
         (["scan"], "Missing argument 'PATHS...'"),
         (["scan", "."], "found here"),

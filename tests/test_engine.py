@@ -204,7 +204,7 @@ def test_the_command_line_wins_over_the_settings_file(data: Path, install: Insta
         ("--set", "acme/jugde.max_share=1", "no check is called 'acme/jugde'"),
         ("--set", "max_share=1", "--set 'max_share=1' is not of the form CHECK.THRESHOLD=VALUE"),
         ("--set", "acme/judge.max_share", "is not of the form CHECK.THRESHOLD=VALUE"),
-        ("--select", "jugde", "no check is called 'jugde'; 'doctor list' shows them all; did you mean 'judge'?"),
+        ("--select", "jugde", "no check is called 'jugde'; 'doctor list' shows them all; did you mean 'acme/judge'?"),
         ("--ignore", "nothing", "no check is called 'nothing'"),
         ("--fail-on", "doom", "'doom' is not one of"),
         ("--format", "pdf", "there is no report format 'pdf'; known: html, json, text"),

@@ -49,6 +49,8 @@ def make(value: str, *lines: str) -> str:
     ],
 )
 def test_a_pipeline_that_builds_the_same_twice_is_healthy(build: Any, value: str) -> None:
+    if "pandas" in value:
+        pytest.importorskip("pandas", reason="pandas is no dependency; its frames are compared where it is installed")
     lines = (
         "import datetime, decimal, pathlib",
         *(f"import {name}" for name in ("numpy", "pandas", "pyarrow") if name in value),
@@ -75,6 +77,8 @@ def test_a_pipeline_that_builds_the_same_twice_is_healthy(build: Any, value: str
     ],
 )
 def test_what_differs_is_named(build: Any, value: str, kind: str, item: int | None) -> None:
+    if "pandas" in value:
+        pytest.importorskip("pandas", reason="pandas is no dependency; its frames are compared where it is installed")
     lines = ["import os, random, time", *(f"import {name}" for name in ("numpy", "pandas") if name in value)]
     examination, finding = build(make(value, *lines))
     assert examination["outcome"] == "found"

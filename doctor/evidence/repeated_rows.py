@@ -190,23 +190,24 @@ def rows_of(table: Table, numbers: str) -> str:
 
 def _with_other_hashes(table: Table, hashes: RowHashes, roles: Roles, alike: str, content: str) -> str:
     """Write the query for rows of `alike` with two more hashes; of the table it reads only what these need."""
-    features = sql.column("feature_hash")
-    rest = [sql.column(name) for name in hashes.rest]
+    features = sql.column("feature_hash", "alike")
+    rest = [sql.column(name, "data") for name in hashes.rest]
     wanted = (
-        sql.column(sql.ROW).as_("row"),
-        sql.column("split"),
+        sql.column("row", "alike").as_("row"),
+        sql.column("split", "alike"),
         features,
         sql.row_hash([features, *rest]).as_("row_hash"),
         sql.row_hash([_label(table, roles.target)]).as_("label_hash"),
     )
-    rows = exp.select(*wanted).from_(sql.relation(content))
-    return sql.text(rows.join(sql.relation(alike), on=sql.column(sql.ROW).eq(sql.column("row"))))
+    rows = exp.select(*wanted).from_(sql.relation(content).as_("data"))
+    same = sql.column(sql.ROW, "data").eq(sql.column("row", "alike"))
+    return sql.text(rows.join(sql.relation(alike).as_("alike"), on=same))
 
 
 def _label(table: Table, target: str | None) -> sql.Expression:
     if target is None:
         return sql.literal(0)
-    name = sql.column(target)
+    name = sql.column(target, "data")
     return sql.call("rtrim", fold(name), ".") if table.column(target).kind is Kind.TEXT else name
 
 

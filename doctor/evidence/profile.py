@@ -151,7 +151,7 @@ def _counts(table: Table, sampling: Sampling, chunk: Sequence[Column]) -> Iterab
         facts |= {"distinct": distinct, "minimum": low, "maximum": high}
         if large and column.kind in (Kind.INTEGER, Kind.TEXT) and distinct >= MIN_ID_SHARE * present > 0:
             share = _distinct_share(table, sampling, column)
-            facts |= {"distinct": round(share * present), "distinct_exact": share == 1}
+            facts["distinct"] = round(share * present)
         yield column.name, facts
 
 

@@ -125,7 +125,7 @@ class RepeatedRows(Struct, frozen=True, kw_only=True):
     meetings : dict of (str, str) to list of Meeting
         For each pair of splits, groups that both have, drawn by hash.
     contents : Contents
-        Of the rows named in `meetings`.
+        Of the rows named in `meetings` and of the first row of each group that was judged.
     """
 
     relation: str

@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -51,9 +50,8 @@ class Case:
 
     def singles(self, settings: Settings) -> dict[type, object]:
         """Return what every check of this case shares, by type."""
-        return {Sampling: _sampling(settings.sample_seed, settings.sample_rows)} | {
-            type(subject): subject for subject in self.others
-        }
+        sampling = Sampling(seed=settings.sample_seed, rows=settings.sample_rows)
+        return {Sampling: sampling} | {type(subject): subject for subject in self.others}
 
     def summary(self, ask: Ask) -> CaseSummary:
         """Describe the case; `ask` gives the roles of a table's columns where they are known."""
@@ -102,12 +100,6 @@ def reading_options(settings: Settings) -> ReadingOptions:
     return ReadingOptions(
         header=None if header is None else header == "yes", delimiter=delimiter, encoding=settings.encoding
     )
-
-
-@cache
-def _sampling(seed: int, rows: int) -> Sampling:
-    """Return the same object each time: evidence is kept by the identity of what it was measured from."""
-    return Sampling(seed=seed, rows=rows)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ class Measurements:
             raise NotApplicable(f"there is no {wanted.__name__.lower()} here")
         key = (
             wanted,
-            *(id(scope.subjects.get(root)) for root in sorted(roots(wanted), key=lambda root: root.__name__)),
+            *(scope.subjects.get(root) for root in sorted(roots(wanted), key=lambda root: root.__name__)),
         )
         if key not in self._kept:
             self._kept[key] = self._measure(wanted, scope)

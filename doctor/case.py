@@ -16,6 +16,7 @@ from doctor.subjects.batch import ReadingOptions
 from doctor.subjects.formats import READERS, is_table
 from doctor.subjects.layout import open_tables
 from doctor.subjects.pipeline import Pipeline
+from doctor.subjects.run import Run, is_run_folder, open_run
 from doctor.subjects.source import Source, is_source, open_source
 from doctor.subjects.table import Engine, Table
 
@@ -41,12 +42,15 @@ class Case:
         Subjects of which there is one per case, such as the source code.
     problems : tuple of Problem
         What could not be read; the rest is examined all the same.
+    matters : frozenset of type
+        The kinds of subject that this visit is about: a check that reads none of them is not run.
     """
 
     shown: str
-    tables: tuple[Table, ...]
+    tables: tuple[Table, ...] = ()
     others: tuple[object, ...] = ()
     problems: tuple[Problem, ...] = ()
+    matters: frozenset[type] = frozenset({Table, Source, Pipeline})
 
     def singles(self, settings: Settings) -> dict[type, object]:
         """Return what every check of this case shares, by type."""
@@ -72,7 +76,7 @@ class Case:
                     roles=roles | ({"group": [guess.value for guess in keys.guesses]} if keys and keys.guesses else {}),
                 )
             )
-        subjects += [subject.summary() for subject in self.others if isinstance(subject, (Source, Pipeline))]
+        subjects += [subject.summary() for subject in self.others if isinstance(subject, (Source, Pipeline, Run))]
         return CaseSummary(path=self.shown, subjects=subjects, guesses=guesses, problems=self._all_problems())
 
     def _all_problems(self) -> list[Problem]:
@@ -116,6 +120,9 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
             raise UsageError(f"{path}: there is no such file or folder")
         if path.is_file() and not is_table(path) and not is_source(path):
             raise UsageError(f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst)")
+    if len(paths) == 1 and is_run_folder(paths[0]):
+        yield case_of_run(open_run(paths[0]))
+        return
     engine = Engine(memory_limit=settings.memory_limit, threads=settings.threads)
     try:
         declared = _declared(settings)
@@ -140,6 +147,11 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         yield Case(shown=shown, tables=tuple(tables), others=others, problems=tuple(problems))
     finally:
         engine.close()
+
+
+def case_of_run(run: Run) -> Case:
+    """Make a visit to one recorded run."""
+    return Case(shown=run.shown, others=(run,), problems=run.problems, matters=frozenset({Run}))
 
 
 def _declared(settings: Settings) -> Declared:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from doctor.case import Case
+from doctor.diagnosis import join
 from doctor.errors import NotApplicable, Unavailable, UsageError
 from doctor.measurements import Measurements, Observer, Scope, Silent, cost, ingredients, required, roots
 from doctor.model import (
@@ -54,7 +55,8 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
     begin = time.monotonic()
     every = load_checks()
     check_settings(every, settings)
-    chosen = sorted(choose(every, settings), key=lambda check: (sum(map(cost, check.evidence)), check.id))
+    chosen = [check for check in choose(every, settings) if case.matters & _roots(check)]
+    chosen.sort(key=lambda check: (sum(map(cost, check.evidence)), check.id))
     deadline = begin + settings.budget if settings.budget is not None else None
     for table in case.tables:
         table.engine.deadline = deadline
@@ -69,6 +71,7 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
             findings += found
             examinations.append(examination)
     observer.finished()
+    findings.sort(key=_order)
     outcomes = Counter(examination.outcome.value for examination in examinations)
     return Report(
         doctor=About(
@@ -78,7 +81,8 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
             repeat=as_options(settings),
         ),
         case=case.summary(lambda wanted, table: measurements.had(wanted, _table_scope(case, table, settings))),
-        findings=sorted(findings, key=_order),
+        findings=findings,
+        diagnoses=join(findings, every),
         examinations=sorted(examinations, key=lambda examination: (examination.check, examination.subject)),
         coverage=Coverage(
             outcomes={outcome.value: outcomes.get(outcome.value, 0) for outcome in Outcome},
@@ -105,10 +109,13 @@ def _table_scope(case: Case, table: Any, settings: Settings) -> Scope:
     return Scope({**case.singles(settings), type(table): table}, table.label, table.shown)
 
 
+def _roots(check: LoadedCheck) -> frozenset[type]:
+    return frozenset().union(*(roots(part) for part in check.evidence))
+
+
 def _scopes(check: LoadedCheck, case: Case, settings: Settings) -> Iterator[Scope]:
     """One scope per table for a check that reads tables, else one for the whole case."""
-    wanted = frozenset().union(*(roots(part) for part in check.evidence))
-    tables = [table for table in case.tables if type(table) in wanted]
+    tables = [table for table in case.tables if type(table) in _roots(check)]
     if tables:
         yield from (_table_scope(case, table, settings) for table in tables)
     else:
@@ -214,5 +221,7 @@ def _order(finding: Finding) -> tuple[object, ...]:
         place.split or "",
         place.columns,
         place.line or 0,
+        place.rank or 0,
+        place.step or 0,
         finding.message,
     )

@@ -52,7 +52,10 @@ def _kebab(name: str) -> str:
 
 
 class Location(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where a finding is. `rows` and `line` count from 1, rows without the header."""
+    """Where a finding is. `rows`, `line` and `step` count from 1, rows without the header, `rank` from 0.
+
+    `module` is the dotted name of a part of the model, `operation` what it computed there.
+    """
 
     path: str | None = None
     split: str | None = None
@@ -60,6 +63,10 @@ class Location(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rows: tuple[int, ...] = ()
     line: int | None = None
     cell: int | None = None
+    step: int | None = None
+    rank: int | None = None
+    module: str | None = None
+    operation: str | None = None
 
     @property
     def column(self) -> str:
@@ -197,11 +204,14 @@ class Check(Struct, frozen=True):
     message : str or dict of str
         Template of the sentence; its fields are the evidence and the fields of `Location`. Where a check rests on
         evidence of several kinds, one template per kind.
+    leads_to : tuple of str
+        Ids of checks whose findings are consequences of this one's, where both are found.
     """
 
     id: str
     severity: Severity
     message: str | dict[str, str]
+    leads_to: tuple[str, ...] = ()
 
     def finding(
         self,
@@ -303,7 +313,17 @@ class Coverage(Struct, frozen=True, kw_only=True):
 
 
 class Diagnosis(Struct, frozen=True, kw_only=True):
-    """A root cause with the findings that rest on it."""
+    """A root cause with the findings that rest on it, all named by their fingerprints.
+
+    Attributes
+    ----------
+    cause : str
+        The sentence of the first finding in `because`.
+    because : list of str
+        The findings that state the cause.
+    consequences : list of str
+        The findings that follow from it and need no repair of their own.
+    """
 
     cause: str
     because: list[str]
@@ -375,4 +395,5 @@ class Report(Struct, frozen=True, kw_only=True):
 def fingerprint(check: str, kind: str | None, at: Location) -> str:
     """Name a finding so that it keeps its name when rows move or counts change."""
     parts = (check, kind or "", at.path or "", at.split or "", *at.columns, str(at.line or ""))
+    parts += tuple(filter(None, (at.module, at.operation, f"rank {at.rank}" if at.rank else None)))
     return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

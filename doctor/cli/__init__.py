@@ -12,6 +12,7 @@ from doctor.version import VERSION
 
 VERBS = {
     "scan": "Examine data sets and the code that trains on them.",
+    "watch": "Run a training command, watch it, and say what is wrong with it.",
     "list": "List all checks with their severity.",
     "explain": "Print the manual page of a check.",
 }

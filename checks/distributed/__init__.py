@@ -1,0 +1,1 @@
+"""Processes of one run that no longer do the same thing."""

@@ -1,0 +1,1 @@
+"""Training that runs but does not learn, or learns the wrong thing."""

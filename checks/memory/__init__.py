@@ -1,0 +1,1 @@
+"""Memory that grows, is spent, or ran out."""

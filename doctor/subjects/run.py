@@ -1,0 +1,250 @@
+"""A training run as it was recorded: the folder that `doctor watch` keeps, while it grows or after its death."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from msgspec import json as msgspec_json
+from numpy.typing import NDArray
+
+from doctor.errors import CannotOpen
+from doctor.model import Problem, SubjectSummary
+from doctor.subjects.ring_file import RingFile, read_ring
+
+MAX_EVENTS_BYTES = 64_000_000
+MAX_STACKS_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One quantity over the steps at which it was recorded.
+
+    Attributes
+    ----------
+    steps : ndarray of int64, shape (n,)
+        Rising, counted from 1.
+    values : ndarray of float64, shape (n,)
+        NaN means that NaN was recorded; what was not recorded is not here.
+    """
+
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def at(self, steps: NDArray[np.int64]) -> "Series":
+        """Return the part recorded at some of `steps`."""
+        chosen = np.isin(self.steps, steps)
+        return Series(self.steps[chosen], self.values[chosen])
+
+    @property
+    def finite(self) -> "Series":
+        """Without NaN and infinities."""
+        chosen = np.isfinite(self.values)
+        return Series(self.steps[chosen], self.values[chosen])
+
+
+NOTHING = Series(np.empty(0, np.int64), np.empty(0))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layers:
+    """One quantity per parameter tensor or module, over steps.
+
+    Attributes
+    ----------
+    names : tuple of str, k of them
+    steps : ndarray of int64, shape (n,)
+    values : ndarray of float64, shape (n, k)
+        NaN where the quantity was NaN; see `given`.
+    given : ndarray of bool, shape (n, k)
+    """
+
+    names: tuple[str, ...]
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
+    given: NDArray[np.bool_]
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """Something that happened once in one process; `kind` says which facts there are."""
+
+    kind: str
+    step: int | None = None
+    time: float = 0.0
+    monotonic: float = 0.0
+    facts: dict[str, Any] = {}
+
+
+_EVENTS = msgspec_json.Decoder(Event)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Process:
+    """One training process, as its probe saw it.
+
+    Attributes
+    ----------
+    rank : int
+        0 where there is one process.
+    series : mapping of str to Series
+        By field of `doctor.watching.probe.session.FIELDS`; logs give a part of them.
+    layers : mapping of str to Layers
+        By quantity, such as "gradients".
+    state : mapping of str to float
+        The latest of what only counts now, by field of `STATE_FIELDS`.
+    phase : str
+        What it was doing last; empty where nobody knows.
+    stacks : str
+        What faulthandler wrote.
+    """
+
+    rank: int = 0
+    pid: int = 0
+    host: str = ""
+    series: Mapping[str, Series] = field(default_factory=dict)
+    layers: Mapping[str, Layers] = field(default_factory=dict)
+    state: Mapping[str, float] = field(default_factory=dict)
+    phase: str = ""
+    events: tuple[Event, ...] = ()
+    stacks: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Run:
+    """A run, from a run folder, a log or a tracker's files.
+
+    Attributes
+    ----------
+    origin : str
+        "recorder", or the kind of log it was read from.
+    processes : tuple of Process
+        Sorted by rank, the latest last where a rank was started again.
+    machines : mapping of str to (mapping of str to Series)
+        By host, then by field of `doctor.watching.sampler.FIELDS`; "steps" count the monitor's samples.
+    about : mapping
+        `run.json`: command, start.
+    end : mapping
+        `end.json`: how it ended; empty while it runs or where nobody saw the end.
+    """
+
+    path: Path
+    shown: str
+    origin: str = "recorder"
+    processes: tuple[Process, ...] = ()
+    machines: Mapping[str, Mapping[str, Series]] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+    end: Mapping[str, Any] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def summary(self) -> SubjectSummary:
+        """Say in a line what was opened."""
+        steps = max(
+            (int(series.steps[-1]) for p in self.processes for series in p.series.values() if len(series)), default=0
+        )
+        return SubjectSummary(kind="run", path=self.shown, rows=steps, files=len(self.processes))
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether `doctor watch` kept a run there."""
+    return folder.is_dir() and ((folder / "run.json").is_file() or any(folder.glob("*.steps.ring")))
+
+
+def open_run(folder: Path, shown: str | None = None) -> Run:
+    """Open a run folder, also while it is being written; what is damaged becomes a problem, the rest is read.
+
+    Raises
+    ------
+    CannotOpen
+        When the folder is not one that `doctor watch` made.
+    """
+    if not is_run_folder(folder):
+        raise CannotOpen(folder, "not the folder of a watched run (it has neither run.json nor a recording)")
+    problems: list[Problem] = []
+    rings: dict[str, RingFile] = {}
+    for path in sorted(folder.glob("*.ring")):
+        try:
+            rings[path.name] = read_ring(path)
+        except CannotOpen as error:
+            problems.append(Problem(path=str(path), reason=error.reason))
+    stems = sorted({path.name.partition(".")[0] for path in folder.glob("*-*.*") if path.suffix in (".ring", ".jsonl")})
+    processes = [_process(folder, stem, rings, problems) for stem in stems]
+    return Run(
+        path=folder,
+        shown=shown or str(folder),
+        processes=tuple(sorted(processes, key=lambda process: (process.rank, process.state.get("time", 0.0)))),
+        machines={
+            ring.about.get("host", name): _series(ring) for name, ring in rings.items() if ".samples." in f".{name}"
+        },
+        about=_json(folder / "run.json", problems),
+        end=_json(folder / "end.json", problems),
+        problems=tuple(problems),
+    )
+
+
+def _process(folder: Path, stem: str, rings: Mapping[str, RingFile], problems: list[Problem]) -> Process:
+    events = _events(folder / f"{stem}.events.jsonl", problems)
+    steps = rings.get(f"{stem}.steps.ring")
+    about = steps.about if steps else next((event.facts for event in events if event.kind == "process"), {})
+    phases = about.get("phases", ())
+    place = int(steps.state.get("phase", 0)) if steps else -1
+    stacks = folder / f"{stem}.stacks.txt"
+    return Process(
+        rank=int(about.get("rank", 0)),
+        pid=int(about.get("pid", 0)),
+        host=str(about.get("host", "")),
+        series=_series(steps) if steps else {},
+        layers={
+            name.removeprefix(f"{stem}.").removesuffix(".ring"): _layers(ring)
+            for name, ring in rings.items()
+            if name.startswith(f"{stem}.") and ring is not steps
+        },
+        state=steps.state if steps else {},
+        phase=phases[place] if 0 <= place < len(phases) else "",
+        events=events,
+        stacks=stacks.read_text("utf-8", "replace")[-MAX_STACKS_BYTES:] if stacks.is_file() else "",
+    )
+
+
+def _series(ring: RingFile) -> dict[str, Series]:
+    return {
+        name: Series(ring.numbers[ring.given[:, place]], ring.values[ring.given[:, place], place])
+        for place, name in enumerate(ring.fields)
+        if ring.given[:, place].any()
+    }
+
+
+def _layers(ring: RingFile) -> Layers:
+    names = tuple(ring.about.get("names", ring.fields))
+    return Layers(names=names, steps=ring.numbers, values=ring.values, given=ring.given)
+
+
+def _events(path: Path, problems: list[Problem]) -> tuple[Event, ...]:
+    if not path.is_file():
+        return ()
+    events = []
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines.read(MAX_EVENTS_BYTES).split(b"\n"), 1):
+            if not line:
+                continue
+            try:
+                events.append(_EVENTS.decode(line))
+            except ValueError:
+                problems.append(Problem(path=str(path), reason="a line that is no event", line=number))
+    return tuple(events)
+
+
+def _json(path: Path, problems: list[Problem]) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        known = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        problems.append(Problem(path=str(path), reason=f"not JSON: {error}"))
+        return {}
+    return known if isinstance(known, dict) else {}

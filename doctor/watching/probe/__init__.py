@@ -1,0 +1,44 @@
+"""What runs inside the training: takes facts and records them, never judges, never raises, never changes the run.
+
+Loaded by path under the name `doctor_probe`, so that it works where `doctor` is not installed. Standard library and
+torch alone.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import arrival, events, session
+
+
+def start(folder: str, rank: int | None = None) -> session.Session:
+    """Begin to watch this process; calling it again does nothing.
+
+    Parameters
+    ----------
+    folder : str
+        The run folder, which exists.
+    rank : int, optional
+        Read from the environment (`RANK`) where it is not given.
+    """
+    if session.current is not None:
+        return session.current
+    session.current = session.Session(folder, rank)
+    events.watch_exceptions(session.current)
+    arrival.when_imported("torch", _torch_arrived)
+    return session.current
+
+
+def _torch_arrived() -> None:
+    from . import torch_hooks
+
+    if session.current is not None:
+        for part in (torch_hooks,):
+            part.install(session.current)
+
+
+def start_from_environment() -> None:
+    """Begin to watch when `DOCTOR_RUN_DIR` says so; used by the `sitecustomize` beside this package."""
+    folder = os.environ.get("DOCTOR_RUN_DIR")
+    if folder and os.path.isdir(folder):
+        start(folder)

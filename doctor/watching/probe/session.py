@@ -1,0 +1,193 @@
+"""What the probe knows of this process: which step it is in, and where its records go."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from . import guard
+from .control import Control
+from .events import Events
+from .ring import Ring
+
+PHASES = (
+    "starting",
+    "data",
+    "forward",
+    "backward",
+    "optimizer",
+    "evaluation",
+    "checkpoint",
+    "collective",
+    "paused",
+    "finished",
+)
+"""What a process may be doing; the state holds the place in this list."""
+
+FIELDS = (
+    "track",  # which optimizer stepped, counted from 0 in order of their first step
+    "time",  # seconds since the epoch
+    "monotonic",  # seconds on the machine's monotonic clock, the same for all its processes
+    "loss",  # mean over the step's backward calls
+    "backwards",  # backward calls since the last step of this optimizer
+    "grad_norm",  # L2 over all gradients, before clipping
+    "max_norm",  # the bound given to clip_grad_norm_
+    "non_finite_gradients",  # tensors whose gradient norm is NaN or infinite
+    "learning_rate",  # of the first parameter group
+    "weight_norm",
+    "update_norm",
+    "loss_scale",
+    "skipped",  # 1 where the scaler or engine skipped the update
+    "step_seconds",  # since the last step of any optimizer
+    "data_seconds",  # waited for the loader
+    "backward_seconds",
+    "optimizer_seconds",
+    "probe_seconds",  # spent in the probe
+    "samples",  # rows in the batch
+    "batch_hash",  # 48 bits of the batch's content
+    "accuracy",  # of the batch, where a classification criterion was seen
+    "training_mode",  # share of modules in training mode
+    "evaluation_loss",  # mean of the criterion without gradients since the last step
+    "evaluation_accuracy",
+    "device_allocated",  # bytes
+    "device_reserved",
+    "device_peak",
+    "parameter_checksum",
+    "stale_gradients",  # share of gradients that were not cleared since the last update
+)
+STATE_FIELDS = (
+    "phase",
+    "step",  # in progress; counts all optimizers' steps
+    "monotonic",  # of the last change
+    "time",
+    "backwards",  # in the step in progress
+    "collectives",  # how many were begun
+    "collective",  # hash of the one begun last
+    "pid",
+)
+
+current: Session | None = None
+"""The session of this process, or None."""
+
+
+class Listener:
+    """A part of the probe that wants to hear of what happens; each call is guarded, all are optional."""
+
+    def batch_arrived(self, batch: Any) -> None:
+        """Hear of a batch that a DataLoader handed out in this process."""
+
+    def backward_begins(self, loss: Any) -> None:
+        """Hear of the tensor on which backward is called; weights and graph are as the step made them."""
+
+    def update_begins(self, optimizer: Any, values: dict[str, float]) -> None:
+        """Hear that an optimizer is about to change the weights; `values` are the facts of the step so far."""
+
+    def step_ended(self, step: int, values: dict[str, float]) -> None:
+        """Hear that a step is over."""
+
+    def asked(self, request: str) -> None:
+        """Hear of a request of the monitor (`control.REQUESTS`), between two steps."""
+
+
+class Session:
+    """One watched process.
+
+    Files are made when the first step is seen, so that processes that do not train leave none.
+
+    Parameters
+    ----------
+    folder : str
+        The run folder.
+    rank : int or None
+    """
+
+    def __init__(self, folder: str, rank: int | None = None) -> None:
+        self.folder = folder
+        self.rank = int(os.environ.get("RANK", 0)) if rank is None else rank
+        self.pid = os.getpid()
+        self.name = "%s-%d" % (socket.gethostname().split(".")[0] or "host", self.pid)
+        self.step = 1
+        """Number of the step in progress."""
+        self.phase = "starting"
+        self.spent = 0.0
+        """Seconds spent in the probe during the step in progress."""
+        self.listeners: list[Listener] = []
+        self._events = Events(self.path("events.jsonl"))
+        self._ring: Ring | None = None
+        self.control = Control(os.path.join(folder, "control"))
+        guard.on_fault(self._fault)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
+
+    @property
+    def active(self) -> bool:
+        """Whether this process is the one that is watched, not a fork of it."""
+        return self.pid == os.getpid()
+
+    def path(self, ending: str) -> str:
+        """Return the path of one of this process's files."""
+        return os.path.join(self.folder, "%s.%s" % (self.name, ending))
+
+    def event(self, kind: str, **facts: Any) -> None:
+        """Write down something that happened once, at the step in progress."""
+        self._events.write(kind, self.step, **facts)
+
+    def tell(self, what: str, *facts: Any) -> None:
+        """Call the method `what` of every listener; one that fails harms nobody else."""
+        for listener in self.listeners:
+            guard.guarded(getattr(listener, what))(*facts)
+
+    @property
+    def ring(self) -> Ring:
+        """The recorder, made on first use."""
+        if self._ring is None:
+            about = {"rank": self.rank, "pid": self.pid, "host": socket.gethostname(), "phases": PHASES}
+            self._ring = Ring(self.path("steps.ring"), FIELDS, STATE_FIELDS, about=about)
+            self._ring.state("pid", self.pid)
+            self.event(
+                "process",
+                rank=self.rank,
+                world=int(os.environ.get("WORLD_SIZE", 1)),
+                local_rank=int(os.environ.get("LOCAL_RANK", 0)),
+                pid=self.pid,
+                host=socket.gethostname(),
+                python=platform.python_version(),
+                arguments=sys.argv,
+                threads=threading.active_count(),
+            )
+        return self._ring
+
+    def enter(self, phase: str) -> str:
+        """Say what the process is doing now; returns what it did before."""
+        before, self.phase = self.phase, phase
+        ring = self.ring
+        ring.state("phase", PHASES.index(phase))
+        ring.state("step", self.step)
+        ring.state("monotonic", time.monotonic())
+        ring.state("time", time.time())
+        return before
+
+    def record(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Add fields to the record of a step, by default the one in progress."""
+        self.ring.write(step or self.step, values)
+
+    def finish_step(self, track: int = 0) -> None:
+        """End the step in progress and begin the next."""
+        self.record({"track": track, "time": time.time(), "monotonic": time.monotonic(), "probe_seconds": self.spent})
+        self.spent = 0.0
+        self.step += 1
+        self.enter("forward")
+
+    def _fault(self, where: str, error: Exception) -> None:
+        self.event("probe_fault", where=where, type=type(error).__name__, message=str(error)[:1000])
+
+    def _forked(self) -> None:
+        global current
+        if current is self:
+            current = None

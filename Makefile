@@ -48,7 +48,7 @@ docs-check: $(INSTALLED) ## Check that docs/ is what `make docs` writes
 	$(BIN)/python docs/generate.py --check
 
 fixtures: $(INSTALLED) ## Write all fixtures anew from their generators
-	$(BIN)/python fixtures/regenerate.py
+	$(BIN)/python -m fixtures.regenerate
 
 new: $(INSTALLED) ## Scaffold a check: make new CHECK=family/name
 	$(BIN)/python scaffold/new_check.py '$(CHECK)'

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from doctor.errors import CannotOpen
-from doctor.subjects.logs.metric_names import canonical
 from doctor.subjects.logs.opening import open_anything
 from doctor.subjects.run import Run
+from doctor.watching.probe.metric_names import canonical
 
 MEGATRON = """\
  [2024-05-01 10:00:00] iteration       10/     100 | consumed samples:          160 | elapsed time per iteration (ms): 104.0 | learning rate: 1.0E-05 | global batch size:    16 | lm loss: 9.123400E+00 | loss scale: 65536.0 | grad norm: 1.250 | number of skipped iterations:   0 | number of nan iterations:   0 |

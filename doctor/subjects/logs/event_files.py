@@ -4,8 +4,8 @@ from pathlib import Path
 
 from doctor.errors import CannotOpen
 from doctor.subjects.logs.curves import Curves
-from doctor.subjects.logs.metric_names import canonical
 from doctor.subjects.run import Process, Run
+from doctor.watching.probe.metric_names import canonical
 
 
 def event_files(folder: Path) -> list[Path]:

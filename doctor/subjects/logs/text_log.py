@@ -8,9 +8,9 @@ from typing import Any
 
 from doctor.errors import CannotOpen
 from doctor.subjects.logs.curves import Curves
-from doctor.subjects.logs.metric_names import canonical
 from doctor.subjects.logs.tracebacks import Tracebacks
 from doctor.subjects.run import Event, Process, Run
+from doctor.watching.probe.metric_names import canonical
 
 MAX_LINE = 20_000
 SNIFFED_BYTES = 4096

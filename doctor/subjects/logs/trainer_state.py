@@ -6,8 +6,8 @@ from pathlib import Path
 
 from doctor.errors import CannotOpen
 from doctor.subjects.logs.curves import Curves
-from doctor.subjects.logs.metric_names import canonical
 from doctor.subjects.run import Process, Run
+from doctor.watching.probe.metric_names import canonical
 
 MAX_BYTES = 512_000_000
 

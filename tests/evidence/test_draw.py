@@ -7,8 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from doctor.errors import Unavailable
 from doctor.evidence.profile import Profile
 from doctor.model import Declared, Sampling
+from doctor.subjects import sql
 from doctor.subjects.layout import open_tables
 from doctor.subjects.table import Engine
 
@@ -79,3 +81,32 @@ def test_drawn_rows_are_whole(tmp_path: Path) -> None:
     assert names == [*columns, "__doctor_row", "__doctor_split"]
     assert 850 < rows < 1150
     assert others == []
+
+
+def test_rows_are_drawn_after_the_count_where_memory_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The counts are the same, and as many rows are drawn, in two passes as in one."""
+    draw = np.random.default_rng(0)
+    columns = {"size": draw.normal(size=20_000), "number": np.arange(20_000), "marked": draw.random(20_000) < 0.5}
+    pq.write_table(pa.table(columns), tmp_path / "table.parquet")
+    keep = Engine.keep
+
+    def short_of_memory(engine: Engine, stem: str, statement: sql.Expression | str) -> str:
+        if stem == "counted":
+            raise Unavailable("not enough memory")
+        return keep(engine, stem, statement)
+
+    found = []
+    for short in (False, True):
+        if short:
+            monkeypatch.setattr(Engine, "keep", short_of_memory)
+        engine = Engine()
+        try:
+            table = open_tables(engine, [tmp_path / "table.parquet"], Declared())[0][0]
+            found.append(Profile.measure(table, Sampling(rows=1000, seed=0)))
+        finally:
+            engine.close()
+    one, two = found
+    assert [(c.name, c.missing, c.minimum, c.maximum) for c in one.columns] == [
+        (c.name, c.missing, c.minimum, c.maximum) for c in two.columns
+    ]
+    assert all(850 < profile.drawn_rows < 1150 for profile in found)

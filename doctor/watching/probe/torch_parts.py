@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import ending
+from .activations import Activations
 from .criteria import Criteria
 from .gradients import Gradients
+from .holding import Holding
 from .loading import Loading
 from .models import Models
 from .schedulers import Schedulers
 from .steps import Steps
 from .torch_hooks import TorchHooks
+from .updates import Updates
 
 if TYPE_CHECKING:
     from .session import Session
@@ -24,8 +27,12 @@ def install(session: Session) -> None:
     models = Models(session, steps)
     gradients = Gradients(session, steps, models)
     hooks = TorchHooks(session, steps, gradients, models)
+    models.install()
     gradients.install()
     hooks.install()
     Loading(session, steps).install()
     Criteria(session, steps, models).install()
     Schedulers(session, steps).install()
+    Updates(session, steps, models).install()
+    Activations(session, models).install()
+    Holding(session, steps, models).install()

@@ -1,5 +1,7 @@
 """`doctor watch`: run a training command, watch it, and say what is wrong with it."""
 
+import contextlib
+import subprocess
 from pathlib import Path
 
 import click
@@ -32,12 +34,17 @@ def command(
     if not command_:
         raise UsageError("watch: name a command, as in: doctor watch -- python train.py")
     settings = settings_for(Path(), {"select": select, "ignore": ignore, "set": set_, "fail_on": fail_on})
-    from doctor.watching import launch
+    from doctor.watching import launch, triage
 
     folder = launch.new_run_folder(run_dir)
     process = launch.launch(command_, folder)
-    returncode = process.wait()
-    launch.record_end(folder, returncode)
+    noted = triage.before(folder, process.pid)
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            returncode = process.wait(0.5)
+            break
+        noted.look()
+    launch.record_end(folder, triage.facts(noted, returncode))
     failed = _diagnose(folder, settings)
     return EXIT_FOUND if fail_on and failed else launch.exit_status(returncode)
 

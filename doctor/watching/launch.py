@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from doctor.errors import UsageError
 from doctor.version import VERSION
@@ -69,13 +70,8 @@ def launch(command: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":
     return process
 
 
-def record_end(folder: Path, returncode: int) -> None:
-    """Write how the command ended; a negative code is the signal that killed it."""
-    end = {
-        "status": returncode if returncode >= 0 else 128 - returncode,
-        "signal": -returncode if returncode < 0 else None,
-        "ended": time.time(),
-    }
+def record_end(folder: Path, end: Mapping[str, Any]) -> None:
+    """Write how the command ended (`doctor.watching.triage.facts`)."""
     (folder / "end.json").write_text(json.dumps(end, indent=1) + "\n", "utf-8")
 
 

@@ -106,7 +106,6 @@ def _of_process(ending: Ending, first: ProcessEnd) -> Finding:
 
 def _finding(kind: str, ending: Ending, first: ProcessEnd | None, **evidence: Any) -> Finding:
     frame = first.frame if first else None
-    several = len(ending.processes) > 1
     return CHECK.finding(
         kind,
         at=Location(
@@ -117,13 +116,23 @@ def _finding(kind: str, ending: Ending, first: ProcessEnd | None, **evidence: An
         ),
         severity=Severity.INFO if kind == "asked" else None,
         repair=Advise(summary=ADVICE[kind], safety=Safety.MANUAL) if kind in ADVICE else None,
-        who=f"rank {first.rank} was the first that failed: it" if first and several else "the run",
+        who=_who(ending, first),
         place=f"{PurePath(frame.path).name}:{frame.line} ({frame.function})" if frame else "a place that is not known",
         then=_then(first),
         phase=first.phase if first else None,
         code=frame.code if frame else None,
         **evidence,
     )
+
+
+def _who(ending: Ending, first: ProcessEnd | None) -> str:
+    ranks = len(ending.processes)
+    if first is None or ranks < 2:
+        return "the run"
+    alike = [one for one in ending.processes if one.reason == first.reason and one.frame == first.frame]
+    if first.certain and len(alike) == ranks:
+        return f"each of {ranks} ranks"
+    return f"rank {first.rank} was the first that failed: it"
 
 
 def _then(first: ProcessEnd | None) -> str:

@@ -86,6 +86,15 @@ class ProcessEnd:
         return self.failure.frame if self.failure else innermost(self.stack)
 
     @property
+    def reason(self) -> str:
+        """How it ended, in a few words."""
+        if self.failure:
+            return f"{self.failure.type}: {self.failure.message.strip()}"
+        if self.signal:
+            return signal_name(self.signal)
+        return f"status {self.status}" if self.status else "no word of it"
+
+    @property
     def certain(self) -> bool:
         """Whether it died for a reason of its own, which no other process's death can have brought about."""
         if self.how is How.EXCEPTION:

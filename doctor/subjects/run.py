@@ -212,13 +212,13 @@ def _ended_at(end: Mapping[str, Any]) -> float:
 def _process(folder: Path, stem: str, rings: Mapping[str, RingFile], problems: list[Problem]) -> Process:
     events = _events(folder / f"{stem}.events.jsonl", problems)
     steps = rings.get(f"{stem}.steps.ring")
-    about = steps.about if steps else next((event.facts for event in events if event.kind == "process"), {})
+    about = steps.about if steps else _introduced(events)
     phases = about.get("phases", ())
     place = int(steps.state.get("phase", 0)) if steps else -1
     stacks = folder / f"{stem}.stacks.txt"
     return Process(
         rank=int(about.get("rank", 0)),
-        pid=int(about.get("pid", 0)),
+        pid=int(about.get("pid") or _pid(stem)),
         host=str(about.get("host", "")),
         series=_series(steps) if steps else {},
         layers={
@@ -231,6 +231,16 @@ def _process(folder: Path, stem: str, rings: Mapping[str, RingFile], problems: l
         events=events,
         stacks=stacks.read_text("utf-8", "replace")[-MAX_STACKS_BYTES:] if stacks.is_file() else "",
     )
+
+
+def _introduced(events: tuple[Event, ...]) -> Mapping[str, Any]:
+    """Return what a process that recorded no step said of itself."""
+    return next((event.facts for event in events if event.kind in ("process", "exception", "exit")), {})
+
+
+def _pid(stem: str) -> int:
+    number = stem.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
 
 
 def _series(ring: RingFile) -> dict[str, Series]:

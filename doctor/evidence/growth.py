@@ -12,6 +12,8 @@ MAX_BLOCKS = 120
 MIN_BLOCKS = 8
 BLOCK_SECONDS = 4.0
 """At least four samples a block, so that its least value lies below short bursts."""
+COARSE_BLOCKS = (24, 12)
+"""Tried where the fine blocks show no rise: their floors lie below long bursts too."""
 PARTS = 8
 TRAILING_SHARES = (1.0, 0.5)
 """Parts of the series that are looked at, each up to its end: growth may begin late."""
@@ -60,7 +62,7 @@ def lasting_growth(
     min_rise: float,
     noise_ratio: float = 6.0,
     max_setback_share: float = 0.35,
-    min_late_share: float = 0.5,
+    min_late_share: float = 0.7,
 ) -> Growth | None:
     """Return the rise that a series shows up to its end; None where it does not.
 
@@ -76,63 +78,78 @@ def lasting_growth(
     max_setback_share : float
         The deepest fall of the floors may be this share of the rise: garbage that is collected now and then falls back.
     min_late_share : float
-        The second half, and the last quarter, must rise at this share of the whole slope: what fills up slows down.
+        The second half must rise at this share of the whole slope, the last quarter at half of it: what fills up slows
+        down.
 
     Notes
     -----
     Theil, H. (1950), "A rank-invariant method of linear and polynomial regression analysis"; interval by Sen (1968).
     """
-    found = None
-    for share in TRAILING_SHARES:
-        if not len(seconds):
-            return None
-        begin = seconds[-1] - share * (seconds[-1] - seconds[0])
-        chosen = seconds >= begin
-        if seconds[-1] - begin < min_seconds:
-            break
-        found = _growth(seconds[chosen], values[chosen], min_rise, noise_ratio, max_setback_share, min_late_share)
-        if found:
-            break
-    return found
-
-
-def _growth(
-    seconds: NDArray[np.float64],
-    values: NDArray[np.float64],
-    min_rise: float,
-    noise_ratio: float,
-    max_setback_share: float,
-    min_late_share: float,
-) -> Growth | None:
+    if not len(seconds):
+        return None
     length = float(seconds[-1] - seconds[0])
-    blocks = int(np.clip(length / BLOCK_SECONDS, MIN_BLOCKS, MAX_BLOCKS))
-    at, floors = block_floors(seconds, values, blocks)
+    for share in TRAILING_SHARES:
+        if share * length < min_seconds:
+            break
+        chosen = seconds >= seconds[-1] - share * length
+        for blocks in (int(np.clip(share * length / BLOCK_SECONDS, MIN_BLOCKS, MAX_BLOCKS)), *COARSE_BLOCKS):
+            at, floors = block_floors(seconds[chosen], values[chosen], blocks)
+            growth = _fit(at, floors, share * length, seconds[chosen][0])
+            if growth is None or growth.rise < min_rise:
+                continue
+            if _lasts(growth, at, floors, noise_ratio, max_setback_share, min_late_share) and not _rose_faster(
+                seconds[~chosen], values[~chosen], growth.slope / min_late_share
+            ):
+                return growth
+    return None
+
+
+def _fit(at: NDArray[np.float64], floors: NDArray[np.float64], length: float, since: float) -> Growth | None:
     if len(at) < MIN_BLOCKS:
         return None
     fit = stats.theilslopes(floors, at)
-    slope, rise = float(fit.slope), float(fit.slope) * length
-    if rise < min_rise or fit.low_slope <= 0:
+    if fit.low_slope <= 0:
         return None
-    noise = 1.4826 * float(np.median(np.abs(floors - (fit.intercept + slope * at))))
-    if rise < noise_ratio * noise:
-        return None
-    parts_at, parts = block_floors(seconds, values, PARTS)
-    setback = float(np.max(np.maximum.accumulate(floors) - floors))
-    rising = np.diff(parts) > 0.2 * slope * np.diff(parts_at)
-    if setback > max_setback_share * rise or rising.sum() < len(parts) - 2 or not rising[-1]:
-        return None
-    for share in (0.5, 0.25):
-        late = at >= at[-1] - share * (at[-1] - at[0])
-        if late.sum() >= 3 and stats.theilslopes(floors[late], at[late]).slope < min_late_share * slope:
-            return None
     return Growth(
-        slope=slope,
+        slope=float(fit.slope),
         low=float(fit.low_slope),
         high=float(fit.high_slope),
-        rise=rise,
+        rise=float(fit.slope) * length,
         seconds=length,
-        since=float(seconds[0]),
+        since=float(since),
     )
+
+
+def _lasts(
+    growth: Growth,
+    at: NDArray[np.float64],
+    floors: NDArray[np.float64],
+    noise_ratio: float,
+    max_setback_share: float,
+    min_late_share: float,
+) -> bool:
+    residuals = floors - growth.slope * at
+    noise = 1.4826 * float(np.median(np.abs(residuals - np.median(residuals))))
+    setback = float(np.max(np.maximum.accumulate(floors) - floors))
+    if growth.rise < noise_ratio * noise or setback > max_setback_share * growth.rise:
+        return False
+    parts_at, parts = block_floors(at, floors, PARTS)
+    rising = np.diff(parts) > 0.2 * growth.slope * np.diff(parts_at)
+    if rising.sum() < len(parts) - 2 or not rising[-1]:
+        return False
+    for share, least in ((0.5, min_late_share), (0.25, 0.5 * min_late_share)):
+        late = at >= at[-1] - share * (at[-1] - at[0])
+        if stats.theilslopes(floors[late], at[late]).slope < least * growth.slope:
+            return False
+    return True
+
+
+def _rose_faster(seconds: NDArray[np.float64], values: NDArray[np.float64], slope: float) -> bool:
+    """Whether what came before rose more steeply: then the rise is slowing down."""
+    if len(seconds) < MIN_BLOCKS:
+        return False
+    at, floors = block_floors(seconds, values, COARSE_BLOCKS[0])
+    return bool(stats.theilslopes(floors, at).slope > slope)
 
 
 def block_floors(

@@ -3,8 +3,8 @@
 import itertools
 from collections import deque
 
-MEMORY_FIELDS = ("tree_pss", "tree_rss", "pss", "rss")
-"""Of the sampler's fields the first that is there."""
+MEMORY_FIELDS = ("main_anonymous", "ranks_anonymous", "workers_anonymous")
+"""What makes up the growth of a training, of the sampler's fields."""
 WINDOW_SECONDS = 20.0
 MIN_GROWTH_BYTES = 16 << 20
 MIN_GROWTH_SHARE = 0.005

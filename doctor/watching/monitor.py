@@ -5,7 +5,6 @@ once and leaves the command alone.
 """
 
 import contextlib
-import importlib
 import os
 import select
 import time
@@ -33,7 +32,7 @@ NICENESS = 10
 class MachineSampler(Protocol):
     """Measures the machine and the process tree."""
 
-    FIELDS: Sequence[str]
+    fields: tuple[str, ...]
 
     def sample(self) -> dict[str, float]:
         """Return what can be known now."""
@@ -157,11 +156,11 @@ class Monitor:
         now = time.monotonic()
         sample = self._sampler.sample() if self._sampler is not None else {}
         if self._sampler is not None:
-            self._folder.sample(self._sampler.FIELDS, sample)
+            self._folder.sample(self._sampler.fields, sample)
         self._each_second(sample)
         tails = [tail for tail in self._tails.find() if alive(int(tail.about.get("pid", 0)))]
-        memory = next((sample[name] for name in MEMORY_FIELDS if name in sample), None)
-        if tails and memory is not None and self._growth.wants_census(now, memory):
+        memory = sum(sample.get(name, 0.0) for name in MEMORY_FIELDS)
+        if tails and memory and self._growth.wants_census(now, memory):
             self._control.ask("census")
             self._folder.event("census_asked", bytes=memory)
         stall = self._watchman.look(tails, now)
@@ -186,13 +185,12 @@ class Monitor:
 def sampler_for(pid: int, folder: Path) -> MachineSampler | None:
     """Return what measures the machine, or None where that cannot be had, after a line that says so."""
     try:
-        made: MachineSampler = importlib.import_module("doctor.watching.sampler").Sampler(pid, folder)
-    except ImportError:
-        return None
+        from doctor.watching.sampler import Sampler
+
+        return Sampler(pid, folder)
     except Exception as error:
         tell(f"the machine is not sampled: {type(error).__name__}: {error}")
         return None
-    return made
 
 
 def _process_handle(pid: int) -> int | None:

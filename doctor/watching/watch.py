@@ -1,6 +1,5 @@
 """Runs a command to its end under watch, and says at the end what became of it."""
 
-import importlib
 import os
 import subprocess
 import time
@@ -13,7 +12,7 @@ from doctor.errors import UsageError
 from doctor.model import Report
 from doctor.registry import load_renderer
 from doctor.settings import Settings
-from doctor.watching import launch
+from doctor.watching import launch, triage
 from doctor.watching.folder import RunFolder, note_inner_watch
 from doctor.watching.signals import Forwarder
 from doctor.watching.telling import tell
@@ -113,10 +112,13 @@ class _Watch:
 
         process, folder = self._process, self._folder
         outlook = Outlook(folder.path, self._settings, self._keep)
-        look = getattr(self._noted, "look", lambda: None)
         sampler = sampler_for(process.pid, folder.path)
-        monitor = Monitor(process.pid, folder, outlook, sampler, view(folder), lambda sample: look())
+        monitor = Monitor(process.pid, folder, outlook, sampler, view(folder), lambda sample: self._note_processes())
         monitor.watch(lambda: process.poll() is not None)
+
+    def _note_processes(self) -> None:
+        if self._noted is not None:
+            self._noted.look()
 
     def heard(self, number: int) -> None:
         """Remember that the end may have been asked for."""
@@ -145,17 +147,15 @@ class _Watch:
         return report
 
 
-def _noted(folder: Path, pid: int) -> Any:
+def _noted(folder: Path, pid: int) -> triage.Noted | None:
     try:
-        return importlib.import_module("doctor.watching.triage").before(folder, pid)
-    except ImportError:
-        return None
+        return triage.before(folder, pid)
     except Exception as error:
         tell(f"how the command ends is only told by its status: {type(error).__name__}: {error}")
         return None
 
 
-def _end_facts(noted: Any, returncode: int) -> dict[str, Any]:
+def _end_facts(noted: triage.Noted | None, returncode: int) -> dict[str, Any]:
     plain = {
         "status": launch.exit_status(returncode),
         "signal": -returncode if returncode < 0 else None,
@@ -165,7 +165,7 @@ def _end_facts(noted: Any, returncode: int) -> dict[str, Any]:
     if noted is None:
         return plain
     try:
-        known: dict[str, Any] = importlib.import_module("doctor.watching.triage").facts(noted, returncode)
+        known = triage.facts(noted, returncode)
     except Exception as error:
         known = {"fault": f"{type(error).__name__}: {error}"}
     return plain | known

@@ -30,10 +30,10 @@ def start(folder: str, rank: int | None = None) -> session.Session:
 
 
 def _torch_arrived() -> None:
-    from . import torch_hooks
+    from . import replay, torch_hooks
 
     if session.current is not None:
-        for part in (torch_hooks,):
+        for part in (torch_hooks, replay):
             part.install(session.current)
 
 

@@ -51,6 +51,7 @@ class _Hooks:
         tensor = tensors[0] if isinstance(tensors, (tuple, list)) else tensors
         if tensor.numel() == 1:
             self.losses.append(tensor.detach().float().item())
+        self.session.tell("backward_begins", tensor)
         self.session.spent += time.perf_counter() - begin
 
     @guarded
@@ -68,6 +69,7 @@ class _Hooks:
         if gradients:
             norms = torch._foreach_norm(gradients)
             self.norm = math.sqrt(sum(norm.item() ** 2 for norm in norms))
+            self.session.tell("update_begins", optimizer, {"grad_norm": self.norm})
         self.session.spent += time.perf_counter() - begin
 
     @guarded
@@ -84,4 +86,5 @@ class _Hooks:
         self.session.record(values)
         track = self.tracks.setdefault(id(optimizer), len(self.tracks))
         self.losses, self.norm, self.began = [], None, now
+        self.session.tell("step_ended", self.session.step, values)
         self.session.finish_step(track)

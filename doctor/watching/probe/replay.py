@@ -101,6 +101,7 @@ class Replay(Listener):
         answer["loss"] = None if loss is None else str(loss.detach().item())
         answer["batch_index"] = self.session.step
         answer["seconds"] = time.perf_counter() - begin
+        self.session.spent -= answer["seconds"]  # an incident is no overhead, and must not slow the sampling down
         self.session.event("nan_origin", **answer)
 
     def _replay(self, where: str, parameters: list[Any]) -> dict[str, Any]:

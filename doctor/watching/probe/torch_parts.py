@@ -1,0 +1,32 @@
+"""Puts together the parts that need torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import ending, replay
+from .criteria import Criteria
+from .gradients import Gradients
+from .loading import Loading
+from .models import Models
+from .schedulers import Schedulers
+from .steps import Steps
+from .torch_hooks import TorchHooks
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+def install(session: Session) -> None:
+    """Put all hooks into torch, once per process."""
+    ending.keep_stacks(session)
+    steps = Steps(session)
+    models = Models(session, steps)
+    gradients = Gradients(session, steps, models)
+    hooks = TorchHooks(session, steps, gradients, models)
+    gradients.install()
+    hooks.install()
+    Loading(session, steps).install()
+    Criteria(session, steps, models).install()
+    Schedulers(session, steps).install()
+    replay.install(session)

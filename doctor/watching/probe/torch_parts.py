@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import ending
+from . import ending, frameworks
 from .activations import Activations
+from . import ending, frameworks, replay
 from .criteria import Criteria
 from .gradients import Gradients
 from .holding import Holding
@@ -36,3 +37,5 @@ def install(session: Session) -> None:
     Updates(session, steps, models).install()
     Activations(session, models).install()
     Holding(session, steps, models).install()
+    replay.install(session)
+    frameworks.install(session)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import ending
+from . import arrival, ending
 from .activations import Activations
 from .criteria import Criteria
 from .gradients import Gradients
@@ -33,6 +33,14 @@ def install(session: Session) -> None:
     Loading(session, steps).install()
     Criteria(session, steps, models).install()
     Schedulers(session, steps).install()
-    Updates(session, steps, models).install()
+    updates = Updates(session, steps, models)
+    updates.install()
     Activations(session, models).install()
     Holding(session, steps, models).install()
+    arrival.when_imported("deepspeed", lambda: _deepspeed(session, steps, models, gradients, updates))
+
+
+def _deepspeed(session: Session, steps: Steps, models: Models, gradients: Gradients, updates: Updates) -> None:
+    from .deepspeed_hooks import DeepSpeedHooks
+
+    DeepSpeedHooks(session, steps, models, gradients, updates).install()

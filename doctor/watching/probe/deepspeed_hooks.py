@@ -104,7 +104,9 @@ class DeepSpeedHooks:
         values["skipped"] = max(values.get("skipped", 0.0), float(overflow or not engine.was_step_applied()))
         norm = engine.get_global_grad_norm()
         if norm is not None:
-            self._norm(norm)
+            inner = getattr(engine.optimizer, "torch_autocast_gradscaler", None)
+            scaled = inner is not None and getattr(engine.optimizer, "loss_scale", 1) == 1  # so in 0.19
+            self._norm(norm / values.get("loss_scale", 1.0) if scaled else norm)
         if engine.zero_optimization_stage() < 3 and self.updates.due():
             self.updates.weigh(list(engine.module.parameters()), values)
         self.steps.finish(("engine", id(engine)))
@@ -155,5 +157,4 @@ def _scale(engine: Any, scaler: Any) -> Any:
     scale = getattr(engine.optimizer, "loss_scale", None)
     if callable(scale):
         return None
-    in_use = engine.fp16_enabled() or getattr(engine.optimizer, "torch_autocast_gradscaler", None) is not None
-    return scale if in_use or scale not in (None, 1, 1.0) else None
+    return scale if engine.fp16_enabled() or scale not in (None, 1, 1.0) else None

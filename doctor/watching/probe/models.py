@@ -34,8 +34,7 @@ class Models:
         self.session, self.steps = session, steps
         self.names: dict[int, str] = {}
         """Of parameters, by id."""
-        self.given: dict[str, Any] = {}
-        """Models that the user named."""
+        self._given: list[weakref.ref[Any]] = []
         self._roots: list[weakref.ref[Any]] = []
         self._optimizers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._known: set[object] = set()
@@ -67,11 +66,22 @@ class Models:
         self._name([root])
         self._describe_root(root, None)
 
+    def give(self, model: Any, optimizers: Iterable[Any]) -> None:
+        """Take the user's word for which model is trained, and by what."""
+        if model is not None:
+            self._given.append(weakref.ref(model))
+        self._optimizers.update(optimizers)
+
     def parameters(self) -> list[torch.Tensor]:
         """Return all parameters of the models; looks for these where none are known."""
         if not self._roots:
             self._look()
         return [parameter for root in self.roots for parameter in root.parameters()]
+
+    def evaluating(self) -> bool:
+        """Whether the models are known and all in evaluation mode."""
+        roots = self.roots
+        return bool(roots) and not any(root.training for root in roots)
 
     def training_share(self) -> float | None:
         """Return the share of modules that are in training mode; None where no model is known."""
@@ -121,6 +131,8 @@ class Models:
             for root in roots
             if any(not optimized or id(parameter) in optimized for parameter in root.parameters())
         ]
+        given = [root for root in (reference() for reference in self._given) if root is not None]
+        chosen = given or chosen
         self._roots = [weakref.ref(root) for root in chosen]
         self._name(chosen)
 

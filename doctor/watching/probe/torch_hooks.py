@@ -38,8 +38,11 @@ class TorchHooks:
     def install(self) -> None:
         """Put the hooks in place, once per process."""
         around(torch.autograd, "backward", self.before_backward, self.after_backward)
-        register_optimizer_step_pre_hook(self.before_step)
-        register_optimizer_step_post_hook(self.after_step)
+        for handle in (
+            register_optimizer_step_pre_hook(self.before_step),
+            register_optimizer_step_post_hook(self.after_step),
+        ):
+            self.session.closers.append(handle.remove)
         around(torch.amp.GradScaler, "scale", None, self.scaled)
         around(torch.amp.GradScaler, "step", self.before_scaler_step, self.after_scaler_step)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import arrival, ending
@@ -20,8 +21,16 @@ if TYPE_CHECKING:
     from .session import Session
 
 
-def install(session: Session) -> None:
-    """Put all hooks into torch, once per process."""
+@dataclass
+class Parts:
+    """The parts that others speak to."""
+
+    steps: Steps
+    models: Models
+
+
+def install(session: Session) -> Parts:
+    """Put all hooks into torch, once per session."""
     ending.keep_stacks(session)
     steps = Steps(session)
     models = Models(session, steps)
@@ -30,14 +39,16 @@ def install(session: Session) -> None:
     models.install()
     gradients.install()
     hooks.install()
-    Loading(session, steps).install()
-    Criteria(session, steps, models).install()
+    loading = Loading(session, steps, models)
+    loading.install()
+    Criteria(session, steps, models, loading).install()
     Schedulers(session, steps).install()
     updates = Updates(session, steps, models)
     updates.install()
     Activations(session, models).install()
     Holding(session, steps, models).install()
     arrival.when_imported("deepspeed", lambda: _deepspeed(session, steps, models, gradients, updates))
+    return Parts(steps, models)
 
 
 def _deepspeed(session: Session, steps: Steps, models: Models, gradients: Gradients, updates: Updates) -> None:

@@ -11,11 +11,12 @@ from doctor.watching.telling import tell
 
 def tell_report(report: Report, folder: Path) -> None:
     """Write the short report to standard error; where all is well that is one line."""
-    text = load_renderer("text")(report, color=sys.stderr.isatty() if sys.stderr else False).strip("\n")
-    page = folder / "report.html"
-    if "\n" not in text:
-        tell(f"{text.rstrip('.')}; {_shown(page)}")
+    render, page = load_renderer("text"), folder / "report.html"
+    line, *others = render(report, color=False).strip("\n").split("\n")
+    if not others:
+        tell(f"{line[:1].lower()}{line[1:].rstrip('.')}; {_shown(page)}")
         return
+    text = render(report, color=sys.stderr is not None and sys.stderr.isatty()).strip("\n")
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"\n{text}\n")
         sys.stderr.flush()

@@ -32,7 +32,7 @@ class Passage:
 
 def render(report: Report, *, color: bool = False) -> str:
     """Write the page; colours follow the reader's preference for dark or light, whatever `color` says."""
-    shown = masked(report)
+    shown = verdict.plainer(masked(report))
     open_findings = verdict.opened(shown)
     return _template().render(
         report=shown,

@@ -37,7 +37,7 @@ def render(report: Report, *, color: bool = False) -> str:
     width = min(max(shutil.get_terminal_size((PAPER_WIDTH, 24)).columns, MIN_WIDTH), MAX_WIDTH)
     plain = not color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     page = _Page(width if color else PAPER_WIDTH, plain, terminal=color)
-    shown = masked(report)
+    shown = verdict.plainer(masked(report))
     if verdict.run_of(shown) is not None:
         return "\n".join(page.run(shown)) + "\n"
     return "\n".join((*page.subjects(shown), *page.findings(shown), *page.closing(shown))) + "\n"

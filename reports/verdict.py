@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from msgspec.structs import replace
+
 from doctor.model import Examination, Finding, Location, Outcome, Report, Safety, Severity, SubjectSummary
 from doctor.wording import printable
 
@@ -86,6 +88,15 @@ def duration(seconds: float) -> str:
 def run_of(report: Report) -> SubjectSummary | None:
     """Return the run that the report is about, or None where it is about something else."""
     return next((subject for subject in report.case.subjects if subject.kind == "run"), None)
+
+
+def plainer(report: Report) -> Report:
+    """Leave the rank out where there was one process: it says nothing."""
+    run = run_of(report)
+    if run is None or run.facts.get("processes", 0) > 1:
+        return report
+    findings = [replace(finding, at=replace(finding.at, rank=None)) for finding in report.findings]
+    return replace(report, findings=findings)
 
 
 def opened(report: Report) -> list[Finding]:

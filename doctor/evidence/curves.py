@@ -33,7 +33,7 @@ class Curves:
             traces = history.traces[:MAX_LINES]
             charts += _chart("Loss", "", [*_losses(traces), *_by_trace(traces[:1], "evaluation_loss", "evaluation")])
             charts += _chart("Gradient norm before clipping", "", _by_trace(traces, "grad_norm"), log=True)
-            charts += _chart("Learning rate", "", _by_trace(traces, "learning_rate"))
+            charts += _chart("Learning rate", "", _by_trace(traces, "learning_rate"), log=False)
             charts += _chart("Time per step", "s", _by_trace(traces, "step_seconds"))
         for machine in resources.machines if resources is not None else ():
             several = f" of {machine.host}" if resources and len(resources.machines) > 1 else ""
@@ -42,14 +42,18 @@ class Curves:
         return cls(charts=tuple(charts))
 
 
-def _chart(title: str, unit: str, lines: Sequence[Line], *, log: bool = False, x_label: str = "step") -> list[Chart]:
+def _chart(
+    title: str, unit: str, lines: Sequence[Line], *, log: bool | None = None, x_label: str = "step"
+) -> list[Chart]:
     drawn = [line for line in lines if len(line.points) > 1]
     if not drawn:
         return []
     values = np.array([y for line in drawn for _, y in line.points])
     wide = bool((values > 0).all() and values.max() > MIN_RATIO_FOR_LOG * values.min())
     positive = bool((values > 0).all())
-    return [Chart(title=title, unit=unit, x_label=x_label, lines=drawn, log=positive and (log or wide))]
+    return [
+        Chart(title=title, unit=unit, x_label=x_label, lines=drawn, log=positive and (wide if log is None else log))
+    ]
 
 
 def _losses(traces: Sequence[Trace]) -> list[Line]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import ending
+from .collectives import Collectives
 from .criteria import Criteria
 from .gradients import Gradients
 from .loading import Loading
 from .models import Models
+from .replicas import Replicas
 from .schedulers import Schedulers
 from .steps import Steps
 from .torch_hooks import TorchHooks
@@ -29,3 +31,6 @@ def install(session: Session) -> None:
     Loading(session, steps).install()
     Criteria(session, steps, models).install()
     Schedulers(session, steps).install()
+    replicas = Replicas(session)
+    Collectives(session, replicas).install()
+    replicas.install()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .entry import around, entry
 from .steps import Steps, key_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,14 @@ class Models:
         self._looks = 0
         self._received: set[int] = set()
         self._watched_steps = 0
+
+    def install(self) -> None:
+        """Hear of optimizers as they are made."""
+        around(torch.optim.Optimizer, "__init__", None, self.made)
+
+    @entry
+    def made(self, token: Any, result: Any, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        self._optimizers.add(optimizer)
 
     @property
     def roots(self) -> list[Any]:

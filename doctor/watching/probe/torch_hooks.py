@@ -21,6 +21,8 @@ FIRST = 8
 """Steps at which everything is looked at."""
 MODE_EVERY = 16
 """Steps between two looks at the modules' modes."""
+MANUAL = "manual"
+"""The track of updates that no optimizer made."""
 UNSTEPPED = 64
 """Backward passes after which optimizers that never stepped count as none."""
 
@@ -67,7 +69,7 @@ class TorchHooks:
         if self.steps.engine or facts.stepping:
             return
         self.unstepped += 1
-        if not self.steps.tracks or self.unstepped > UNSTEPPED:
+        if not self.steps.tracks.keys() - {MANUAL} or self.unstepped > UNSTEPPED:
             self._without_optimizer()
 
     def _without_optimizer(self) -> None:
@@ -76,7 +78,7 @@ class TorchHooks:
         parameters = self.models.parameters()
         self.gradients.take(parameters)
         self.gradients.sum_up(parameters, self.steps.facts.values)
-        self.steps.finish("manual")
+        self.steps.finish(MANUAL)
 
     @entry
     def before_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import ending
+from . import ending, frameworks, replay
+from .activations import Activations
 from .collectives import Collectives
 from .criteria import Criteria
 from .gradients import Gradients
+from .holding import Holding
 from .loading import Loading
 from .models import Models
 from .replicas import Replicas
 from .schedulers import Schedulers
 from .steps import Steps
 from .torch_hooks import TorchHooks
+from .updates import Updates
 
 if TYPE_CHECKING:
     from .session import Session
@@ -26,6 +29,7 @@ def install(session: Session) -> None:
     models = Models(session, steps)
     gradients = Gradients(session, steps, models)
     hooks = TorchHooks(session, steps, gradients, models)
+    models.install()
     gradients.install()
     hooks.install()
     Loading(session, steps).install()
@@ -34,3 +38,8 @@ def install(session: Session) -> None:
     replicas = Replicas(session)
     Collectives(session, replicas).install()
     replicas.install()
+    Updates(session, steps, models).install()
+    Activations(session, models).install()
+    Holding(session, steps, models).install()
+    replay.install(session)
+    frameworks.install(session)

@@ -222,7 +222,7 @@ def versions() -> dict[str, str]:
     known = {"python": sys.version.split()[0], "torch": str(torch.__version__)}
     if torch.version.cuda:
         known["cuda"] = str(torch.version.cuda)
-        known["nccl"] = ".".join(map(str, torch.cuda.nccl.version()))  # type: ignore[no-untyped-call]
+        known["nccl"] = ".".join(map(str, torch.cuda.nccl.version()))
     for name in ("numpy", "deepspeed", "transformers", "accelerate", "lightning", "flash_attn", "xformers"):
         if name in sys.modules:
             known[name] = str(getattr(sys.modules[name], "__version__", "?"))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import ending, frameworks
-from .activations import Activations
 from . import ending, frameworks, replay
+from .activations import Activations
 from .criteria import Criteria
 from .gradients import Gradients
 from .holding import Holding

@@ -37,7 +37,7 @@ from scipy.stats import t
 from doctor.evidence.criteria import training_loss
 from doctor.evidence.curves import spread
 from doctor.evidence.history import History, Series, Trace
-from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import Advise, Check, Finding, Location, Severity, Undecided
 
 MIN_FALL_SHARE = 0.1
 """Of the training loss at the evaluation's minimum, that it must have fallen since."""

@@ -67,6 +67,7 @@ def examine(
         yield CHECK.finding(
             "apart",
             at=Location(rank=0),
+            severity=Severity.WARNING,
             ranks=len(apart),
             steps=min(one.steps for one in apart),
             repair=Advise(

@@ -36,7 +36,7 @@ from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Und
 CHECK = Check(
     "distributed/same-data-on-ranks",
     Severity.WARNING,
-    "rank {same} get the same batches as rank {rank}: {same_steps} of {steps} are equal",
+    "rank {same} and rank {rank} are fed the same batches: {same_steps} of {steps} are equal",
 )
 
 

@@ -62,7 +62,6 @@ class Call:
     sequence: int
     mark: int
     site: Site | None
-    returned: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,7 +321,6 @@ def _calls(process: Process, sites: Mapping[int, Site]) -> tuple[Call, ...]:
             sequence=int(row[place["sequence"]]),
             mark=int(row[place["hash"]]),
             site=sites.get(int(row[place["site"]])),
-            returned=bool(given[place["end"]]),
         )
-        for row, given in zip(layers.values, layers.given, strict=True)
+        for row in layers.values
     )

@@ -50,6 +50,7 @@ FIELDS = (
     "data_seconds",  # waited for the loader
     "backward_seconds",
     "optimizer_seconds",
+    "collective_seconds",  # spent in collective operations that were called from Python
     "probe_seconds",  # spent in the probe
     "samples",  # rows in the batch
     "batch_hash",  # 48 bits of the batch's content

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from . import arrival, ending, frameworks, replay
 from .activations import Activations
+from .collectives import Collectives
 from .criteria import Criteria
 from .gradients import Gradients
 from .holding import Holding
 from .loading import Loading
 from .models import Models
+from .replicas import Replicas
 from .schedulers import Schedulers
 from .steps import Steps
 from .torch_hooks import TorchHooks
@@ -45,6 +47,9 @@ def install(session: Session) -> Parts:
     Schedulers(session, steps).install()
     updates = Updates(session, steps, models)
     updates.install()
+    replicas = Replicas(session)
+    Collectives(session, replicas).install()
+    replicas.install()
     Activations(session, models).install()
     Holding(session, steps, models).install()
     replay.install(session)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from . import ending
 from .activations import Activations
+from .census import Census
 from .criteria import Criteria
 from .gradients import Gradients
 from .holding import Holding
@@ -35,4 +36,5 @@ def install(session: Session) -> None:
     Schedulers(session, steps).install()
     Updates(session, steps, models).install()
     Activations(session, models).install()
+    Census(session).install()
     Holding(session, steps, models).install()

@@ -13,7 +13,6 @@ import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
-
 from .graphs import graph_sizes
 from .holders import CACHE, HEAP_TYPE, Locals, Place, find_place
 from .session import Listener

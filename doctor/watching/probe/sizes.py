@@ -72,7 +72,8 @@ def _tensor_bytes(tensor: Any, seen: set[int]) -> float:
 def _newest(container: Any) -> Iterable[Any]:
     if type(container) is dict:
         return reversed(container.items())
-    return reversed(container) if type(container) in (list, deque) else iter(container)
+    items: Iterable[Any] = reversed(container) if type(container) in (list, deque) else iter(container)
+    return items
 
 
 def _shown(item: Any) -> str:

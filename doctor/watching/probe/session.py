@@ -36,6 +36,7 @@ FIELDS = (
     "time",  # seconds since the epoch
     "monotonic",  # seconds on the machine's monotonic clock, the same for all its processes
     "loss",  # mean over the step's backward calls
+    "reported_loss",  # what the trainer showed its user
     "backwards",  # backward calls since the last step of this optimizer
     "grad_norm",  # L2 over all gradients, before clipping
     "max_norm",  # the bound given to clip_grad_norm_
@@ -49,6 +50,7 @@ FIELDS = (
     "data_seconds",  # waited for the loader
     "backward_seconds",
     "optimizer_seconds",
+    "collective_seconds",  # spent in collective operations that were called from Python
     "probe_seconds",  # spent in the probe
     "samples",  # rows in the batch
     "batch_hash",  # 48 bits of the batch's content

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import ending
+from . import ending, frameworks, replay
 from .activations import Activations
 from .census import Census
+from .collectives import Collectives
 from .criteria import Criteria
 from .gradients import Gradients
 from .holding import Holding
 from .loading import Loading
 from .models import Models
+from .replicas import Replicas
 from .schedulers import Schedulers
 from .steps import Steps
 from .torch_hooks import TorchHooks
@@ -34,7 +36,12 @@ def install(session: Session) -> None:
     Loading(session, steps).install()
     Criteria(session, steps, models).install()
     Schedulers(session, steps).install()
+    replicas = Replicas(session)
+    Collectives(session, replicas).install()
+    replicas.install()
     Updates(session, steps, models).install()
     Activations(session, models).install()
     Census(session).install()
     Holding(session, steps, models).install()
+    replay.install(session)
+    frameworks.install(session)

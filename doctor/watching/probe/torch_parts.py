@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import arrival, ending, frameworks, replay
 from .activations import Activations
+from .census import Census
 from .collectives import Collectives
 from .criteria import Criteria
 from .gradients import Gradients
@@ -51,6 +52,7 @@ def install(session: Session) -> Parts:
     Collectives(session, replicas).install()
     replicas.install()
     Activations(session, models).install()
+    Census(session).install()
     Holding(session, steps, models).install()
     replay.install(session)
     frameworks.install(session)

@@ -32,12 +32,13 @@ def command(path: Path, output: Path | None, format_: str | None, set_: tuple[st
     trainer_state.json, a folder of TensorBoard event files, a CSV of metrics, or a folder with any of these.
     """
     from doctor.case import case_of_run
-    from doctor.cli.scan import _fails, _format_of, _renderer, _write
+    from doctor.cli.scan import _format_of, _write, fails
     from doctor.engine import examine
+    from doctor.registry import load_renderer
     from doctor.subjects.logs.opening import open_anything
 
     settings = settings_for(path, {**given, "format": format_ or _format_of(output), "set": set_})
-    render = _renderer(settings.format)
+    render = load_renderer(settings.format)
     try:
         run = open_anything(path)
     except CannotOpen as error:
@@ -46,4 +47,4 @@ def command(path: Path, output: Path | None, format_: str | None, set_: tuple[st
     _write(render(report, color=output is None and sys.stdout.isatty()), output)
     if report.incomplete:
         return EXIT_INCOMPLETE
-    return EXIT_FOUND if _fails(report, settings) else EXIT_HEALTHY
+    return EXIT_FOUND if fails(report, settings) else EXIT_HEALTHY

@@ -127,10 +127,13 @@ class Run:
         Sorted by rank, the latest last where a rank was started again.
     machines : mapping of str to (mapping of str to Series)
         By host, then by field of `doctor.watching.sampler.FIELDS`; "steps" count the monitor's samples.
+    events : tuple of Event
+        What the monitors saw.
     about : mapping
         `run.json`: command, start.
     end : mapping
-        `end.json`: how it ended; empty while it runs or where nobody saw the end.
+        `end.json`: how it ended; empty while it runs or where nobody saw the end. Of several machines it is that of the
+        first that failed, else of the last that ended.
     """
 
     path: Path
@@ -138,6 +141,7 @@ class Run:
     origin: str = "recorder"
     processes: tuple[Process, ...] = ()
     machines: Mapping[str, Mapping[str, Series]] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
     end: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
@@ -172,7 +176,8 @@ def open_run(folder: Path, shown: str | None = None) -> Run:
             rings[path.name] = read_ring(path)
         except CannotOpen as error:
             problems.append(Problem(path=str(path), reason=error.reason))
-    stems = sorted({path.name.partition(".")[0] for path in folder.glob("*-*.*") if path.suffix in (".ring", ".jsonl")})
+    names = [path.name for path in folder.glob("*-*.*") if path.suffix in (".ring", ".jsonl")]
+    stems = sorted({name.partition(".")[0] for name in names if "@" not in name})
     processes = [_process(folder, stem, rings, problems) for stem in stems]
     return Run(
         path=folder,
@@ -181,22 +186,39 @@ def open_run(folder: Path, shown: str | None = None) -> Run:
         machines={
             ring.about.get("host", name): _series(ring) for name, ring in rings.items() if ".samples." in f".{name}"
         },
+        events=tuple(
+            event for path in sorted(folder.glob("machine*.events.jsonl")) for event in _events(path, problems)
+        ),
         about=_json(folder / "run.json", problems),
-        end=_json(folder / "end.json", problems),
+        end=_end(folder, problems),
         problems=tuple(problems),
     )
+
+
+def _end(folder: Path, problems: list[Problem]) -> dict[str, Any]:
+    """Read how the command ended on every machine; nothing while one still goes on."""
+    starts = [folder / "run.json", *sorted(folder.glob("run@*.json"))]
+    ends = [_json(path.with_name(path.name.replace("run", "end", 1)), problems) for path in starts]
+    if not all(ends):
+        return {}
+    failed = [end for end in ends if end.get("status")]
+    return min(failed, key=_ended_at) if failed else max(ends, key=_ended_at)
+
+
+def _ended_at(end: Mapping[str, Any]) -> float:
+    return float(end.get("ended") or 0.0)
 
 
 def _process(folder: Path, stem: str, rings: Mapping[str, RingFile], problems: list[Problem]) -> Process:
     events = _events(folder / f"{stem}.events.jsonl", problems)
     steps = rings.get(f"{stem}.steps.ring")
-    about = steps.about if steps else next((event.facts for event in events if event.kind == "process"), {})
+    about = steps.about if steps else _introduced(events)
     phases = about.get("phases", ())
     place = int(steps.state.get("phase", 0)) if steps else -1
     stacks = folder / f"{stem}.stacks.txt"
     return Process(
         rank=int(about.get("rank", 0)),
-        pid=int(about.get("pid", 0)),
+        pid=int(about.get("pid") or _pid(stem)),
         host=str(about.get("host", "")),
         series=_series(steps) if steps else {},
         layers={
@@ -209,6 +231,16 @@ def _process(folder: Path, stem: str, rings: Mapping[str, RingFile], problems: l
         events=events,
         stacks=stacks.read_text("utf-8", "replace")[-MAX_STACKS_BYTES:] if stacks.is_file() else "",
     )
+
+
+def _introduced(events: tuple[Event, ...]) -> Mapping[str, Any]:
+    """Return what a process that recorded no step said of itself."""
+    return next((event.facts for event in events if event.kind in ("process", "exception", "exit")), {})
+
+
+def _pid(stem: str) -> int:
+    number = stem.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
 
 
 def _series(ring: RingFile) -> dict[str, Series]:

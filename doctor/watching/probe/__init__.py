@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from . import arrival, events, session
+from . import arrival, ending, events, session
 
 
 def start(folder: str, rank: int | None = None) -> session.Session:
@@ -25,16 +25,16 @@ def start(folder: str, rank: int | None = None) -> session.Session:
         return session.current
     session.current = session.Session(folder, rank)
     events.watch_exceptions(session.current)
+    ending.watch_exit(session.current)
     arrival.when_imported("torch", _torch_arrived)
     return session.current
 
 
 def _torch_arrived() -> None:
-    from . import frameworks, torch_hooks
+    from . import torch_parts
 
     if session.current is not None:
-        for part in (torch_hooks, frameworks):
-            part.install(session.current)
+        torch_parts.install(session.current)
 
 
 def start_from_environment() -> None:

@@ -69,7 +69,9 @@ def watch_exceptions(session: Session) -> None:
 def _note(session: Session, error: BaseException | None, thread: str) -> None:
     if error is None or isinstance(error, (KeyboardInterrupt, SystemExit)):
         return
-    session.event("exception", thread=thread, **described(error))
+    session.event(
+        "exception", thread=thread, phase=session.phase, rank=session.rank, pid=session.pid, **described(error)
+    )
 
 
 def described(error: BaseException) -> dict[str, Any]:

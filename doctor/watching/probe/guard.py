@@ -29,13 +29,18 @@ def failed(where: str, error: Exception) -> bool:
     return _faults[where] > MAX_FAULTS
 
 
+def given_up(where: str) -> bool:
+    """Whether a place has failed so often that it is left alone."""
+    return _faults.get(where, 0) > MAX_FAULTS
+
+
 def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
     """Make `function` return None instead of raising; after `MAX_FAULTS` it is not called any more."""
     where = "%s.%s" % (function.__module__, function.__qualname__)
 
     @functools.wraps(function)
     def safe(*args: P.args, **kwargs: P.kwargs) -> R | None:
-        if _faults.get(where, 0) > MAX_FAULTS:
+        if given_up(where):
             return None
         try:
             return function(*args, **kwargs)

@@ -109,6 +109,23 @@ class Ring:
         """Set one value of the state."""
         self._one.pack_into(self._map, self._state_at + 8 * self.state_fields[name], value)
 
+    def states(self, first: str, values: Sequence[float]) -> None:
+        """Set values of the state that follow each other, beginning with the one called `first`."""
+        at = self._state_at + 8 * self.state_fields[first]
+        struct.pack_into("=%dd" % len(values), self._map, at, *values)
+
+    def write_all(self, number: int, values: Sequence[float | None]) -> None:
+        """Write record `number` with all fields in their order; None where one is not known.
+
+        Records with many fields are written much faster so; nothing can be added to them later.
+        """
+        words = [0] * self._masks
+        for place, value in enumerate(values):
+            if value is not None:
+                words[place // MASK_BITS] |= 1 << place % MASK_BITS
+        row = [float(number), *map(float, words), *(0.0 if one is None else one for one in values), float(number)]
+        self._store(number, row)
+
     def write(self, number: int, values: Mapping[str, float]) -> None:
         """Write record `number` (from 1, rising), or add fields to it while it is still among the recent ones.
 
@@ -130,6 +147,9 @@ class Ring:
             word, bit = divmod(place, MASK_BITS)
             row[1 + word] = float(int(row[1 + word]) | 1 << bit)
             row[1 + self._masks + place] = float(value)
+        self._store(number, row)
+
+    def _store(self, number: int, row: Sequence[float]) -> None:
         self._put(self._recent_at, number % self._recent, row)
         if self._thinned and number % self._stride == 0:
             self._thin(number, row)

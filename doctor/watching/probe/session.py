@@ -9,11 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from . import guard
 from .control import Control
 from .events import Events
+from .governor import Governor
 from .ring import Ring
 
 PHASES = (
@@ -60,8 +61,11 @@ FIELDS = (
     "device_reserved",
     "device_peak",
     "parameter_checksum",
-    "stale_gradients",  # share of gradients that were not cleared since the last update
+    "stale_gradients",  # share of gradients that were not cleared since this optimizer's last update
+    "criterion_loss",  # mean of the recognised criterion with gradients, unscaled: compare evaluation_loss with this
+    "evaluation_training_mode",  # share of modules in training mode while the criterion was evaluated
 )
+_PLACES = {phase: place for place, phase in enumerate(PHASES)}
 STATE_FIELDS = (
     "phase",
     "step",  # in progress; counts all optimizers' steps
@@ -80,6 +84,9 @@ current: Session | None = None
 class Listener:
     """A part of the probe that wants to hear of what happens; each call is guarded, all are optional."""
 
+    def opened(self) -> None:
+        """Hear that this process trains: its files are being made."""
+
     def batch_arrived(self, batch: Any) -> None:
         """Hear of a batch that a DataLoader handed out in this process."""
 
@@ -89,8 +96,14 @@ class Listener:
     def update_begins(self, optimizer: Any, values: dict[str, float]) -> None:
         """Hear that an optimizer is about to change the weights; `values` are the facts of the step so far."""
 
+    def step_ending(self, track: int, values: dict[str, float]) -> None:
+        """Hear that a step of an optimizer is over; facts can still be added to `values`."""
+
     def step_ended(self, step: int, values: dict[str, float]) -> None:
         """Hear that a step is over."""
+
+    def exiting(self) -> None:
+        """Hear that the interpreter ends; what is still held back must be written now."""
 
     def asked(self, request: str) -> None:
         """Hear of a request of the monitor (`control.REQUESTS`), between two steps."""
@@ -116,20 +129,22 @@ class Session:
         self.step = 1
         """Number of the step in progress."""
         self.phase = "starting"
+        self.active = True
+        """Whether this process is the one that is watched, not a fork of it."""
+        self.backwards = 0
+        """Backward calls in the step in progress."""
         self.spent = 0.0
         """Seconds spent in the probe during the step in progress."""
         self.listeners: list[Listener] = []
+        self.facts: dict[str, Any] = {}
+        """What else the "process" event shall say."""
         self._events = Events(self.path("events.jsonl"))
         self._ring: Ring | None = None
+        self.governor = Governor(self)
         self.control = Control(os.path.join(folder, "control"))
         guard.on_fault(self._fault)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forked)
-
-    @property
-    def active(self) -> bool:
-        """Whether this process is the one that is watched, not a fork of it."""
-        return self.pid == os.getpid()
 
     def path(self, ending: str) -> str:
         """Return the path of one of this process's files."""
@@ -148,47 +163,63 @@ class Session:
     def ring(self) -> Ring:
         """The recorder, made on first use."""
         if self._ring is None:
-            about = {"rank": self.rank, "pid": self.pid, "host": socket.gethostname(), "phases": PHASES}
+            self._open()
+        return cast("Ring", self._ring)
+
+    def _open(self) -> None:
+        about = {"rank": self.rank, "pid": self.pid, "host": socket.gethostname(), "phases": PHASES}
+        try:
             self._ring = Ring(self.path("steps.ring"), FIELDS, STATE_FIELDS, about=about)
-            self._ring.state("pid", self.pid)
-            self.event(
-                "process",
-                rank=self.rank,
-                world=int(os.environ.get("WORLD_SIZE", 1)),
-                local_rank=int(os.environ.get("LOCAL_RANK", 0)),
-                pid=self.pid,
-                host=socket.gethostname(),
-                python=platform.python_version(),
-                arguments=sys.argv,
-                threads=threading.active_count(),
-            )
-        return self._ring
+        except OSError as error:
+            self.active = False
+            sys.stderr.write("doctor: the run is not watched: %s: %s\n" % (self.folder, error.strerror))
+            raise
+        self._ring.state("pid", self.pid)
+        self.tell("opened")
+        self.event(
+            "process",
+            rank=self.rank,
+            world=int(os.environ.get("WORLD_SIZE", 1)),
+            local_rank=int(os.environ.get("LOCAL_RANK", 0)),
+            pid=self.pid,
+            host=socket.gethostname(),
+            python=platform.python_version(),
+            arguments=sys.argv,
+            threads=threading.active_count(),
+            **self.facts,
+        )
 
     def enter(self, phase: str) -> str:
         """Say what the process is doing now; returns what it did before."""
         before, self.phase = self.phase, phase
-        ring = self.ring
-        ring.state("phase", PHASES.index(phase))
-        ring.state("step", self.step)
-        ring.state("monotonic", time.monotonic())
-        ring.state("time", time.time())
+        now = (_PLACES[phase], self.step, time.monotonic(), time.time(), self.backwards)
+        self.ring.states("phase", now)
         return before
 
     def record(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Add fields to the record of a step, by default the one in progress."""
         self.ring.write(step or self.step, values)
 
-    def finish_step(self, track: int = 0) -> None:
-        """End the step in progress and begin the next."""
-        self.record({"track": track, "time": time.time(), "monotonic": time.monotonic(), "probe_seconds": self.spent})
-        self.spent = 0.0
-        self.step += 1
+    def finish_step(self, track: int, values: Mapping[str, float]) -> None:
+        """End the step in progress, of which `values` are the facts, and begin the next."""
+        spent, self.spent = self.spent, 0.0
+        step = self.step
+        now = {"track": track, "time": time.time(), "monotonic": time.monotonic(), "probe_seconds": spent}
+        self.ring.write(step, {**values, **now})
+        self.step, self.backwards = step + 1, 0
         self.enter("forward")
+        self.governor.step_took(step, values.get("step_seconds", 0.0), spent)
+
+    @property
+    def training(self) -> bool:
+        """Whether this process has files, because it trains."""
+        return self._ring is not None
 
     def _fault(self, where: str, error: Exception) -> None:
         self.event("probe_fault", where=where, type=type(error).__name__, message=str(error)[:1000])
 
     def _forked(self) -> None:
         global current
+        self.active = False
         if current is self:
             current = None

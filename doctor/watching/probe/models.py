@@ -1,0 +1,202 @@
+"""Finds the models that are trained, their parameters' names, and what the optimizers leave out.
+
+Modules are found by one look at all objects when an optimizer is first seen to step: no hook on any module is needed.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .entry import around, entry
+from .steps import Steps, key_of
+
+if TYPE_CHECKING:
+    from .session import Session
+
+MAX_LOOKS = 16
+MAX_NAMED = 600
+"""Tensors and modules that an event lists one by one."""
+GRADIENTS_AFTER = 20
+"""Steps after which a parameter that never had a gradient is said to have none."""
+WRAPPERS = ("module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module")
+"""Names under which wrappers (DDP, torch.compile, Fabric, FSDP) hold the user's model."""
+
+
+class Models:
+    """The modules whose parameters an optimizer has, outermost ones."""
+
+    def __init__(self, session: Session, steps: Steps) -> None:
+        self.session, self.steps = session, steps
+        self.names: dict[int, str] = {}
+        """Of parameters, by id."""
+        self.given: dict[str, Any] = {}
+        """Models that the user named."""
+        self._roots: list[weakref.ref[Any]] = []
+        self._optimizers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._known: set[object] = set()
+        self._looks = 0
+        self._received: set[int] = set()
+        self._watched_steps = 0
+
+    def install(self) -> None:
+        """Hear of optimizers as they are made."""
+        around(torch.optim.Optimizer, "__init__", None, self.made)
+
+    @entry
+    def made(self, token: Any, result: Any, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        self._optimizers.add(optimizer)
+
+    @property
+    def roots(self) -> list[Any]:
+        """The models that are alive."""
+        return [root for root in (reference() for reference in self._roots) if root is not None]
+
+    @property
+    def optimizers(self) -> list[Any]:
+        """The optimizers that are alive."""
+        return list(self._optimizers)
+
+    def parameters(self) -> list[torch.Tensor]:
+        """Return all parameters of the models; looks for these where none are known."""
+        if not self._roots:
+            self._look()
+        return [parameter for root in self.roots for parameter in root.parameters()]
+
+    def training_share(self) -> float | None:
+        """Return the share of modules that are in training mode; None where no model is known."""
+        modes = [module.training for root in self.roots for module in root.modules()]
+        return sum(modes) / len(modes) if modes else None
+
+    def optimizers_exist(self) -> bool:
+        """Whether there is an optimizer anywhere in the process."""
+        if not self._optimizers and self._looks < 1:
+            self._look()
+        return bool(self._optimizers)
+
+    def stepping(self, optimizer: Any) -> None:
+        """Hear that an optimizer is about to step."""
+        key = key_of(optimizer)
+        if key not in self._known:
+            self._known.add(key)
+            self._optimizers.add(optimizer)
+            self._look()
+            self.session.event("optimizer", track=self.steps.track(key), **described(optimizer))
+            self._describe()
+        if self._watched_steps <= GRADIENTS_AFTER:
+            self._watch_gradients(optimizer)
+
+    def _look(self) -> None:
+        if self._looks >= MAX_LOOKS:
+            return
+        self._looks += 1
+        modules: list[Any] = []
+        inner: set[int] = set()
+        for one in gc.get_objects():
+            kind = type(one)
+            if issubclass(kind, torch.nn.Module):
+                modules.append(one)
+                inner.update(id(child) for child in one.__dict__.get("_modules", {}).values())
+            elif issubclass(kind, torch.optim.Optimizer) and "param_groups" in one.__dict__:
+                self._optimizers.add(one)
+        optimized = {
+            id(parameter)
+            for optimizer in self._optimizers
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        }
+        roots = [module for module in modules if id(module) not in inner and "_parameters" in module.__dict__]
+        chosen = [
+            root
+            for root in roots
+            if any(not optimized or id(parameter) in optimized for parameter in root.parameters())
+        ]
+        self._roots = [weakref.ref(root) for root in chosen]
+        self._name(chosen)
+
+    def _name(self, roots: list[Any]) -> None:
+        classes = [type(root).__name__ for root in roots]
+        for place, root in enumerate(roots):
+            prefix = ""
+            if len(roots) > 1:
+                same = classes.count(classes[place]) > 1
+                prefix = "%s%s." % (classes[place], classes[:place].count(classes[place]) if same else "")
+            for name, parameter in root.named_parameters():
+                self.names.setdefault(id(parameter), prefix + plain(name))
+        for optimizer in self._optimizers:
+            for number, group in enumerate(optimizer.param_groups):
+                for place, parameter in enumerate(group["params"]):
+                    self.names.setdefault(id(parameter), "group%d.param%d" % (number, place))
+
+    def _watch_gradients(self, optimizer: Any) -> None:
+        self._watched_steps += 1
+        self._received.update(
+            id(one) for group in optimizer.param_groups for one in group["params"] if one.grad is not None
+        )
+        if self._watched_steps != GRADIENTS_AFTER or self.steps.engine:
+            return
+        for root in self.roots:
+            self._received.update(id(one) for one in root.parameters() if one.grad is not None)
+        missing = [
+            self.names.get(id(parameter), "?")
+            for root in self.roots
+            for parameter in root.parameters()
+            if parameter.requires_grad and id(parameter) not in self._received
+        ]
+        self.session.event(
+            "gradients_missing", steps=self._watched_steps, count=len(missing), names=missing[:MAX_NAMED]
+        )
+
+    def _describe(self) -> None:
+        optimized = {id(one) for o in self._optimizers for group in o.param_groups for one in group["params"]}
+        for root in self.roots:
+            tensors = list(root.named_parameters())
+            modules = [(name, type(module).__name__) for name, module in root.named_modules()]
+            self.session.event(
+                "model",
+                root=type(root).__name__,
+                parameters=sum(parameter.numel() for _, parameter in tensors),
+                trainable=sum(parameter.numel() for _, parameter in tensors if parameter.requires_grad),
+                bytes=sum(parameter.numel() * parameter.element_size() for _, parameter in tensors),
+                tensors_count=len(tensors),
+                not_in_optimizer=[
+                    self.names[id(one)] for _, one in tensors if one.requires_grad and id(one) not in optimized
+                ][:MAX_NAMED],
+                frozen_in_optimizer=[
+                    self.names[id(one)] for _, one in tensors if not one.requires_grad and id(one) in optimized
+                ][:MAX_NAMED],
+                tensors=[
+                    {
+                        "name": self.names[id(parameter)],
+                        "shape": list(parameter.shape),
+                        "dtype": str(parameter.dtype).replace("torch.", ""),
+                        "requires_grad": parameter.requires_grad,
+                        "in_optimizer": id(parameter) in optimized,
+                    }
+                    for _, parameter in tensors[:MAX_NAMED]
+                ],
+                modules=[{"name": plain(name), "type": kind} for name, kind in modules[:MAX_NAMED]],
+            )
+
+
+def plain(name: str) -> str:
+    """Return a parameter's name without the names that wrappers add."""
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS) or name
+
+
+def described(optimizer: Any) -> dict[str, Any]:
+    """Return an optimizer as plain data."""
+    return {"class": type(optimizer).__name__, "groups": [_plain_group(group) for group in optimizer.param_groups[:50]]}
+
+
+def _plain_group(group: dict[str, Any]) -> dict[str, Any]:
+    simple: Iterable[tuple[str, Any]] = ((key, value) for key, value in group.items() if key != "params")
+    plain_values = {
+        key: value for key, value in simple if value is None or isinstance(value, (bool, int, float, str, list, tuple))
+    }
+    weights = group["params"]
+    return {**plain_values, "tensors": len(weights), "parameters": sum(one.numel() for one in weights)}

@@ -1,0 +1,171 @@
+"""Runs a command to its end under watch, and says at the end what became of it."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from doctor.errors import UsageError
+from doctor.model import Report
+from doctor.registry import load_renderer
+from doctor.settings import Settings
+from doctor.watching import launch, triage
+from doctor.watching.folder import RunFolder, note_inner_watch
+from doctor.watching.signals import Forwarder
+from doctor.watching.telling import tell
+
+if TYPE_CHECKING:
+    from doctor.watching.monitor import View
+
+LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """How the user wants a run to be watched.
+
+    Attributes
+    ----------
+    probe : mapping
+        Variables that the probe reads.
+    """
+
+    run_dir: Path | None = None
+    probe: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """A command that has ended.
+
+    Attributes
+    ----------
+    returncode : int
+        Negative for the signal that killed it.
+    report : Report or None
+        None where nothing could be recorded or examined.
+    """
+
+    returncode: int
+    folder: Path | None = None
+    report: Report | None = None
+
+
+def run(command: Sequence[str], wishes: Wishes, settings: Settings, view: "Callable[[RunFolder], View]") -> Watched:
+    """Run a command under watch; where its record cannot be kept, it runs all the same.
+
+    Raises
+    ------
+    UsageError
+        When there is no such command, or the run folder is taken.
+    """
+    outer = launch.outer_folder()
+    try:
+        folder = RunFolder(wishes.run_dir, {"command": list(command)})
+    except OSError as error:
+        place = wishes.run_dir or Path(".doctor", "runs")
+        tell(f"{place}: {error.strerror or error}; the command runs, but is not watched")
+        return _unwatched(command)
+    if outer is not None:
+        note_inner_watch(outer, folder.path)
+    with Forwarder() as forwarder:
+        try:
+            environment = launch.environment(folder.path, wishes.probe)
+            process = launch.launch(command, environment, forwarder.unblock)
+        except UsageError:
+            folder.end({"status": launch.NOT_FOUND, "signal": None, "ended": time.time()})
+            raise
+        forwarder.pass_to(process.pid)
+        watch = _Watch(process, folder, settings)
+        forwarder.heard = watch.heard
+        try:
+            watch.to_the_end(view)
+        except Exception as error:
+            tell(f"a fault of doctor itself: {type(error).__name__}: {error}; the command goes on unwatched")
+        returncode = process.wait()
+        watch.record_end(returncode)
+    return Watched(returncode=returncode, folder=folder.path, report=watch.last_look())
+
+
+def _unwatched(command: Sequence[str]) -> Watched:
+    with Forwarder() as forwarder:
+        process = launch.launch(command, before=forwarder.unblock)
+        forwarder.pass_to(process.pid)
+        return Watched(returncode=process.wait())
+
+
+class _Watch:
+    def __init__(self, process: "subprocess.Popen[bytes]", folder: RunFolder, settings: Settings) -> None:
+        self._process = process
+        self._folder = folder
+        self._settings = settings
+        self._noted = _noted(folder.path, process.pid)
+
+    def to_the_end(self, view: "Callable[[RunFolder], View]") -> None:
+        # Only now, so that the command does not wait for it.
+        os.environ.update(dict.fromkeys(LIBRARY_THREADS, "1"))
+        from doctor.watching.monitor import Monitor, sampler_for
+        from doctor.watching.outlook import Outlook
+
+        process, folder = self._process, self._folder
+        outlook = Outlook(folder.path, self._settings, self._keep)
+        sampler = sampler_for(process.pid, folder.path)
+        monitor = Monitor(process.pid, folder, outlook, sampler, view(folder), lambda sample: self._note_processes())
+        monitor.watch(lambda: process.poll() is not None)
+
+    def _note_processes(self) -> None:
+        if self._noted is not None:
+            self._noted.look()
+
+    def heard(self, number: int) -> None:
+        """Remember that the end may have been asked for."""
+        if self._noted is not None:
+            self._noted.asked_to_end(number)
+
+    def record_end(self, returncode: int) -> None:
+        """Write how the command ended."""
+        self._folder.end(_end_facts(self._noted, returncode))
+
+    def _keep(self, report: Report) -> None:
+        self._folder.write(self._folder.path / "diagnosis.json", load_renderer("json")(report, color=False))
+
+    def last_look(self) -> Report | None:
+        """Examine the whole run and write the reports."""
+        try:
+            from doctor.watching.outlook import Outlook
+
+            report = Outlook(self._folder.path, self._settings, self._keep).examined()
+            self._keep(report)
+            page = load_renderer("html")(report, color=False)
+        except Exception as error:
+            tell(f"{self._folder.path}: cannot be examined: {type(error).__name__}: {error}")
+            return None
+        self._folder.write(self._folder.path / "report.html", page)
+        return report
+
+
+def _noted(folder: Path, pid: int) -> triage.Noted | None:
+    try:
+        return triage.before(folder, pid)
+    except Exception as error:
+        tell(f"how the command ends is only told by its status: {type(error).__name__}: {error}")
+        return None
+
+
+def _end_facts(noted: triage.Noted | None, returncode: int) -> dict[str, Any]:
+    plain = {
+        "status": launch.exit_status(returncode),
+        "signal": -returncode if returncode < 0 else None,
+        "ended": time.time(),
+        "monotonic": time.monotonic(),
+    }
+    if noted is None:
+        return plain
+    try:
+        known = triage.facts(noted, returncode)
+    except Exception as error:
+        known = {"fault": f"{type(error).__name__}: {error}"}
+    return plain | known

@@ -48,7 +48,7 @@ TRAINPROOF = {
 """The same for trainproof's rules."""
 
 PEERS = ("torchmortem", "trainproof")
-ORDER = {"CRITICAL": 0, "FAIL": 0, "WARNING": 1, "WARN": 1}
+ORDER = {"critical": 0, "FAIL": 0, "warning": 1, "WARN": 1}
 
 
 def compare(wanted: Sequence[tuple], python: Path, work: Path, run: Callable[..., int | None]) -> list[str]:
@@ -103,12 +103,12 @@ def of_trainproof(folder: Path, python: Path) -> list[tuple[str, str | None]] | 
         reports += json.loads(done.stdout)["reports"]
     if not reports:
         return None
-    findings = [finding for report in reports for finding in report["findings"] if finding["severity"] in ORDER]
-    return [(each["rule_id"], TRAINPROOF.get(each["rule_id"])) for each in sorted(findings, key=_order)]
+    findings = [finding for report in reports for finding in report["findings"] if finding["level"] in ORDER]
+    return [(each["id"], TRAINPROOF.get(each["id"])) for each in sorted(findings, key=_order)]
 
 
 def _order(finding: dict) -> int:
-    return ORDER[finding["severity"]]
+    return ORDER[finding["level"]]
 
 
 def worth(program: object, told: list[tuple[str, str | None]] | None) -> str:

@@ -163,11 +163,11 @@ class Ending:
         """
         if run.origin != "recorder":
             raise NotApplicable("a log does not say how the run ended")
-        if not run.end and not any(_main_exception(process.events) for process in run.processes):
+        launched = _children(run.processes)
+        if not run.end and not _all_ended(run.processes, {pid for pid, _, _ in launched}):
             raise NotApplicable("the run goes on, or nobody saw its end")
         end = run.end
         status, number = _status(end)
-        launched = _children(run.processes)
         codes = {pid: code for pid, code, _ in launched} | _exits(end, run.processes)
         ends = [_process_end(process, codes.get(process.pid), status) for process in run.processes]
         ends = [one for one in ends if one.trained or (one.failure and not one.failure.of_launcher) or one.fatal]
@@ -226,6 +226,20 @@ def _child_code(message: str) -> int | None:
     return None
 
 
+def _all_ended(processes: tuple[Process, ...], reported: set[int]) -> bool:
+    """Whether every process that trained is known to have ended; where none did, whether one failed before."""
+    trained = [process for process in processes if process.series]
+    if not trained:
+        return any((error := _main_failure(process)) and not error.of_launcher for process in processes)
+    return all(
+        process.pid in reported
+        or _main_exception(process.events)
+        or _FATAL.search(process.stacks)
+        or any(event.kind == "exit" for event in process.events)
+        for process in trained
+    )
+
+
 def _main_exception(events: tuple[Event, ...]) -> Event | None:
     wanted = [one for one in events if one.kind == "exception" and one.facts.get("thread", "main") == "main"]
     return wanted[-1] if wanted else None
@@ -265,7 +279,7 @@ def _process_end(process: Process, code: int | None, command: int | None) -> Pro
         orderly=farewell is not None,
         failure=error,
         fatal=fatal,
-        stack=current_stack(process.stacks[process.stacks.rindex(_FATAL_WORDS) :]) if fatal else (),
+        stack=current_stack(process.stacks) if fatal else (),
         phase=_phase(process, event, farewell),
         step=int(process.state.get("step", 0)),
         when=last.time if last else process.state.get("time", 0.0),

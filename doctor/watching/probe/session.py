@@ -62,6 +62,7 @@ FIELDS = (
     "device_reserved",
     "device_peak",
     "parameter_checksum",
+    "replica_norm",  # L2 over all weights in float64 before the update, to compare ranks by
     "stale_gradients",  # share of gradients that were not cleared since this optimizer's last update
     "criterion_loss",  # mean of the recognised criterion with gradients, unscaled: compare evaluation_loss with this
     "evaluation_training_mode",  # share of modules in training mode while the criterion was evaluated

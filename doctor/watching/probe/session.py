@@ -104,6 +104,9 @@ class Listener:
     def step_ended(self, step: int, values: dict[str, float]) -> None:
         """Hear that a step is over."""
 
+    def failed(self, error: BaseException) -> None:
+        """Hear of the exception that ends the program; its frames are still alive."""
+
     def exiting(self) -> None:
         """Hear that the interpreter ends; what is still held back must be written now."""
 

@@ -162,6 +162,7 @@ class TorchHooks:
         facts = self.steps.facts
         if facts.stepped or self.steps.engine or not scaler.is_enabled():
             return
+        self.unstepped = 0
         self.models.stepping(optimizer)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.gradients.take_missing(parameters)

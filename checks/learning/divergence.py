@@ -85,7 +85,7 @@ def examine(
         ratio = min_ratio_known if classified else min_ratio / 2 if regressed else min_ratio
         if trace.tracks > 1 or (course.series.values < 0).any():
             ratio = min_ratio**2
-        guessing = (known.chance or 0.0) * (ratio if regressed else 1.0) if known and trace.tracks == 1 else 0.0
+        guessing = known.chance or 0.0 if known and trace.tracks == 1 else 0.0
         yield from _judge(trace, course, ratio, guessing)
 
 
@@ -93,7 +93,9 @@ def _judge(trace: Trace, course: Curve, min_ratio: float, guessing: float) -> It
     values = course.series.values
     start = min(float(np.median(values[:START_VALUES])), course.start) if (values > 0).all() else course.start
     scale = max(abs(start), float(np.median(np.abs(values[: max(START_VALUES, len(values) // 20)]))), 1e-30)
-    bound = max(start + (min_ratio - 1) * scale, guessing)
+    if guessing:  # then the very first loss is start enough: the rise may be over in a few steps
+        start, scale = float(values[0]), max(float(values[0]), guessing)
+    bound = max(start, guessing) + (min_ratio - 1) * scale
     tail = course.levels[-max(3, len(course.levels) // 10) :]
     if course.end <= bound or (tail <= bound).any() or len(tail) < 3:
         return

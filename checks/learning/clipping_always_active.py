@@ -40,7 +40,7 @@ CHECK = Check(
     Severity.WARNING,
     "gradients were clipped in {clipped_share:.0%} of the steps, from a norm of {norm:.3g} (median) to {max_norm:g}: "
     "the effective learning rate is {ratio:.3g} times smaller than set",
-    leads_to=("learning/not-converging", "learning/learning-rate-misconfigured"),
+    leads_to=("learning/not-converging",),
 )
 
 

@@ -49,7 +49,7 @@ CHECK = Check(
         "small": "updates are {ratio:.2g} of the weights at a learning rate of {rate:g}: too small to matter",
         "large": "updates are {ratio:.2g} times as large as the weights at a learning rate of {rate:g}",
     },
-    leads_to=("learning/not-converging", "learning/divergence"),
+    leads_to=("learning/not-converging",),
 )
 
 

@@ -45,7 +45,7 @@ CHECK = Check(
     Severity.WARNING,
     "gradients are {factor:.2g} times smaller in the first of {layers} layers than in the last: {module} gets "
     "{least:.2g} of its own size",
-    leads_to=("learning/not-converging", "numerics/fp16-underflow"),
+    leads_to=("learning/not-converging",),
 )
 
 

@@ -197,7 +197,7 @@ class Hunt:
         for key, tensor in self.batch.items():
             if tensor.untyped_storage()._cdata == storage:
                 return facts | {"where": "input", "fault": "input", "variable": key, "sure": True}
-        for key, value in [*piece.locals.items(), *piece.outside.items()]:
+        for key, value in [*piece.values.items(), *piece.outside.items()]:
             if isinstance(value, torch.Tensor) and value.untyped_storage()._cdata == storage:
                 facts["variable"] = key
                 break

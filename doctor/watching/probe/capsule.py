@@ -234,9 +234,10 @@ def _save(value: Any, file: Any) -> None:
 
 def _size(value: Any, limit: int) -> int | str:
     """Return how many bytes a value takes, or why it cannot be packed."""
-    sink: Any = _Sink(limit)
+    sink = _Sink(limit)
+    target: Any = sink
     try:
-        torch.save(value, sink, pickle_module=_packing)
+        torch.save(value, target, pickle_module=_packing)
     except Exception as error:
         return "%s: %s" % (type(error).__name__, str(error)[:200])
     return sink.count

@@ -185,7 +185,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text += f"\n\nOperation and line right: doctor {right} of {len(rows)}, detect_anomaly {rival} of {len(rows)}.\n"
     print(text)
     if options.output:
-        heading = "# Origins of NaN\n\nWritten by `python bench/nan_origin.py --output bench/results/nan_origin.md`.\n\n"
+        heading = (
+            "# Origins of NaN\n\nWritten by `python bench/nan_origin.py --output bench/results/nan_origin.md`.\n\n"
+        )
         options.output.write_text(heading + text, "utf-8")
     return 0 if right >= GOAL_SHARE * len(rows) else 1
 

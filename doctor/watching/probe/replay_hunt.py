@@ -61,6 +61,9 @@ class Hunt:
             register_optimizer_step_pre_hook(_pass),
             register_module_forward_pre_hook(self._module_called),
         ]
+        stance = getattr(torch.compiler, "set_stance", None)
+        if stance is not None:  # what is compiled shows no operations
+            stance("force_eager")
         distributed = getattr(torch.nn.parallel, "DistributedDataParallel", None)
         if distributed is not None:
             distributed.forward = _forward_alone

@@ -55,8 +55,8 @@ def install(session: Session) -> Parts:
     Activations(session, models).install()
     Census(session).install()
     Receipt(session).install()
+    replay.install(session)  # explains before a pause begins
     Holding(session, steps, models).install()
-    replay.install(session)
     frameworks.install(session)
     arrival.when_imported("deepspeed", lambda: _deepspeed(session, steps, models, gradients, updates))
     return Parts(steps, models)

@@ -28,6 +28,10 @@ DEFAULT_MAX_GRAD_NORM = 10.0
     metavar="NORM",
     help="The bound on the gradient norm before clipping. [default: 10 with --on-critical, else none]",
 )
+@click.option("--live/--no-live", default=True, help="Draw the newest numbers at the bottom of a terminal.")
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve Prometheus on 127.0.0.1:PORT."
+)
 @click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name).")
 @click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks.")
 @click.option("--set", "set_", multiple=True, metavar="CHECK.THRESHOLD=VALUE", help="Change a threshold.")
@@ -39,6 +43,8 @@ def command(
     run_dir: Path | None,
     on_critical: str | None,
     max_grad_norm: float | None,
+    live: bool,
+    metrics_port: int | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     set_: tuple[str, ...],
@@ -52,12 +58,16 @@ def command(
         raise UsageError("watch: name a command, as in: doctor watch -- python train.py")
     settings = settings_for(Path(), {"select": select, "ignore": ignore, "set": set_, "fail_on": fail_on})
     from doctor.watching.launch import exit_status
-    from doctor.watching.monitor import Silent
     from doctor.watching.watch import Wishes, run
 
     _refuse_wrong_settings(settings)
-    wishes = Wishes(run_dir=run_dir, probe=_for_the_probe(on_critical, max_grad_norm))
-    watched = run(command_, wishes, settings, lambda folder: Silent())
+    wishes = Wishes(
+        run_dir=run_dir,
+        probe=_for_the_probe(on_critical, max_grad_norm),
+        live=live,
+        metrics_port=metrics_port,
+    )
+    watched = run(command_, wishes, settings)
     if watched.report is not None and watched.folder is not None:
         from doctor.watching.closing import tell_report
 

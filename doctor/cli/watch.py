@@ -16,6 +16,8 @@ DEFAULT_MAX_GRAD_NORM = 10.0
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "allow_interspersed_args": False}
 )
 @click.argument("command_", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
+@click.option("--pid", type=click.IntRange(min=1), metavar="N", help="Watch this running process instead.")
+@click.option("--inject", is_flag=True, help="With --pid: bring the probe into the process (gdb, or Python 3.14).")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Keep the run here. [default: .doctor/runs/TIME]")
 @click.option(
     "--on-critical",
@@ -40,6 +42,8 @@ DEFAULT_MAX_GRAD_NORM = 10.0
 )
 def command(
     command_: tuple[str, ...],
+    pid: int | None,
+    inject: bool,
     run_dir: Path | None,
     on_critical: str | None,
     max_grad_norm: float | None,
@@ -50,12 +54,14 @@ def command(
     set_: tuple[str, ...],
     fail_on: str | None,
 ) -> int:
-    """Run a training command, watch it, and say what is wrong with it.
+    """Run a training command, or attach to a running one by --pid, watch it, and say what is wrong with it.
 
     The command's own exit status is passed on unless --fail-on is given.
     """
-    if not command_:
-        raise UsageError("watch: name a command, as in: doctor watch -- python train.py")
+    if bool(command_) == (pid is not None):
+        raise UsageError("watch: name a command, as in: doctor watch -- python train.py, or a process by --pid N")
+    if inject and pid is None:
+        raise UsageError("watch: --inject goes with --pid N; a command is started with the probe in it")
     settings = settings_for(Path(), {"select": select, "ignore": ignore, "set": set_, "fail_on": fail_on})
     from doctor.watching.launch import exit_status
     from doctor.watching.watch import Wishes, run
@@ -67,7 +73,12 @@ def command(
         live=live,
         metrics_port=metrics_port,
     )
-    watched = run(command_, wishes, settings)
+    if pid is not None:
+        from doctor.watching.attach import attach
+
+        watched = attach(pid, wishes, settings, wants_probe=inject)
+    else:
+        watched = run(command_, wishes, settings)
     if watched.report is not None and watched.folder is not None:
         from doctor.watching.closing import tell_report
 

@@ -20,4 +20,4 @@ def tell_report(report: Report, folder: Path) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"\n{text}\n")
         sys.stderr.flush()
-    tell(f"report: {_shown(page)}")
+    tell(f"report: {shorter(page)}")

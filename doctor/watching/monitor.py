@@ -181,7 +181,7 @@ class Monitor:
                 self._folder.event("unwatched", pid=pid, why=f"the probe did not start in process {pid}: {why}")
 
     def _stalled(self, stall: Stall, tails: Sequence[Tail]) -> None:
-        signalled = ask_for_stacks(tails, self._control, self._folder.path)
+        signalled = ask_for_stacks(tails, self._control)
         self._folder.event("stalled", **stall.facts(), signalled=signalled)
         where = ", ".join(f"rank {p['rank']} in {p['phase']} of step {p['step']}" for p in stall.processes[:8])
         tell(f"no process has moved for {stall.seconds:.0f} s ({where}); asked for their stacks")

@@ -161,7 +161,7 @@ class Ending:
         """
         if run.origin != "recorder":
             raise NotApplicable("a log does not say how the run ended")
-        if not run.end and not any(_main_exception(process.events) for process in run.processes):
+        if run.end.get("status") is None and not any(_main_exception(process.events) for process in run.processes):
             raise NotApplicable("the run goes on, or nobody saw its end")
         end = run.end
         status, number = _status(end)

@@ -84,6 +84,7 @@ def attach(pid: int, wishes: Wishes, settings: Settings, *, wants_probe: bool) -
         views=[metrics] if metrics else [],
         panel=live_panel(pid, folder, wishes.live),
         each_second=each_second,
+        explains=False,
     )
     try:
         monitor.watch(lambda: not alive(pid))

@@ -12,6 +12,7 @@ PROBE = Path(__file__).resolve().parent / "probe"
 GDB_SECONDS = 60.0
 ARRIVAL_SECONDS = 30.0
 _POLL_SECONDS = 0.1
+_START_SECONDS = 0.5
 _SCRIPT = """\
 import importlib.util, os, sys, traceback
 said = ""
@@ -77,19 +78,42 @@ def _by_gdb(pid: int, script: Path) -> str | None:
     gdb = shutil.which("gdb")
     if gdb is None:
         return "gdb is not installed, and the process is older than Python 3.14"
+    failed = gdb_fails(gdb)
+    if failed is not None:
+        return f"gdb failed on a process made to try it, so it was kept from yours: {failed}"
     code = f"exec(open({str(script)!r}).read(), {{}})".replace("\\", "\\\\").replace('"', '\\"')
     call = f'call (int)Py_AddPendingCall(&PyRun_SimpleString, "{code}")'
+    return _called(gdb, pid, call, "$1 = 0")
+
+
+def gdb_fails(gdb: str) -> str | None:
+    """Try gdb on a process of our own; why it cannot call a function there, or None.
+
+    On processors with tile registers gdb before version 14 cannot write back the registers of what it stopped
+    ("Couldn't write extended state status"), which may break a system call that was under way.
+    """
+    idle = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(_START_SECONDS)
+        return _called(gdb, idle.pid, "call (int)getpid()", f"$1 = {idle.pid}")
+    finally:
+        idle.kill()
+        idle.wait()
+
+
+def _called(gdb: str, pid: int, call: str, answer: str) -> str | None:
+    """Have gdb call a function in a process; what it said instead of the wanted answer, or None."""
     words = [gdb, "-nx", "-batch", "-p", str(pid), "-ex", "set confirm off", "-ex", call]
     try:
         done = subprocess.run(  # noqa: S603  # a program of the system, with our own words
             words, capture_output=True, text=True, timeout=GDB_SECONDS, check=False, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired:
-        return f"gdb took longer than {GDB_SECONDS:.0f} s"
-    if "$1 = 0" in done.stdout:
+        return f"it took longer than {GDB_SECONDS:.0f} s"
+    if answer in done.stdout:
         return None
-    lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("warning")]
-    return f"gdb: {lines[-1].strip() if lines else 'no answer'}"
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip() and not line.startswith("warning")]
+    return lines[-1].rstrip(".") if lines else "no answer"
 
 
 def _arrived(pid: int, done: Path) -> str | None:

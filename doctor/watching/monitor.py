@@ -75,6 +75,8 @@ class Monitor:
         The view that is asked for keys.
     each_second : callable, optional
         Called with every sample.
+    explains : bool
+        Whether to find out why no process records.
     """
 
     def __init__(
@@ -86,8 +88,10 @@ class Monitor:
         views: Sequence[View] = (),
         panel: Panel | None = None,
         each_second: Callable[[Mapping[str, float]], object] = lambda sample: None,
+        explains: bool = True,
     ) -> None:
         self._pid = pid
+        self._explains = explains
         self._folder = folder
         self._outlook = outlook
         self._sampler = sampler
@@ -160,7 +164,7 @@ class Monitor:
             self._folder.sample(self._sampler.fields, sample)
         self._each_second(sample)
         tails = [tail for tail in self._tails.find() if alive(int(tail.about.get("pid", 0)))]
-        if not tails:
+        if not tails and self._explains:
             self._note_unwatched()
         memory = sum(sample.get(name, 0.0) for name in MEMORY_FIELDS)
         if tails and memory and self._growth.wants_census(now, memory):

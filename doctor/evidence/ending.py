@@ -164,7 +164,7 @@ class Ending:
         if run.origin != "recorder":
             raise NotApplicable("a log does not say how the run ended")
         launched = _children(run.processes)
-        if not run.end and not _all_ended(run.processes, {pid for pid, _, _ in launched}):
+        if run.end.get("status") is None and not _all_ended(run.processes, {pid for pid, _, _ in launched}):
             raise NotApplicable("the run goes on, or nobody saw its end")
         end = run.end
         status, number = _status(end)

@@ -58,7 +58,7 @@ def command(
     _refuse_wrong_settings(settings)
     wishes = Wishes(run_dir=run_dir, probe=_for_the_probe(on_critical, max_grad_norm))
     watched = run(command_, wishes, settings, lambda folder: Silent())
-    if watched.report is not None:
+    if watched.report is not None and watched.folder is not None:
         from doctor.watching.closing import tell_report
 
         tell_report(watched.report, watched.folder)

@@ -8,12 +8,14 @@ from enum import StrEnum
 from typing import Any
 
 from doctor.errors import NotApplicable
-from doctor.evidence.tracebacks import Failure, Frame, failure, frames_in, innermost
+from doctor.evidence.stacks import current_stack
+from doctor.evidence.tracebacks import Failure, Frame, failure, innermost
 from doctor.subjects.run import Event, Process, Run
 
 TEARDOWN = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 """Signals by which somebody asks a process to end."""
-_FATAL = re.compile(r"^Fatal Python error: (.+)$", re.MULTILINE)
+_FATAL_WORDS = "Fatal Python error: "
+_FATAL = re.compile(f"^{_FATAL_WORDS}(.+)$", re.MULTILINE)
 _SIGNALS = {
     "Segmentation fault": signal.SIGSEGV,
     "Aborted": signal.SIGABRT,
@@ -263,7 +265,7 @@ def _process_end(process: Process, code: int | None, command: int | None) -> Pro
         orderly=farewell is not None,
         failure=error,
         fatal=fatal,
-        stack=_stack(process.stacks) if fatal else (),
+        stack=current_stack(process.stacks[process.stacks.rindex(_FATAL_WORDS) :]) if fatal else (),
         phase=_phase(process, event, farewell),
         step=int(process.state.get("step", 0)),
         when=last.time if last else process.state.get("time", 0.0),
@@ -294,16 +296,6 @@ def _phase(process: Process, event: Event | None, farewell: Event | None) -> str
         if one and one.facts.get("phase"):
             return str(one.facts["phase"])
     return process.phase
-
-
-def _stack(text: str) -> tuple[Frame, ...]:
-    """Return the stack of the thread that had the fault; faulthandler writes the innermost line first."""
-    after = text[text.rindex("Fatal Python error") :]
-    _, _, current = after.partition("Current thread")
-    block = current.partition("\n\n")[0]
-    block = re.split(r"^Thread 0x", block, maxsplit=1, flags=re.MULTILINE)[0]
-    lines = re.sub(r'(File ".+?", line \d+) in', r"\1, in", block)
-    return tuple(reversed(frames_in(lines)))
 
 
 def _first(ends: list[ProcessEnd], named: int | None) -> ProcessEnd | None:

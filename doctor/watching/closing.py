@@ -9,10 +9,22 @@ from doctor.registry import load_renderer
 from doctor.watching.telling import tell
 
 
-def tell_report(report: Report, folder: Path | None) -> None:
-    """Write the short report to standard error."""
+def tell_report(report: Report, folder: Path) -> None:
+    """Write the short report to standard error; where all is well that is one line."""
+    render, page = load_renderer("text"), folder / "report.html"
+    line, *others = render(report, color=False).strip("\n").split("\n")
+    if not others:
+        tell(f"{line[:1].lower()}{line[1:].rstrip('.')}; {_shown(page)}")
+        return
+    text = render(report, color=sys.stderr is not None and sys.stderr.isatty()).strip("\n")
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(load_renderer("text")(report, color=sys.stderr.isatty()))
+        sys.stderr.write(f"\n{text}\n")
         sys.stderr.flush()
-    if folder is not None:
-        tell(f"report: {folder / 'report.html'}")
+    tell(f"report: {_shown(page)}")
+
+
+def _shown(path: Path) -> str:
+    """Shorten a path below the working folder."""
+    with contextlib.suppress(ValueError, OSError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)

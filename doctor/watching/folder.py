@@ -163,7 +163,9 @@ class RunFolder:
 def note_inner_watch(outer: Path, inner: Path) -> None:
     """Tell the watch in which this one was started that the probe writes elsewhere now."""
     with contextlib.suppress(OSError):
-        Events(str(outer / "machine.events.jsonl")).write("inner_watch", None, folder=str(inner))
+        Events(str(outer / "machine.events.jsonl")).write(
+            "inner_watch", None, folder=str(inner), why=f"an inner doctor watch took the probe, into {inner}"
+        )
 
 
 def _made(folder: Path) -> Path:

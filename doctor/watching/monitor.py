@@ -21,6 +21,7 @@ from doctor.watching.probe.control import Control
 from doctor.watching.stalls import Stall, Watchman, alive, ask_for_stacks
 from doctor.watching.tail import Tail, Tails
 from doctor.watching.telling import tell, tell_finding
+from doctor.watching.unwatched import descendants, reason_not_watched
 
 SAMPLE_SECONDS = 1.0
 LOOK_SECONDS = 5.0
@@ -101,6 +102,7 @@ class Monitor:
         self._watchman = Watchman()
         self._growth = Growth()
         self._faults: set[str] = set()
+        self._reasons: set[str] = set()
         self._findings: list[Finding] = []
 
     def watch(self, ended: Callable[[], bool]) -> None:
@@ -159,6 +161,8 @@ class Monitor:
             self._folder.sample(self._sampler.fields, sample)
         self._each_second(sample)
         tails = [tail for tail in self._tails.find() if alive(int(tail.about.get("pid", 0)))]
+        if not tails:
+            self._note_unwatched()
         memory = sum(sample.get(name, 0.0) for name in MEMORY_FIELDS)
         if tails and memory and self._growth.wants_census(now, memory):
             self._control.ask("census")
@@ -167,6 +171,14 @@ class Monitor:
         if stall is not None:
             self._stalled(stall, tails)
         self._view.show(tails, sample, self._findings)
+
+    def _note_unwatched(self) -> None:
+        """Write down, while no process records, what keeps the probe out of those that there are."""
+        for pid in descendants(self._pid):
+            why = reason_not_watched(pid, self._folder.path)
+            if why is not None and why not in self._reasons:
+                self._reasons.add(why)
+                self._folder.event("unwatched", pid=pid, why=f"the probe did not start in process {pid}: {why}")
 
     def _stalled(self, stall: Stall, tails: Sequence[Tail]) -> None:
         signalled = ask_for_stacks(tails, self._control, self._folder.path)

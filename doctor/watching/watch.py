@@ -16,6 +16,7 @@ from doctor.watching import launch, triage
 from doctor.watching.folder import RunFolder, note_inner_watch
 from doctor.watching.signals import Forwarder
 from doctor.watching.telling import tell
+from doctor.watching.unwatched import isolating_option
 
 if TYPE_CHECKING:
     from doctor.watching.monitor import View
@@ -71,6 +72,9 @@ def run(command: Sequence[str], wishes: Wishes, settings: Settings, view: "Calla
         return _unwatched(command)
     if outer is not None:
         note_inner_watch(outer, folder.path)
+    option = isolating_option(command)
+    if option is not None:
+        folder.event("unwatched", why=f"the probe did not start in this process: {command[0]} {option} hides it")
     with Forwarder() as forwarder:
         try:
             environment = launch.environment(folder.path, wishes.probe)

@@ -39,6 +39,7 @@ class Replay(Listener):
         self._healthy = True
         """Whether a finite loss was seen since the last explanation."""
         self._explained_step = 0
+        self._explained = False
         self._backwards = 0
         self._first_bad_gradients: int | None = None
         self._batch: dict[str, Any] = {}
@@ -96,6 +97,10 @@ class Replay(Listener):
             answer = {"where": where, "fault": "unknown", "reason": answer["failed"]}
         if answer.get("fault") == "differs" and (where == "backward" and self._backwards > 1):
             answer = {"where": where, "fault": "unknown", "reason": "an earlier of the step's backward calls made it"}
+        if answer["fault"] == "weights" and self._explained:
+            self.escalations = MAX_ESCALATIONS  # all that follows is a consequence of what was explained
+            return
+        self._explained |= answer["fault"] != "unknown"
         if answer["fault"] == "weights" and self._first_bad_gradients is not None:
             answer["since"] = self._first_bad_gradients
         answer["loss"] = None if loss is None else str(loss.detach().item())

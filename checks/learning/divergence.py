@@ -13,7 +13,8 @@ What to do
     before the step named.
 
 Thresholds
-    min_ratio: end level over start level from which a loss of unknown kind has diverged (10.0).
+    min_ratio: end level over start level from which a loss of unknown kind has diverged; half of it where the mean
+        squared error of a constant guess is known, which must be exceeded as far (10.0).
     min_ratio_known: the same for a classification loss, which has no reason to rise (1.5).
     min_steps: recorded steps below which nothing is said (30).
 
@@ -40,6 +41,8 @@ from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Und
 
 START_VALUES = 5
 """First values whose median is the start, with the first block the other candidate; the smaller one counts."""
+BACK = 0.25
+"""Of the rise, by which a loss must have fallen in the second half of the run to be on its way back."""
 MIN_NOISES = 6.0
 """Standard deviations of the levels by which the end must exceed the start."""
 
@@ -78,24 +81,28 @@ def examine(
             continue
         known = criteria.of(trace)
         classified = known is not None and known.classes is not None and trace.tracks == 1
-        ratio = min_ratio_known if classified else min_ratio
+        regressed = known is not None and known.chance is not None and trace.tracks == 1 and not classified
+        ratio = min_ratio_known if classified else min_ratio / 2 if regressed else min_ratio
         if trace.tracks > 1 or (course.series.values < 0).any():
             ratio = min_ratio**2
-        yield from _judge(trace, course, ratio, known.chance if known and classified else None)
+        guessing = known.chance or 0.0 if known and trace.tracks == 1 else 0.0
+        yield from _judge(trace, course, ratio, guessing)
 
 
-def _judge(trace: Trace, course: Curve, min_ratio: float, chance: float | None) -> Iterator[Finding]:
+def _judge(trace: Trace, course: Curve, min_ratio: float, guessing: float) -> Iterator[Finding]:
     values = course.series.values
     start = min(float(np.median(values[:START_VALUES])), course.start) if (values > 0).all() else course.start
     scale = max(abs(start), float(np.median(np.abs(values[: max(START_VALUES, len(values) // 20)]))), 1e-30)
-    bound = max(start + (min_ratio - 1) * scale, chance or -np.inf)
+    if guessing:  # then the very first loss is start enough: the rise may be over in a few steps
+        start, scale = float(values[0]), max(float(values[0]), guessing)
+    bound = max(start, guessing) + (min_ratio - 1) * scale
     tail = course.levels[-max(3, len(course.levels) // 10) :]
     if course.end <= bound or (tail <= bound).any() or len(tail) < 3:
         return
     if course.end - start < MIN_NOISES * course.level_noise and course.end < start + 100 * scale:
         return
     late = trend(course.after(float(course.middles[len(course.middles) // 2])))
-    if late is not None and late.high < -0.1 * abs(course.end):
+    if late is not None and late.high < -BACK * (course.end - start):
         return  # on its way back
     within = np.flatnonzero(values <= start + scale)
     left = int(within[-1]) + 1 if len(within) else 0

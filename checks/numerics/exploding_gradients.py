@@ -57,7 +57,7 @@ CHECK = Check(
         "bound": "the gradient norm was {norm:.3g} at step {step}, above the bound of {max_norm:g}; {steps_above} of "
         "{steps} steps were{culprit}",
     },
-    leads_to=("numerics/nan-source", "numerics/non-finite-loss", "learning/divergence", "learning/loss-spike"),
+    leads_to=("numerics/nan-source", "numerics/non-finite-loss", "learning/loss-spike", "learning/not-converging"),
 )
 
 

@@ -36,7 +36,7 @@ CHECK = Check(
     "numerics/nan-source",
     Severity.ERROR,
     {
-        "operation": "{operation} made {made} of {given} in {place}, {direction}{whose}: {verdict}",
+        "operation": "{operation} made {made} of {given} at {place}, {direction} pass{whose}: {verdict}",
         "input": "{made} in the batch itself{whose}: {name} was not finite before the model saw it, at step {step}",
         "weights": "the weight {name} was {made} before step {step}{since}",
         "differs": "the loss was not finite at step {step}, but running the step again gives a finite one: hardware, a "
@@ -111,13 +111,15 @@ def _given(inputs: tuple[Values, ...]) -> str:
 
 
 def _place(origin: Origin) -> str:
-    line = f"{short(origin.path)}:{origin.line}" if origin.path else "code that is not a file"
-    return f"{origin.function or 'the step'} ({line}{', module ' + origin.module if origin.module else ''})"
+    line = f"{short(origin.path)}:{origin.line}" if origin.path else "code that is not in a file"
+    return f"{line}, module {origin.module}" if origin.module else line
 
 
 def _verdict(origin: Origin) -> str:
     if origin.fault == "mask":
         return "only masked entries were left, and nothing can be made of them"
+    if origin.fault == "rounding":
+        return "lost to rounding, float64 would have survived"
     if origin.float64:
         return "out of range, float64 would have survived"
     if origin.float64 is None:
@@ -132,6 +134,10 @@ def _advice(origin: Origin) -> str:
             "weights": "restart from a checkpoint without it, and find what made its gradient or its initial value",
             "differs": "run the step on other hardware and with one thread; look for memory shared between processes",
         }[origin.fault]
+    if origin.fault == "rounding":
+        return (
+            "compute that part in float64, or in a form that does not subtract nearly equal numbers; clamp the result"
+        )
     if origin.operation in GUARDS and origin.fault != "overflow":
         return GUARDS[origin.operation]
     if origin.fault == "mask":

@@ -161,17 +161,23 @@ class Ending:
         NotApplicable
             When it is no recorded run, or one that goes on.
         """
+        told = run.processes
         if run.origin != "recorder":
-            raise NotApplicable("a log does not say how the run ended")
+            if not run.end:
+                raise NotApplicable(f"the {run.origin} does not say how the run ended")
+            # A log shows the death of those that print; of the others it says nothing.
+            told = tuple(one for one in told if _main_exception(one.events)) or told
         launched = _children(run.processes)
-        if not run.end and not _all_ended(run.processes, {pid for pid, _, _ in launched}):
+        if run.end.get("status") is None and not _all_ended(run.processes, {pid for pid, _, _ in launched}):
             raise NotApplicable("the run goes on, or nobody saw its end")
         end = run.end
         status, number = _status(end)
         codes = {pid: code for pid, code, _ in launched} | _exits(end, run.processes)
-        ends = [_process_end(process, codes.get(process.pid), status) for process in run.processes]
+        ends = [_process_end(process, codes.get(process.pid), status) for process in told]
         ends = [one for one in ends if one.trained or (one.failure and not one.failure.of_launcher) or one.fatal]
         ends.sort(key=lambda one: one.when)
+        if status is None and all(one.how is How.FINISHED for one in ends):
+            raise NotApplicable("the processes are done, but nobody saw the command's end")
         kernel = end.get("kernel")
         return cls(
             status=status,
@@ -283,7 +289,7 @@ def _process_end(process: Process, code: int | None, command: int | None) -> Pro
         phase=_phase(process, event, farewell),
         step=int(process.state.get("step", 0)),
         when=last.time if last else process.state.get("time", 0.0),
-        trained=bool(process.series) or bool(process.state.get("monotonic")),
+        trained=bool(process.series) or bool(process.state.get("step")),
     )
 
 

@@ -1,7 +1,7 @@
 """A training run as it was recorded: the folder that `doctor watch` keeps, while it grows or after its death."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from doctor.subjects.ring_file import RingFile, read_ring
 
 MAX_EVENTS_BYTES = 64_000_000
 MAX_STACKS_BYTES = 1_000_000
+WARM_UP_STEPS = 20
+"""In the first steps the probe, as everything else, does what it does once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,11 +149,48 @@ class Run:
     problems: tuple[Problem, ...] = ()
 
     def summary(self) -> SubjectSummary:
-        """Say in a line what was opened."""
-        steps = max(
-            (int(series.steps[-1]) for p in self.processes for series in p.series.values() if len(series)), default=0
-        )
-        return SubjectSummary(kind="run", path=self.shown, rows=steps, files=len(self.processes))
+        """Say what was opened.
+
+        Returns
+        -------
+        SubjectSummary
+            Its facts: `steps` and `processes` that recorded some, `running`, `status`, `signal`, `seconds`,
+            `loss_first` and `loss_last` (medians of the first and the last losses), `overhead_share` (of the time spent
+            in the probe), and `unwatched`: why there may be no record, in words. What is not known is left out.
+        """
+        trained = [process for process in self.processes if process.series]
+        steps = max((int(one.steps[-1]) for p in trained for one in p.series.values() if len(one)), default=0)
+        facts: dict[str, Any] = {"steps": steps, "processes": len(trained)}
+        if self.origin == "recorder":
+            facts["running"] = not self.end
+        facts |= {name: self.end[name] for name in ("status", "signal") if self.end.get(name) is not None}
+        if self.end.get("ended") and self.about.get("started"):
+            facts["seconds"] = round(self.end["ended"] - self.about["started"], 1)
+        if trained:
+            facts |= _losses(trained[0]) | _overhead(trained)
+        elif reasons := [event.facts["why"] for event in self.events if "why" in event.facts]:
+            facts["unwatched"] = "; ".join(dict.fromkeys(map(str, reasons)))
+        return SubjectSummary(kind="run", path=self.shown, facts=facts)
+
+
+def _losses(process: Process) -> dict[str, float]:
+    """Return the loss at the start and at the end; where several optimizers take turns there is no such thing."""
+    loss = process.series.get("loss", NOTHING).finite.values
+    if len(loss) < 2 or len(np.unique(process.series.get("track", NOTHING).values)) > 1:
+        return {}
+    some = min(10, len(loss) // 2)
+    return {"loss_first": float(np.median(loss[:some])), "loss_last": float(np.median(loss[-some:]))}
+
+
+def _overhead(processes: Sequence[Process]) -> dict[str, float]:
+    """Return the share of the time that the probe took, where there are steps enough to leave out the first ones."""
+    spent = total = 0.0
+    for process in processes:
+        probe, steps = (process.series.get(name, NOTHING).values for name in ("probe_seconds", "step_seconds"))
+        if len(probe) == len(steps) >= 2 * WARM_UP_STEPS:
+            spent += float(probe[WARM_UP_STEPS:].sum())
+            total += float(steps[WARM_UP_STEPS:].sum())
+    return {"overhead_share": spent / total} if total > 0 else {}
 
 
 def is_run_folder(folder: Path) -> bool:
@@ -183,9 +222,7 @@ def open_run(folder: Path, shown: str | None = None) -> Run:
         path=folder,
         shown=shown or str(folder),
         processes=tuple(sorted(processes, key=lambda process: (process.rank, process.state.get("time", 0.0)))),
-        machines={
-            ring.about.get("host", name): _series(ring) for name, ring in rings.items() if ".samples." in f".{name}"
-        },
+        machines=_machines(rings),
         events=tuple(
             event for path in sorted(folder.glob("machine*.events.jsonl")) for event in _events(path, problems)
         ),
@@ -193,6 +230,25 @@ def open_run(folder: Path, shown: str | None = None) -> Run:
         end=_end(folder, problems),
         problems=tuple(problems),
     )
+
+
+def _machines(rings: Mapping[str, RingFile]) -> dict[str, dict[str, Series]]:
+    """Return the samples by host; those of a later monitor of the same host follow those of the one before."""
+    machines: dict[str, dict[str, Series]] = {}
+    for name, ring in rings.items():
+        if not name.endswith(".samples.ring"):
+            continue
+        host = str(ring.about.get("host", name))
+        before = machines.get(host, {})
+        taken = max((int(one.steps[-1]) for one in before.values()), default=0)
+        later = {field: Series(one.steps + taken, one.values) for field, one in _series(ring).items()}
+        machines[host] = {field: _joined(before.get(field), later.get(field)) for field in before | later}
+    return machines
+
+
+def _joined(first: Series | None, second: Series | None) -> Series:
+    parts = [part for part in (first, second) if part is not None]
+    return Series(np.concatenate([part.steps for part in parts]), np.concatenate([part.values for part in parts]))
 
 
 def _end(folder: Path, problems: list[Problem]) -> dict[str, Any]:

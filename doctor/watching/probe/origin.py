@@ -21,6 +21,8 @@ from .origin_values import facts, first_bad_row, has_nan, is_finite, only_negati
 UNINITIALISED = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "resize_")
 OVERWRITING = ("copy_", "fill_", "zero_", "normal_", "uniform_", "random_", "bernoulli_", "exponential_")
 NOT_ON_THE_WAY = ("detach", "t", "view", "transpose", "permute", "ones_like", "zeros_like", "lift_fresh", "alias")
+REDUCING = ("logsumexp", "max", "amax", "min", "amin", "sum", "mean", "nll_loss_forward", "nll_loss2d_forward")
+"""Where such an operation leaves nothing but infinities that were meant, all that it had was masked."""
 MAX_WAY = 400
 
 
@@ -115,7 +117,8 @@ class Finder(TorchDispatchMode):
                     self._way.append((name, place or here(), tuple(tensor.shape), span))
                 continue
             sources = inherited
-            if not bad or (self._only_fills(inherited) and not nan_in and has_nan(tensor)):
+            reduced = name in REDUCING or has_nan(tensor)
+            if not bad or (self._only_fills(inherited) and not nan_in and reduced):
                 source = self._new(func, name, node, place, (args, kwargs), read, before, tensor)
                 source.masked = bool(bad)
                 sources = frozenset((len(self.sources) - 1,))

@@ -6,6 +6,7 @@ replay happens in a forked child, so it changes nothing here.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import sys
@@ -39,6 +40,7 @@ class Replay(Listener):
         self._healthy = True
         """Whether a finite loss was seen since the last explanation."""
         self._explained_step = 0
+        self._explained = False
         self._backwards = 0
         self._first_bad_gradients: int | None = None
         self._batch: dict[str, Any] = {}
@@ -96,6 +98,10 @@ class Replay(Listener):
             answer = {"where": where, "fault": "unknown", "reason": answer["failed"]}
         if answer.get("fault") == "differs" and (where == "backward" and self._backwards > 1):
             answer = {"where": where, "fault": "unknown", "reason": "an earlier of the step's backward calls made it"}
+        if answer["fault"] == "weights" and self._explained:
+            self.escalations = MAX_ESCALATIONS  # all that follows is a consequence of what was explained
+            return
+        self._explained |= answer["fault"] != "unknown"
         if answer["fault"] == "weights" and self._first_bad_gradients is not None:
             answer["since"] = self._first_bad_gradients
         answer["loss"] = None if loss is None else str(loss.detach().item())
@@ -122,7 +128,24 @@ class Replay(Listener):
             hunt.prepare()
             return hunt.search(pieces(frame), MAX_SECONDS * 0.8)
 
-        return in_child(work, MAX_SECONDS) | {"method": "the step run again in a copy of the process"}
+        answer = in_child(work, MAX_SECONDS) | {"method": "the step run again in a copy of the process"}
+        if "piece" not in answer:
+            return answer
+        folder = self._capsule_folder()
+
+        def pack() -> dict[str, Any]:
+            from . import capsule
+
+            piece = next(itertools.islice(pieces(frame), answer["piece"], None))
+            return capsule.write(folder, piece, Hunt(where, rng, batch, parameters), answer, list(sys.path))
+
+        return answer | {"capsule": in_child(pack, MAX_SECONDS, sealed=False)}
+
+    def _capsule_folder(self) -> str:
+        folder = os.path.join(self.session.folder, "capsule")
+        if not os.path.exists(folder):
+            return folder
+        return "%s-rank%d-step%d" % (folder, self.session.rank, self.session.step)
 
 
 def _named(value: Any, name: str = "", depth: int = 0) -> list[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -60,6 +61,9 @@ class Hunt:
             register_optimizer_step_pre_hook(_pass),
             register_module_forward_pre_hook(self._module_called),
         ]
+        stance = getattr(torch.compiler, "set_stance", None)
+        if stance is not None:  # what is compiled shows no operations
+            stance("force_eager")
         distributed = getattr(torch.nn.parallel, "DistributedDataParallel", None)
         if distributed is not None:
             distributed.forward = _forward_alone
@@ -196,7 +200,7 @@ class Hunt:
         for key, tensor in self.batch.items():
             if tensor.untyped_storage()._cdata == storage:
                 return facts | {"where": "input", "fault": "input", "variable": key, "sure": True}
-        for key, value in [*piece.locals.items(), *piece.outside.items()]:
+        for key, value in [*piece.values.items(), *piece.outside.items()]:
             if isinstance(value, torch.Tensor) and value.untyped_storage()._cdata == storage:
                 facts["variable"] = key
                 break
@@ -220,13 +224,17 @@ class Hunt:
 
 GROWING = ("exp", "expm1", "mul", "pow", "square", "mm", "addmm", "bmm", "baddbmm", "add", "sum", "cumsum", "cosh")
 
+RANGES = {"float16": 65504.0, "bfloat16": 3.3895314e38, "float32": 3.4028235e38}
+
 
 def fault_of(found: dict[str, Any], survived: bool) -> str:
     """Tell a value out of range from one out of the operation's domain."""
     made_infinite = found["output"].get("inf", 0) + found["output"].get("-inf", 0) > 0
     grew = found["operation"].rstrip("_") in GROWING and made_infinite and not found["output"].get("nan")
     if survived:
-        return "overflow"
+        wide = found.get("float64_output", {})
+        greatest = max(abs(wide.get("min", 0.0)), abs(wide.get("max", 0.0)))
+        return "overflow" if greatest > RANGES.get(found["output"].get("dtype", ""), math.inf) else "rounding"
     return "overflow" if grew and not found.get("backward_of") else "domain"
 
 

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from . import guard
@@ -104,6 +104,9 @@ class Listener:
     def step_ended(self, step: int, values: dict[str, float]) -> None:
         """Hear that a step is over."""
 
+    def failed(self, error: BaseException) -> None:
+        """Hear of the exception that ends the program; its frames are still alive."""
+
     def exiting(self) -> None:
         """Hear that the interpreter ends; what is still held back must be written now."""
 
@@ -138,6 +141,10 @@ class Session:
         self.spent = 0.0
         """Seconds spent in the probe during the step in progress."""
         self.listeners: list[Listener] = []
+        self.closers: list[Callable[[], object]] = []
+        """What must be undone when watching ends before the process does."""
+        self.parts: Any = None
+        """What `torch_parts.install` returned, once torch is there."""
         self.facts: dict[str, Any] = {}
         """What else the "process" event shall say."""
         self._events = Events(self.path("events.jsonl"))
@@ -211,6 +218,22 @@ class Session:
         self.step, self.backwards = step + 1, 0
         self.enter("forward")
         self.governor.step_took(step, values.get("step_seconds", 0.0), spent)
+
+    def close(self, phase: str = "finished") -> None:
+        """Write down that watching ends, and let go of everything; calling it again does nothing."""
+        global current
+        if not self.active:
+            return
+        if self.training:
+            self.tell("exiting")
+            self.governor.say()
+            self.event("exit", steps=self.step - 1)
+            self.enter(phase)
+        self.active = False
+        for undo in self.closers:
+            guard.guarded(undo)()
+        if current is self:
+            current = None
 
     @property
     def training(self) -> bool:

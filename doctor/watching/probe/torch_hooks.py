@@ -38,8 +38,11 @@ class TorchHooks:
     def install(self) -> None:
         """Put the hooks in place, once per process."""
         around(torch.autograd, "backward", self.before_backward, self.after_backward)
-        register_optimizer_step_pre_hook(self.before_step)
-        register_optimizer_step_post_hook(self.after_step)
+        for handle in (
+            register_optimizer_step_pre_hook(self.before_step),
+            register_optimizer_step_post_hook(self.after_step),
+        ):
+            self.session.closers.append(handle.remove)
         around(torch.amp.GradScaler, "scale", None, self.scaled)
         around(torch.amp.GradScaler, "step", self.before_scaler_step, self.after_scaler_step)
 
@@ -51,6 +54,7 @@ class TorchHooks:
         self.staleness.backward_begins()
         if tensor.numel() == 1 and tensor.is_floating_point():
             loss = next((given for result, given in facts.unscaled if result is tensor), tensor)
+            loss = loss if facts.given_loss is None else facts.given_loss
             facts.losses.append(loss.detach() if loss.device.type != "cpu" else loss.detach().clone())
         facts.unscaled = []
         facts.backwards += 1
@@ -86,9 +90,9 @@ class TorchHooks:
         if id(optimizer) in facts.stepping:  # the step before ended with an exception
             del facts.stepping[facts.stepping.index(id(optimizer)) :]
         facts.stepping.append(id(optimizer))
+        facts.stepped = True
         if len(facts.stepping) > 1 or self.steps.engine:
             return None
-        facts.stepped = True
         facts.optimizer_began = time.monotonic()
         self.session.enter("optimizer")
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
@@ -160,8 +164,12 @@ class TorchHooks:
         self, token: Any, result: Any, scaler: Any, optimizer: Any, *args: Any, **kwargs: Any
     ) -> None:
         facts = self.steps.facts
-        if facts.stepped or self.steps.engine or not scaler.is_enabled():
+        if facts.stepped or not scaler.is_enabled():
             return
+        if self.steps.engine:
+            facts.values["skipped"] = 1.0
+            return
+        self.unstepped = 0
         self.models.stepping(optimizer)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.gradients.take_missing(parameters)

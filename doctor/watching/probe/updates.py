@@ -39,11 +39,22 @@ class Updates(Listener):
         """Listen."""
         self.session.listeners.append(self)
 
+    def due(self) -> bool:
+        """Whether the step in progress is looked at."""
+        return self.session.step <= FIRST or self.session.governor.samples(self.session.step, EVERY)
+
+    def weigh(self, weights: list[torch.Tensor], values: dict[str, float]) -> None:
+        """Take the weights' norms and checksum alone."""
+        chosen = [one.detach() for one in weights if one.is_floating_point() and one.numel()]
+        if chosen and len({one.device for one in chosen}) == 1:
+            with torch.no_grad():
+                self._measure(self.session.step, "weight_norm", self._weights, weights, chosen, values)
+
     def update_begins(self, optimizer: Any, values: dict[str, float]) -> None:
         """Copy the weights before the update, where that is due."""
         step = self.session.step
         self._taken = None
-        if step > FIRST and not self.session.governor.samples(step, EVERY):
+        if not self.due() or self.steps.engine:
             return
         weights = [one for group in optimizer.param_groups for one in group["params"] if one.grad is not None]
         weights = [one for one in weights if one.is_floating_point() and not hasattr(one, "_local_tensor")]

@@ -51,11 +51,19 @@ class Plot:
     log: bool
 
 
-def plot(chart: Chart, findings: Sequence[Finding]) -> Plot:
+def plots(charts: Sequence[Chart], findings: Sequence[Finding]) -> list[Plot]:
+    """Make the charts of a report ready, those over the same axis to the same length."""
+    ends: dict[str, float] = {}
+    for chart in charts:
+        ends[chart.x_label] = max([ends.get(chart.x_label, -math.inf), *(line.points[-1][0] for line in chart.lines)])
+    return [plot(chart, findings, ends[chart.x_label]) for chart in charts]
+
+
+def plot(chart: Chart, findings: Sequence[Finding], end: float = -math.inf) -> Plot:
     """Place a chart's lines in their box, and the first steps of grave findings on its axis."""
     xs = [x for line in chart.lines for x, _ in line.points] + [x for line in chart.lines for x in line.broken]
     ys = [_scaled(y, chart.log) for line in chart.lines for _, y in line.points]
-    left, right = min(xs), max(xs)
+    left, right = min(xs), max(*xs, end)
     low, high = _reach(ys)
     right = right if right > left else left + 1
 

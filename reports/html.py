@@ -40,7 +40,7 @@ def render(report: Report, *, color: bool = False) -> str:
         sentence=re.sub(r"(?<=\d) ", "\N{NO-BREAK SPACE}", verdict.verdict(shown)),
         tone=_tone(shown),
         run=verdict.run_of(shown),
-        plots=[charts.plot(chart, open_findings) for chart in shown.charts],
+        plots=charts.plots(shown.charts, open_findings),
         steps=verdict.next_steps(shown),
         severities=[
             (severity, TITLES[severity], groups)

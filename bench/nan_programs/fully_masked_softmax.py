@@ -43,7 +43,7 @@ labels = torch.randint(0, 2, (40,))
 model = Model()
 optimizer = torch.optim.AdamW(model.parameters())
 criterion = nn.CrossEntropyLoss()
-for epoch in range(1):
+for _ in range(1):
     for tokens_batch, labels_batch in DataLoader(TensorDataset(tokens, labels), batch_size=8):
         optimizer.zero_grad()
         outputs = model(tokens_batch)

@@ -42,8 +42,8 @@ CHECK = Check(
     "distributed/hang",
     Severity.ERROR,
     {
-        "one": "nothing has moved for {seconds:.0f} s: rank {rank} is in {phase} of step {step} at {place}, and rank"
-        " {waiting} wait for it in {operation}",
+        "one": "nothing has moved for {seconds:.0f} s: rank {rank} is in {phase} of step {step} at {place};"
+        " waiting for it: rank {waiting}, in {operation}",
         "order": "nothing has moved for {seconds:.0f} s: rank {rank} waits in {phase} of step {step} at {place}, the"
         " others in {operation}",
         "all": "nothing has moved for {seconds:.0f} s: all {ranks} ranks wait in {phase} of step {step} at"

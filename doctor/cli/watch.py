@@ -16,6 +16,8 @@ DEFAULT_MAX_GRAD_NORM = 10.0
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "allow_interspersed_args": False}
 )
 @click.argument("command_", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
+@click.option("--pid", type=click.IntRange(min=1), metavar="N", help="Watch this running process instead.")
+@click.option("--inject", is_flag=True, help="With --pid: bring the probe into the process (gdb, or Python 3.14).")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Keep the run here. [default: .doctor/runs/TIME]")
 @click.option(
     "--on-critical",
@@ -28,6 +30,10 @@ DEFAULT_MAX_GRAD_NORM = 10.0
     metavar="NORM",
     help="The bound on the gradient norm before clipping. [default: 10 with --on-critical, else none]",
 )
+@click.option("--live/--no-live", default=True, help="Draw the newest numbers at the bottom of a terminal.")
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve Prometheus on 127.0.0.1:PORT."
+)
 @click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name).")
 @click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks.")
 @click.option("--set", "set_", multiple=True, metavar="CHECK.THRESHOLD=VALUE", help="Change a threshold.")
@@ -36,28 +42,43 @@ DEFAULT_MAX_GRAD_NORM = 10.0
 )
 def command(
     command_: tuple[str, ...],
+    pid: int | None,
+    inject: bool,
     run_dir: Path | None,
     on_critical: str | None,
     max_grad_norm: float | None,
+    live: bool,
+    metrics_port: int | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     set_: tuple[str, ...],
     fail_on: str | None,
 ) -> int:
-    """Run a training command, watch it, and say what is wrong with it.
+    """Run a training command, or attach to a running one by --pid, watch it, and say what is wrong with it.
 
     The command's own exit status is passed on unless --fail-on is given.
     """
-    if not command_:
-        raise UsageError("watch: name a command, as in: doctor watch -- python train.py")
+    if bool(command_) == (pid is not None):
+        raise UsageError("watch: name a command, as in: doctor watch -- python train.py, or a process by --pid N")
+    if inject and pid is None:
+        raise UsageError("watch: --inject goes with --pid N; a command is started with the probe in it")
     settings = settings_for(Path(), {"select": select, "ignore": ignore, "set": set_, "fail_on": fail_on})
     from doctor.watching.launch import exit_status
-    from doctor.watching.monitor import Silent
     from doctor.watching.watch import Wishes, run
 
     _refuse_wrong_settings(settings)
-    wishes = Wishes(run_dir=run_dir, probe=_for_the_probe(on_critical, max_grad_norm))
-    watched = run(command_, wishes, settings, lambda folder: Silent())
+    wishes = Wishes(
+        run_dir=run_dir,
+        probe=_for_the_probe(on_critical, max_grad_norm),
+        live=live,
+        metrics_port=metrics_port,
+    )
+    if pid is not None:
+        from doctor.watching.attach import attach
+
+        watched = attach(pid, wishes, settings, wants_probe=inject)
+    else:
+        watched = run(command_, wishes, settings)
     if watched.report is not None and watched.folder is not None:
         from doctor.watching.closing import tell_report
 

@@ -161,15 +161,19 @@ class Ending:
         NotApplicable
             When it is no recorded run, or one that goes on.
         """
+        told = run.processes
         if run.origin != "recorder":
-            raise NotApplicable("a log does not say how the run ended")
-        if not run.end and not any(_main_exception(process.events) for process in run.processes):
+            if not run.end:
+                raise NotApplicable(f"the {run.origin} does not say how the run ended")
+            # A log shows the death of those that print; of the others it says nothing.
+            told = tuple(one for one in told if _main_exception(one.events)) or told
+        launched = _children(run.processes)
+        if run.end.get("status") is None and not _all_ended(run.processes, {pid for pid, _, _ in launched}):
             raise NotApplicable("the run goes on, or nobody saw its end")
         end = run.end
         status, number = _status(end)
-        launched = _children(run.processes)
         codes = {pid: code for pid, code, _ in launched} | _exits(end, run.processes)
-        ends = [_process_end(process, codes.get(process.pid), status) for process in run.processes]
+        ends = [_process_end(process, codes.get(process.pid), status) for process in told]
         ends = [one for one in ends if one.trained or (one.failure and not one.failure.of_launcher) or one.fatal]
         ends.sort(key=lambda one: one.when)
         kernel = end.get("kernel")
@@ -226,6 +230,20 @@ def _child_code(message: str) -> int | None:
     return None
 
 
+def _all_ended(processes: tuple[Process, ...], reported: set[int]) -> bool:
+    """Whether every process that trained is known to have ended; where none did, whether one failed before."""
+    trained = [process for process in processes if process.series]
+    if not trained:
+        return any((error := _main_failure(process)) and not error.of_launcher for process in processes)
+    return all(
+        process.pid in reported
+        or _main_exception(process.events)
+        or _FATAL.search(process.stacks)
+        or any(event.kind == "exit" for event in process.events)
+        for process in trained
+    )
+
+
 def _main_exception(events: tuple[Event, ...]) -> Event | None:
     wanted = [one for one in events if one.kind == "exception" and one.facts.get("thread", "main") == "main"]
     return wanted[-1] if wanted else None
@@ -265,11 +283,11 @@ def _process_end(process: Process, code: int | None, command: int | None) -> Pro
         orderly=farewell is not None,
         failure=error,
         fatal=fatal,
-        stack=current_stack(process.stacks[process.stacks.rindex(_FATAL_WORDS) :]) if fatal else (),
+        stack=current_stack(process.stacks) if fatal else (),
         phase=_phase(process, event, farewell),
         step=int(process.state.get("step", 0)),
         when=last.time if last else process.state.get("time", 0.0),
-        trained=bool(process.series) or bool(process.state.get("monotonic")),
+        trained=bool(process.series) or bool(process.state.get("step")),
     )
 
 

@@ -149,7 +149,7 @@ class Rank:
 
     def checksums(self, track: int = 0) -> Series:
         """Return the checksums of one optimizer's weights, before its updates."""
-        known, tracks = self.series.get("parameter_checksum", NOTHING), self.series.get("track", NOTHING)
+        known, tracks = self.series.get("replica_norm", NOTHING), self.series.get("track", NOTHING)
         return known.at(tracks.steps[tracks.values == track]) if len(tracks) else known
 
     def batches(self) -> Series:

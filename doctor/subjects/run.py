@@ -222,9 +222,7 @@ def open_run(folder: Path, shown: str | None = None) -> Run:
         path=folder,
         shown=shown or str(folder),
         processes=tuple(sorted(processes, key=lambda process: (process.rank, process.state.get("time", 0.0)))),
-        machines={
-            ring.about.get("host", name): _series(ring) for name, ring in rings.items() if ".samples." in f".{name}"
-        },
+        machines=_machines(rings),
         events=tuple(
             event for path in sorted(folder.glob("machine*.events.jsonl")) for event in _events(path, problems)
         ),
@@ -232,6 +230,25 @@ def open_run(folder: Path, shown: str | None = None) -> Run:
         end=_end(folder, problems),
         problems=tuple(problems),
     )
+
+
+def _machines(rings: Mapping[str, RingFile]) -> dict[str, dict[str, Series]]:
+    """Return the samples by host; those of a later monitor of the same host follow those of the one before."""
+    machines: dict[str, dict[str, Series]] = {}
+    for name, ring in rings.items():
+        if not name.endswith(".samples.ring"):
+            continue
+        host = str(ring.about.get("host", name))
+        before = machines.get(host, {})
+        taken = max((int(one.steps[-1]) for one in before.values()), default=0)
+        later = {field: Series(one.steps + taken, one.values) for field, one in _series(ring).items()}
+        machines[host] = {field: _joined(before.get(field), later.get(field)) for field in before | later}
+    return machines
+
+
+def _joined(first: Series | None, second: Series | None) -> Series:
+    parts = [part for part in (first, second) if part is not None]
+    return Series(np.concatenate([part.steps for part in parts]), np.concatenate([part.values for part in parts]))
 
 
 def _end(folder: Path, problems: list[Problem]) -> dict[str, Any]:

@@ -75,11 +75,43 @@ class RunFolder:
         self._begin(about)
         self._events = Events(str(self.file("machine", "events.jsonl")))
 
+    @classmethod
+    def taken_over(cls, folder: Path, about: Mapping[str, Any]) -> "RunFolder":
+        """Go on with the folder of a run whose monitor is gone.
+
+        Raises
+        ------
+        OSError
+            When it cannot be written.
+        """
+        self = cls.__new__(cls)
+        self.host, self.path = host_name(), folder.resolve()
+        self._samples, self._taken, self._complained = None, 0, set()
+        for number in range(2, MAX_NAMES):
+            self._mark = f"@{_plain(self.host)}@{number}"
+            with contextlib.suppress(FileExistsError):
+                self._write_start(self.file("run", "json"), about)
+                break
+        self._events = Events(str(self.file("machine", "events.jsonl")))
+        return self
+
     def file(self, stem: str, ending: str) -> Path:
         """Return the path of one of this monitor's own files."""
         return self.path / f"{stem}{self._mark}.{ending}"
 
     def _begin(self, about: Mapping[str, Any]) -> None:
+        try:
+            self._write_start(self.path / "run.json", about)
+            return
+        except FileExistsError:
+            self._join()
+        self._mark = f"@{_plain(self.host)}"
+        try:
+            self._write_start(self.file("run", "json"), about)
+        except FileExistsError:
+            raise _taken(self.path) from None
+
+    def _write_start(self, path: Path, about: Mapping[str, Any]) -> None:
         known = {
             "format": 1,
             "doctor": VERSION,
@@ -90,19 +122,8 @@ class RunFolder:
             "monotonic": time.monotonic(),
             "monitor": os.getpid(),
         }
-        text = json.dumps(known | dict(about), indent=1) + "\n"
-        try:
-            with (self.path / "run.json").open("x", encoding="utf-8") as file:
-                file.write(text)
-            return
-        except FileExistsError:
-            self._join()
-        self._mark = "@" + re.sub(r"[^A-Za-z0-9_-]", "_", self.host)
-        try:
-            with self.file("run", "json").open("x", encoding="utf-8") as file:
-                file.write(text)
-        except FileExistsError:
-            raise _taken(self.path) from None
+        with path.open("x", encoding="utf-8") as file:
+            file.write(json.dumps(known | dict(about), indent=1) + "\n")
 
     def _join(self) -> None:
         """Refuse to mix two runs: another machine's that has not ended is ours as well."""
@@ -140,8 +161,11 @@ class RunFolder:
             self.complain("machine.events.jsonl", error)
 
     def end(self, facts: Mapping[str, Any]) -> None:
-        """Write how the command ended."""
-        self.write(self.file("end", "json"), json.dumps(dict(facts), indent=1, default=str) + "\n")
+        """Write how the command ended; where the folder was taken over, for the monitor that is gone as well."""
+        text = json.dumps(dict(facts), indent=1, default=str) + "\n"
+        self.write(self.file("end", "json"), text)
+        if self._mark.count("@") > 1 and not (self.path / "end.json").exists():
+            self.write(self.path / "end.json", text)
 
     def write(self, path: Path, text: str) -> bool:
         """Replace a file of the folder; whether that worked."""
@@ -163,9 +187,12 @@ class RunFolder:
 def note_inner_watch(outer: Path, inner: Path) -> None:
     """Tell the watch in which this one was started that the probe writes elsewhere now."""
     with contextlib.suppress(OSError):
-        Events(str(outer / "machine.events.jsonl")).write(
-            "inner_watch", None, folder=str(inner), why=f"an inner doctor watch took the probe, into {inner}"
-        )
+        why = f"an inner doctor watch took the probe, into {inner}"
+        Events(str(outer / "machine.events.jsonl")).write("inner_watch", None, folder=str(inner), why=why)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)
 
 
 def _made(folder: Path) -> Path:

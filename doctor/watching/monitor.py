@@ -40,30 +40,23 @@ class MachineSampler(Protocol):
 
 
 class View(Protocol):
-    """Shows what happens, between the looks."""
+    """Shows what happens."""
+
+    def show(self, tails: Sequence[Tail], sample: Mapping[str, float], findings: Sequence[Finding]) -> None:
+        """Show the newest."""
+
+    def close(self) -> None:
+        """Show no more."""
+
+
+class Panel(View, Protocol):
+    """A view with keys."""
 
     def inputs(self) -> Sequence[int]:
         """Return the descriptors that may have something for `heard`."""
 
     def heard(self, number: int) -> None:
         """Take what the descriptor has."""
-
-    def show(self, tails: Sequence[Tail], sample: Mapping[str, float], findings: Sequence[Finding]) -> None:
-        """Show the newest."""
-
-
-class Silent:
-    """Shows nothing."""
-
-    def inputs(self) -> Sequence[int]:
-        """Return no descriptor."""
-        return ()
-
-    def heard(self, number: int) -> None:
-        """Take nothing."""
-
-    def show(self, tails: Sequence[Tail], sample: Mapping[str, float], findings: Sequence[Finding]) -> None:
-        """Show nothing."""
 
 
 class Monitor:
@@ -77,9 +70,13 @@ class Monitor:
     outlook : Outlook or None
         None where nothing shall be examined before the end.
     sampler : MachineSampler or None
-    view : View
+    views : sequence of View
+    panel : Panel, optional
+        The view that is asked for keys.
     each_second : callable, optional
         Called with every sample.
+    explains : bool
+        Whether to find out why no process records.
     """
 
     def __init__(
@@ -88,14 +85,18 @@ class Monitor:
         folder: RunFolder,
         outlook: Outlook | None,
         sampler: MachineSampler | None = None,
-        view: View | None = None,
+        views: Sequence[View] = (),
+        panel: Panel | None = None,
         each_second: Callable[[Mapping[str, float]], object] = lambda sample: None,
+        explains: bool = True,
     ) -> None:
         self._pid = pid
+        self._explains = explains
         self._folder = folder
         self._outlook = outlook
         self._sampler = sampler
-        self._view = view or Silent()
+        self._views = [*views, *([panel] if panel else [])]
+        self._panel = panel
         self._each_second = each_second
         self._control = Control(str(folder.path / "control"))
         self._tails = Tails(folder.path)
@@ -131,17 +132,19 @@ class Monitor:
                     look_at = time.monotonic() + max(LOOK_SECONDS, spent / MAX_SHARE)
                 self._sleep(handle, min(sample_at, look_at))
         finally:
+            for view in self._views:
+                self._guarded("closing a view", view.close)
             if handle is not None:
                 os.close(handle)
 
     def _sleep(self, handle: int | None, until: float) -> None:
-        inputs = list(self._view.inputs())
+        inputs = list(self._panel.inputs()) if self._panel else []
         wanted = inputs if handle is None else [handle, *inputs]
         longest = max(0.0, until - time.monotonic())
         ready, _, _ = select.select(wanted, [], [], longest)
         for number in ready:
-            if number != handle:
-                self._guarded("reading a key", partial(self._view.heard, number))
+            if number != handle and self._panel is not None:
+                self._guarded("reading a key", partial(self._panel.heard, number))
 
     def _guarded(self, what: str, act: Callable[[], object]) -> None:
         """Do something that may fail; the first failure of its kind is told."""
@@ -161,7 +164,7 @@ class Monitor:
             self._folder.sample(self._sampler.fields, sample)
         self._each_second(sample)
         tails = [tail for tail in self._tails.find() if alive(int(tail.about.get("pid", 0)))]
-        if not tails:
+        if not tails and self._explains:
             self._note_unwatched()
         memory = sum(sample.get(name, 0.0) for name in MEMORY_FIELDS)
         if tails and memory and self._growth.wants_census(now, memory):
@@ -170,7 +173,8 @@ class Monitor:
         stall = self._watchman.look(tails, now)
         if stall is not None:
             self._stalled(stall, tails)
-        self._view.show(tails, sample, self._findings)
+        for view in self._views:
+            view.show(tails, sample, self._findings)
 
     def _note_unwatched(self) -> None:
         """Write down, while no process records, what keeps the probe out of those that there are."""
@@ -181,7 +185,7 @@ class Monitor:
                 self._folder.event("unwatched", pid=pid, why=f"the probe did not start in process {pid}: {why}")
 
     def _stalled(self, stall: Stall, tails: Sequence[Tail]) -> None:
-        signalled = ask_for_stacks(tails, self._control, self._folder.path)
+        signalled = ask_for_stacks(tails, self._control)
         self._folder.event("stalled", **stall.facts(), signalled=signalled)
         where = ", ".join(f"rank {p['rank']} in {p['phase']} of step {p['step']}" for p in stall.processes[:8])
         tell(f"no process has moved for {stall.seconds:.0f} s ({where}); asked for their stacks")

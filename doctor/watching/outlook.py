@@ -10,6 +10,7 @@ from doctor.model import Finding, Report, Severity
 from doctor.registry import load_checks
 from doctor.settings import Settings
 from doctor.subjects.run import open_run
+from doctor.watching.telling import shorter
 
 MIN_CERTAINTY = 0.99
 REWRITE_SECONDS = 60.0
@@ -64,7 +65,7 @@ class Outlook:
 
     def examined(self) -> Report:
         """Examine the run as it is now."""
-        self.report = examine(case_of_run(open_run(self._folder)), self._settings)
+        self.report = examine(case_of_run(open_run(self._folder, shorter(self._folder))), self._settings)
         return self.report
 
 

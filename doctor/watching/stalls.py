@@ -105,7 +105,7 @@ def median_step_seconds(tails: Sequence[Tail]) -> float:
     return max(medians, default=0.0)
 
 
-def ask_for_stacks(tails: Sequence[Tail], control: Control, folder: Path) -> list[int]:
+def ask_for_stacks(tails: Sequence[Tail], control: Control) -> list[int]:
     """Have every process write its stacks; return the process ids that were sent their signal.
 
     A signal goes only to a process that has a handler for it and takes part in this run: any other would die of it.
@@ -115,7 +115,7 @@ def ask_for_stacks(tails: Sequence[Tail], control: Control, folder: Path) -> lis
     for tail in tails:
         facts = tail.process_facts()
         pid, number = int(tail.about.get("pid", 0)), facts.get("stacks_signal")
-        if isinstance(number, int) and number > 0 and catches(pid, number) and takes_part(pid, folder):
+        if isinstance(number, int) and number > 0 and catches(pid, number) and records_in(pid, tail.path):
             with contextlib.suppress(OSError):
                 os.kill(pid, number)
                 asked.append(pid)
@@ -132,9 +132,12 @@ def catches(pid: int, number: int) -> bool:
     return bool(int(caught, 16) >> (number - 1) & 1)
 
 
-def takes_part(pid: int, folder: Path) -> bool:
-    """Whether a process was started in this run, as its environment says."""
-    return run_folder_of(pid) == folder.resolve()
+def records_in(pid: int, path: Path) -> bool:
+    """Whether a process has a file mapped: only the one that writes the recording, or looks at it, has."""
+    try:
+        return os.fsencode(path.resolve()) in Path(f"/proc/{pid}/maps").read_bytes()
+    except OSError:
+        return False
 
 
 def run_folder_of(pid: int) -> Path | None:

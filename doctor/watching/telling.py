@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from pathlib import Path
 
 from doctor.model import Finding
 from doctor.wording import printable
@@ -15,6 +16,13 @@ def tell(text: str) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"doctor: {printable(text)}\n")
         sys.stderr.flush()
+
+
+def shorter(path: Path) -> str:
+    """Return a path as it is written from the working folder, where it lies below that."""
+    with contextlib.suppress(ValueError, OSError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)
 
 
 def tell_finding(finding: Finding) -> None:

@@ -49,7 +49,7 @@ def reason_not_watched(pid: int, folder: Path) -> str | None:
     folder : Path
         The run folder that it should record in.
     """
-    command = _command(pid)
+    command = command_of(pid)
     name = os.path.basename(command[0]) if command else ""  # noqa: PTH119
     if not _PYTHON.search(name):
         return None
@@ -79,7 +79,8 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def _command(pid: int) -> list[str]:
+def command_of(pid: int) -> list[str]:
+    """Return the words by which a process was started; none where it is gone."""
     try:
         line = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

@@ -2,24 +2,27 @@
 
 import os
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doctor.errors import UsageError
 from doctor.model import Report
-from doctor.registry import load_renderer
 from doctor.settings import Settings
 from doctor.watching import launch, triage
+from doctor.watching.closing import conclude, keep
 from doctor.watching.folder import RunFolder, note_inner_watch
+from doctor.watching.metrics import Metrics
 from doctor.watching.signals import Forwarder
 from doctor.watching.telling import tell
 from doctor.watching.unwatched import isolating_option
 
 if TYPE_CHECKING:
-    from doctor.watching.monitor import View
+    from doctor.watching.monitor import Panel
 
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -32,10 +35,15 @@ class Wishes:
     ----------
     probe : mapping
         Variables that the probe reads.
+    live : bool
+        Whether to draw at the bottom of the terminal, where standard error is one.
+    metrics_port : int or None
     """
 
     run_dir: Path | None = None
     probe: Mapping[str, str] = field(default_factory=dict)
+    live: bool = True
+    metrics_port: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +63,7 @@ class Watched:
     report: Report | None = None
 
 
-def run(command: Sequence[str], wishes: Wishes, settings: Settings, view: "Callable[[RunFolder], View]") -> Watched:
+def run(command: Sequence[str], wishes: Wishes, settings: Settings) -> Watched:
     """Run a command under watch; where its record cannot be kept, it runs all the same.
 
     Raises
@@ -64,6 +72,7 @@ def run(command: Sequence[str], wishes: Wishes, settings: Settings, view: "Calla
         When there is no such command, or the run folder is taken.
     """
     outer = launch.outer_folder()
+    metrics = Metrics(wishes.metrics_port) if wishes.metrics_port is not None else None
     try:
         folder = RunFolder(wishes.run_dir, {"command": list(command)})
     except OSError as error:
@@ -74,7 +83,9 @@ def run(command: Sequence[str], wishes: Wishes, settings: Settings, view: "Calla
         note_inner_watch(outer, folder.path)
     option = isolating_option(command)
     if option is not None:
-        folder.event("unwatched", why=f"the probe did not start in this process: {command[0]} {option} hides it")
+        folder.event(
+            "unwatched", why=f"the probe did not start in this process: {Path(command[0]).name} {option} hides it"
+        )
     with Forwarder() as forwarder:
         try:
             environment = launch.environment(folder.path, wishes.probe)
@@ -83,15 +94,15 @@ def run(command: Sequence[str], wishes: Wishes, settings: Settings, view: "Calla
             folder.end({"status": launch.NOT_FOUND, "signal": None, "ended": time.time()})
             raise
         forwarder.pass_to(process.pid)
-        watch = _Watch(process, folder, settings)
+        watch = _Watch(process, folder, settings, wishes, metrics)
         forwarder.heard = watch.heard
         try:
-            watch.to_the_end(view)
+            watch.to_the_end()
         except Exception as error:
             tell(f"a fault of doctor itself: {type(error).__name__}: {error}; the command goes on unwatched")
         returncode = process.wait()
         watch.record_end(returncode)
-    return Watched(returncode=returncode, folder=folder.path, report=watch.last_look())
+    return Watched(returncode=returncode, folder=folder.path, report=conclude(folder, settings))
 
 
 def _unwatched(command: Sequence[str]) -> Watched:
@@ -102,22 +113,39 @@ def _unwatched(command: Sequence[str]) -> Watched:
 
 
 class _Watch:
-    def __init__(self, process: "subprocess.Popen[bytes]", folder: RunFolder, settings: Settings) -> None:
+    def __init__(
+        self,
+        process: "subprocess.Popen[bytes]",
+        folder: RunFolder,
+        settings: Settings,
+        wishes: Wishes,
+        metrics: Metrics | None,
+    ) -> None:
+        self._wishes = wishes
+        self._metrics = metrics
         self._process = process
         self._folder = folder
         self._settings = settings
         self._noted = _noted(folder.path, process.pid)
 
-    def to_the_end(self, view: "Callable[[RunFolder], View]") -> None:
+    def to_the_end(self) -> None:
         # Only now, so that the command does not wait for it.
         os.environ.update(dict.fromkeys(LIBRARY_THREADS, "1"))
         from doctor.watching.monitor import Monitor, sampler_for
         from doctor.watching.outlook import Outlook
 
         process, folder = self._process, self._folder
-        outlook = Outlook(folder.path, self._settings, self._keep)
+        outlook = Outlook(folder.path, self._settings, partial(keep, folder))
         sampler = sampler_for(process.pid, folder.path)
-        monitor = Monitor(process.pid, folder, outlook, sampler, view(folder), lambda sample: self._note_processes())
+        monitor = Monitor(
+            process.pid,
+            folder,
+            outlook,
+            sampler,
+            views=[self._metrics] if self._metrics else [],
+            panel=live_panel(process.pid, folder, self._wishes.live),
+            each_second=lambda sample: self._note_processes(),
+        )
         monitor.watch(lambda: process.poll() is not None)
 
     def _note_processes(self) -> None:
@@ -133,22 +161,20 @@ class _Watch:
         """Write how the command ended."""
         self._folder.end(_end_facts(self._noted, returncode))
 
-    def _keep(self, report: Report) -> None:
-        self._folder.write(self._folder.path / "diagnosis.json", load_renderer("json")(report, color=False))
 
-    def last_look(self) -> Report | None:
-        """Examine the whole run and write the reports."""
-        try:
-            from doctor.watching.outlook import Outlook
+def live_panel(pid: int, folder: RunFolder, wanted: bool) -> "Panel | None":
+    """Return the live view where it is wanted and standard error is a terminal that can show it."""
+    if not wanted or os.environ.get("TERM", "dumb") == "dumb" or sys.stderr is None or not sys.stderr.isatty():
+        return None
+    from doctor.watching.live import Live
+    from doctor.watching.probe.control import Control
 
-            report = Outlook(self._folder.path, self._settings, self._keep).examined()
-            self._keep(report)
-            page = load_renderer("html")(report, color=False)
-        except Exception as error:
-            tell(f"{self._folder.path}: cannot be examined: {type(error).__name__}: {error}")
-            return None
-        self._folder.write(self._folder.path / "report.html", page)
-        return report
+    control = Control(str(folder.path / "control"))
+    try:
+        return Live(sys.stderr.fileno(), pid, control.ask)
+    except OSError as error:
+        tell(f"no live view: {error.strerror}")
+        return None
 
 
 def _noted(folder: Path, pid: int) -> triage.Noted | None:

@@ -91,7 +91,7 @@ def watched(program: str, folder: Path) -> tuple[Process, str]:
     script.write_text(program, "utf-8")
     run = folder / "run"
     run.mkdir()
-    environ = environment(run) | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environ = environment(run, {}) | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [sys.executable, script], env=environ, cwd=folder, capture_output=True, text=True, check=False
     )

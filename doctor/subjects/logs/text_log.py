@@ -137,7 +137,8 @@ class _Log:
             )
             if events:
                 self.end.setdefault("status", 1)
-            yield Process(rank=rank, series=series if rank == 0 else {}, events=events)
+            state = {"step": float(self.curves.step)} if series else {}
+            yield Process(rank=rank, series=series if rank == 0 else {}, events=events, state=state)
 
 
 def _metrics(line: str) -> Iterator[tuple[str, float]]:

@@ -5,14 +5,13 @@ Costs a tenth of a second per 300 000 objects, so it is asked for only when memo
 
 from __future__ import annotations
 
-import ctypes
-import functools
 import gc
 import sys
 import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
+from .allocation import in_use, resident
 from .graphs import graph_sizes
 from .holders import CACHE, HEAP_TYPE, Locals, Place, find_place
 from .session import Listener
@@ -21,12 +20,15 @@ from .sizes import TENSORS, size_of_new_items
 if TYPE_CHECKING:
     from .session import Session
 
-MIN_SECONDS_BETWEEN = 25.0
+MIN_SECONDS_BETWEEN = 14.0
 MAX_SECONDS = 1.5
 """For the search of holders; the count itself takes what it takes."""
-MIN_LENGTH = 32
+MIN_LENGTH = 8
+"""Of dictionaries, of which there are many small ones."""
 MIN_GROWN = 8
 NAMED = 3
+MIN_SHARE = 0.05
+"""Of the memory gained, what a container's gain must come to before its holder is searched."""
 CONTAINERS = (list, dict, set, deque)
 BLOCK_BYTES = 64
 """Mean of Python's small blocks (at most 512 bytes)."""
@@ -72,7 +74,7 @@ class _Count:
         self.blocks = sys.getallocatedblocks()
         objects = gc.get_objects()
         self.types = Counter(map(type, objects))
-        self._found = [one for one in objects if type(one) in CONTAINERS and len(one) >= MIN_LENGTH]
+        self._found = [one for one in objects if type(one) in CONTAINERS and len(one) >= _least(one)]
         self._found += _untracked(objects)
         caches = [one for one in objects if type(one) is CACHE]
         self.lengths = {id(one): len(one) for one in self._found}
@@ -120,10 +122,10 @@ class _Count:
         for thing in self._found:
             gain = self.lengths[id(thing)] - before.lengths.get(id(thing), self.lengths[id(thing)])
             if gain >= MIN_GROWN:
-                each, kind = (0.0, "result") if type(thing) is CACHE else size_of_new_items(thing, gain)
+                each, kind = size_of_new_items(_results(thing) if type(thing) is CACHE else thing, gain)
                 grown.append((gain * max(each, 8.0), kind, gain, thing))
-        grown.sort(key=lambda one: -one[0])
-        del grown[NAMED:]
+        least = MIN_SHARE * max(0, self.resident - before.resident)
+        grown = sorted((one for one in grown if one[0] >= least), key=lambda one: -one[0])[:NAMED]
         variables = Locals(own=(self._found, self.graphs.tensors, *grown))
         try:
             entries = [
@@ -171,9 +173,19 @@ def described(place: Place | None) -> dict[str, Any]:
     if place is None:
         return {"name": "", "kind": "unknown", "path": None, "line": None, "evicts": ""}
     lines = place.lines() if place.kind != "cache" else None
-    line = (lines.filled or lines.made) if lines is not None else None
+    line = (lines.filled or lines.made) if lines is not None else place.line
     evicts = "line %d" % lines.emptied if lines is not None and lines.emptied is not None else ""
     return {"name": place.name, "kind": place.kind, "path": place.path, "line": line, "evicts": evicts}
+
+
+def _least(container: Any) -> int:
+    return MIN_LENGTH if type(container) is dict else 1
+
+
+def _results(cache: Any) -> dict[Any, Any]:
+    """Return what an unbounded `functools.cache` keeps."""
+    inside = [one for one in gc.get_referents(cache) if type(one) is dict]
+    return max(inside, key=len, default={})
 
 
 def _untracked(objects: list[Any]) -> list[Any]:
@@ -205,52 +217,4 @@ def _grown_types(now: Counter[type], before: Counter[type]) -> list[dict[str, An
         {"type": "%s.%s" % (kind.__module__, kind.__qualname__), "count": count, "grown": gain}
         for gain, kind, count in grown[:10]
         if gain > MIN_GROWN
-    ]
-
-
-def resident() -> int:
-    """Return the bytes of this process in memory, without files and shared memory; 0 where nobody tells."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            pages = file.read().split()
-    except OSError:
-        return 0
-    return (int(pages[1]) - int(pages[2])) * _page()
-
-
-@functools.lru_cache(1)
-def _page() -> int:
-    import mmap
-
-    return mmap.PAGESIZE
-
-
-def in_use() -> int | None:
-    """Return the bytes that glibc's malloc has handed out and not got back; None where another allocator is used."""
-    try:
-        told = ctypes.CDLL(None).mallinfo2
-    except (OSError, AttributeError):
-        return None
-    told.restype = _MallInfo
-    facts = told()
-    used: int = facts.uordblks + facts.hblkhd
-    return used or None
-
-
-class _MallInfo(ctypes.Structure):
-    # malloc.h: struct mallinfo2
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in (
-            "arena",
-            "ordblks",
-            "smblks",
-            "hblks",
-            "hblkhd",
-            "usmblks",
-            "fsmblks",
-            "uordblks",
-            "fordblks",
-            "keepcost",
-        )
     ]

@@ -81,6 +81,8 @@ def note(session: Session, error: BaseException | None, thread: str) -> None:
     session.event(
         "exception", thread=thread, phase=session.phase, rank=session.rank, pid=session.pid, **described(error)
     )
+    if thread == "main":
+        session.tell("failed", error)
 
 
 def described(error: BaseException) -> dict[str, Any]:

@@ -36,11 +36,14 @@ class Place:
         Source file of what owns the name.
     variable : str
         The last part of the name, which the source file fills; `attribute` says whether behind a dot.
+    line : int or None
+        Where that is known without a search.
     """
 
     def __init__(self, name: str, kind: str, path: str | None, variable: str, attribute: bool = False) -> None:
         self.name, self.kind, self.path = name, kind, path
         self.variable, self.attribute = variable, attribute
+        self.line: int | None = None
 
     def lines(self) -> SourceLines | None:
         """Return what the source does with it: looked for where it is owned, then in the program itself."""
@@ -189,7 +192,9 @@ def _cached(cache: Any) -> Place:
     function = getattr(cache, "__wrapped__", None)
     code = getattr(function, "__code__", None)
     name = getattr(function, "__qualname__", "a cached function")
-    return Place(name, "cache", getattr(code, "co_filename", None), name)
+    place = Place(name, "cache", getattr(code, "co_filename", None), name)
+    place.line = getattr(code, "co_firstlineno", None)
+    return place
 
 
 def _key(thing: object, entries: object) -> str:

@@ -6,6 +6,7 @@ replay happens in a forked child, so it changes nothing here.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import sys
@@ -127,7 +128,24 @@ class Replay(Listener):
             hunt.prepare()
             return hunt.search(pieces(frame), MAX_SECONDS * 0.8)
 
-        return in_child(work, MAX_SECONDS) | {"method": "the step run again in a copy of the process"}
+        answer = in_child(work, MAX_SECONDS) | {"method": "the step run again in a copy of the process"}
+        if "piece" not in answer:
+            return answer
+        folder = self._capsule_folder()
+
+        def pack() -> dict[str, Any]:
+            from . import capsule
+
+            piece = next(itertools.islice(pieces(frame), answer["piece"], None))
+            return capsule.write(folder, piece, Hunt(where, rng, batch, parameters), answer, list(sys.path))
+
+        return answer | {"capsule": in_child(pack, MAX_SECONDS, sealed=False)}
+
+    def _capsule_folder(self) -> str:
+        folder = os.path.join(self.session.folder, "capsule")
+        if not os.path.exists(folder):
+            return folder
+        return "%s-rank%d-step%d" % (folder, self.session.rank, self.session.step)
 
 
 def _named(value: Any, name: str = "", depth: int = 0) -> list[tuple[str, Any]]:

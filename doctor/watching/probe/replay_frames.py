@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import linecache
 import os
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,21 +31,51 @@ class Piece:
 
     Attributes
     ----------
+    path, function : str
+        Where the code stands.
+    first : str or None
+        The function's first parameter, which `super()` needs.
+    values, outside : dict
+        The variables of the frame, and those of its module.
     whole : bool
         Whether it reaches back to the start of the loop's body, or of the function where there is no loop.
     """
 
-    def __init__(self, frame: Any, statements: list[ast.stmt], whole: bool) -> None:
-        self.path = str(frame.f_code.co_filename)
-        self.function = str(frame.f_code.co_name)
-        self.line = int(frame.f_lineno)
-        self.whole = whole
+    def __init__(
+        self,
+        *,
+        path: str,
+        function: str,
+        first: str | None,
+        statements: list[ast.stmt],
+        values: dict[str, Any],
+        outside: dict[str, Any],
+        whole: bool,
+    ) -> None:
+        self.path, self.function, self.first = path, function, first
         self.statements = statements
-        self.first = frame.f_code.co_varnames[0] if frame.f_code.co_argcount else None
-        self.outside = frame.f_globals
-        self.locals = {} if frame.f_locals is frame.f_globals else dict(frame.f_locals)
-        if frame.f_locals is frame.f_globals:
-            self.outside = dict(frame.f_globals)
+        self.values, self.outside = values, outside
+        self.whole = whole
+
+    @classmethod
+    def of(cls, frame: Any, statements: list[ast.stmt], whole: bool) -> Piece:
+        """Take statements of a live frame."""
+        code = frame.f_code
+        outermost = frame.f_locals is frame.f_globals
+        return cls(
+            path=str(code.co_filename),
+            function=str(code.co_name),
+            first=code.co_varnames[0] if code.co_argcount else None,
+            statements=statements,
+            values={} if outermost else dict(frame.f_locals),
+            outside=dict(frame.f_globals) if outermost else frame.f_globals,
+            whole=whole,
+        )
+
+    def names(self) -> set[str]:
+        """Return the names that the code mentions."""
+        found = {node.id for one in self.statements for node in ast.walk(one) if isinstance(node, ast.Name)}
+        return found | {self.first or "", "__class__"}
 
     def build(self) -> Callable[[], Any]:
         """Return the code as a function without parameters, in variables of its own.
@@ -56,7 +85,7 @@ class Piece:
         SyntaxError
             When it is no code that can stand alone, such as a generator's.
         """
-        return assemble(self.statements, self.path, self.first, self.locals, self.outside)
+        return assemble(self.statements, self.path, self.first, self.values, self.outside)
 
 
 def assemble(
@@ -119,7 +148,7 @@ def pieces(innermost: Any) -> Iterator[Piece]:
                 seen += 1
                 chains, in_loop = found
                 for place, statements in enumerate(chains[:MAX_PIECES]):
-                    yield Piece(frame, statements, place == len(chains) - 1)
+                    yield Piece.of(frame, statements, place == len(chains) - 1)
                 if in_loop:
                     return
         frame = frame.f_back
@@ -200,13 +229,8 @@ def _chain(body: list[ast.stmt], line: int) -> list[tuple[list[ast.stmt], int]]:
     return []
 
 
-def innermost_frame() -> Any:
-    """Return the frame that called into the probe."""
-    return sys._getframe(1)
-
-
 def modules_of(piece: Piece) -> list[tuple[str, Any]]:
     """Return the models among a piece's variables, with the names that they have there."""
-    found = [(name, value) for name, value in piece.locals.items() if isinstance(value, torch.nn.Module)]
+    found = [(name, value) for name, value in piece.values.items() if isinstance(value, torch.nn.Module)]
     found += [(name, value) for name, value in piece.outside.items() if isinstance(value, torch.nn.Module)]
     return found

@@ -61,6 +61,9 @@ class Hunt:
             register_optimizer_step_pre_hook(_pass),
             register_module_forward_pre_hook(self._module_called),
         ]
+        stance = getattr(torch.compiler, "set_stance", None)
+        if stance is not None:  # what is compiled shows no operations
+            stance("force_eager")
         distributed = getattr(torch.nn.parallel, "DistributedDataParallel", None)
         if distributed is not None:
             distributed.forward = _forward_alone
@@ -197,7 +200,7 @@ class Hunt:
         for key, tensor in self.batch.items():
             if tensor.untyped_storage()._cdata == storage:
                 return facts | {"where": "input", "fault": "input", "variable": key, "sure": True}
-        for key, value in [*piece.locals.items(), *piece.outside.items()]:
+        for key, value in [*piece.values.items(), *piece.outside.items()]:
             if isinstance(value, torch.Tensor) and value.untyped_storage()._cdata == storage:
                 facts["variable"] = key
                 break

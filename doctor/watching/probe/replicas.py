@@ -70,7 +70,7 @@ class Replicas(Listener):
             self._describe(optimizer, parameters)
         self._reduced.clear()
         if count & (count - 1) == 0:
-            values["parameter_checksum"] = checksum(parameters)
+            values["replica_norm"] = checksum(parameters)
 
     def _describe(self, optimizer: Any, parameters: list[Any]) -> None:
         module = next((one for one in self._modules if _covers(one, parameters)), None)

@@ -62,6 +62,7 @@ FIELDS = (
     "device_reserved",
     "device_peak",
     "parameter_checksum",
+    "replica_norm",  # L2 over all weights in float64 before the update, to compare ranks by
     "stale_gradients",  # share of gradients that were not cleared since this optimizer's last update
     "criterion_loss",  # mean of the recognised criterion with gradients, unscaled: compare evaluation_loss with this
     "evaluation_training_mode",  # share of modules in training mode while the criterion was evaluated
@@ -102,6 +103,9 @@ class Listener:
 
     def step_ended(self, step: int, values: dict[str, float]) -> None:
         """Hear that a step is over."""
+
+    def failed(self, error: BaseException) -> None:
+        """Hear of the exception that ends the program; its frames are still alive."""
 
     def exiting(self) -> None:
         """Hear that the interpreter ends; what is still held back must be written now."""

@@ -14,6 +14,7 @@ from .gradients import Gradients
 from .holding import Holding
 from .loading import Loading
 from .models import Models
+from .receipt import Receipt
 from .replicas import Replicas
 from .schedulers import Schedulers
 from .steps import Steps
@@ -53,8 +54,9 @@ def install(session: Session) -> Parts:
     replicas.install()
     Activations(session, models).install()
     Census(session).install()
+    Receipt(session).install()
+    replay.install(session)  # explains before a pause begins
     Holding(session, steps, models).install()
-    replay.install(session)
     frameworks.install(session)
     arrival.when_imported("deepspeed", lambda: _deepspeed(session, steps, models, gradients, updates))
     return Parts(steps, models)

@@ -168,7 +168,7 @@ def exploding(random: Random, steps: int, strength: float) -> Quantities:
     begin = int(random.integers(steps // 4, steps // 2))
     known["grad_norm"][begin : begin + 3] *= strength
     known["grad_norm"][begin + 3 :] *= strength
-    known["loss"][begin + 1 :] = 3 * known["loss"][:5].max() * np.exp(noise(random, steps - begin - 1, size=0.1))
+    known["loss"][begin + 1 :] = 8 * known["loss"][:5].max() * np.exp(noise(random, steps - begin - 1, size=0.1))
     return known
 
 

@@ -59,7 +59,7 @@ def examine(
     for trace in traces:
         norms = trace.series("grad_norm").finite
         bounds = trace.series("max_norm").finite
-        steps = np.intersect1d(norms.steps, bounds.steps)
+        steps = np.intersect1d(norms.steps, bounds.steps, assume_unique=True)
         if len(steps) < min_steps:
             yield CHECK.unavailable(f"{len(steps)} recorded steps are not enough to tell (needed: {min_steps})")
             continue

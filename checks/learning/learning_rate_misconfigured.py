@@ -13,7 +13,7 @@ What to do
     over several orders of magnitude, on a short run.
 
 Thresholds
-    max_small_ratio: of the update's norm over the weights', which no update of the run but 1 in 20 exceeds (0.000001).
+    max_small_ratio: of the update's norm over the weights', which no update of the run but 1 in 20 exceeds (1e-06).
     min_large_ratio: the same as the median, above which it is information (1.0).
     min_ended_share: of all steps after the schedule's end (0.2).
     min_steps: steps without a rate, and in the whole run for the others (50).

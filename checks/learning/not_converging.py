@@ -75,14 +75,14 @@ def examine(
         yield CHECK.not_applicable("several optimizers play against each other" if traces else "no loss was recorded")
         return
     trace, known = traces[0], criteria.of(traces[0])
-    course = training_curve(trace)
+    course = training_curve(trace) if known else curve(trace.series("loss"))
     if len(course) < min_steps:
         yield CHECK.unavailable(f"{len(course)} recorded steps are not enough to tell (needed: {min_steps})")
     elif _warms_up(trace):
         yield CHECK.unavailable("the learning rate still warms up")
     elif (worse := _worse(trace, known, max_p_value)) is not None:
         yield worse
-    elif known is not None and known.chance is None:
+    elif (known is not None and known.chance is None) or (known is None and len(trace.series("criterion_loss"))):
         yield CHECK.unavailable("what guessing would yield is not known for this loss")
     elif (chance := _chance(course, known)) is None:
         if known is None:

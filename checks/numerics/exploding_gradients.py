@@ -18,7 +18,7 @@ Thresholds
     min_ratio: times the median of the 50 recorded norms before (10.0).
     min_z: robust standard deviations of the logarithm above that median (6.0).
     min_steps: of five consecutive ones, that must be beyond both (2).
-    min_loss_ratio: by which the loss must exceed its first level and the one before, where it stays finite (2.0).
+    min_loss_ratio: by which the loss must exceed its first level and the one before, where it stays finite (4.0).
     max_norm: absolute bound; 0 is none (0.0).
 
 Calibration
@@ -67,7 +67,7 @@ def examine(
     min_ratio: float = 10.0,
     min_z: float = 6.0,
     min_steps: int = 2,
-    min_loss_ratio: float = 2.0,
+    min_loss_ratio: float = 4.0,
     max_norm: float = 0.0,
 ) -> Iterator[Finding | Undecided]:
     """Judge each optimizer's norms."""
@@ -106,7 +106,8 @@ def _counted(trace: Trace) -> Series:
 def _consequence(trace: Trace, burst: Burst, min_loss_ratio: float) -> str:
     """Say what became of the loss, or return nothing where it was spared."""
     loss = trace.series("loss")
-    after = loss.values[loss.steps >= burst.step][: AFTER + 1]
+    later = loss.values[loss.steps >= burst.step]
+    after = later[: AFTER + 1]
     before = loss.finite.values[loss.finite.steps < burst.step]
     if len(after) and not np.isfinite(after).all():
         return "was not finite"
@@ -118,7 +119,9 @@ def _consequence(trace: Trace, burst: Burst, min_loss_ratio: float) -> str:
     scale = max(abs(recent), abs(first), float(np.ptp(np.quantile(before, [0.05, 0.95]))))
     if trace.tracks > 1 and burst.largest < FATAL_RATIO * burst.usual:
         return ""
-    if level - max(recent, first) > (min_loss_ratio - 1) * scale:
+    rise = level - max(recent, first)
+    still = float(np.median(later[-AFTER:] if len(later) < 5 * AFTER else later[4 * AFTER : 5 * AFTER]))
+    if rise > (min_loss_ratio - 1) * scale and still - max(recent, first) > rise / 2:
         return f"lay at {level:.3g} instead of {recent:.3g}"
     return ""
 

@@ -49,7 +49,7 @@ class Criteria:
         """Return the criterion of a trace whose backward losses are its values, up to a constant factor."""
         known = self.by_rank.get(trace.rank)
         loss, own = trace.series("loss").finite, trace.series("criterion_loss").finite
-        steps = np.intersect1d(loss.steps, own.steps)
+        steps = np.intersect1d(loss.steps, own.steps, assume_unique=True)
         if known is None or len(steps) < 3:
             return None
         ratios = loss.at(steps).values / np.where(own.at(steps).values == 0, np.nan, own.at(steps).values)

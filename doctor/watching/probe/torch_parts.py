@@ -58,7 +58,8 @@ def install(session: Session) -> Parts:
     replay.install(session)  # explains before a pause begins
     Holding(session, steps, models).install()
     frameworks.install(session)
-    arrival.when_imported("deepspeed", lambda: _deepspeed(session, steps, models, gradients, updates))
+    # Not "deepspeed", which may itself be importing torch just now.
+    arrival.when_imported("deepspeed.runtime.engine", lambda: _deepspeed(session, steps, models, gradients, updates))
     return Parts(steps, models)
 
 

@@ -9,7 +9,6 @@ programs are explained rightly.
 """
 
 import argparse
-import json
 import os
 import re
 import subprocess

@@ -1,5 +1,6 @@
 """Runs a command to its end under watch, and says at the end what became of it."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from doctor.registry import load_renderer
 from doctor.settings import Settings
 from doctor.watching import launch, triage
 from doctor.watching.folder import RunFolder, note_inner_watch
-from doctor.watching.metrics import Metrics
+from doctor.watching.metrics import ADDRESS, Metrics
 from doctor.watching.signals import Forwarder
 from doctor.watching.telling import tell
 from doctor.watching.unwatched import isolating_option
@@ -23,6 +24,7 @@ from doctor.watching.unwatched import isolating_option
 if TYPE_CHECKING:
     from doctor.watching.monitor import Panel
 
+NICENESS = 10
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -71,7 +73,7 @@ def run(command: Sequence[str], wishes: Wishes, settings: Settings) -> Watched:
         When there is no such command, or the run folder is taken.
     """
     outer = launch.outer_folder()
-    metrics = Metrics(wishes.metrics_port) if wishes.metrics_port is not None else None
+    metrics = metrics_on(wishes.metrics_port)
     try:
         folder = RunFolder(wishes.run_dir, {"command": list(command)})
     except OSError as error:
@@ -129,6 +131,7 @@ class _Watch:
 
     def to_the_end(self) -> None:
         # Only now, so that the command does not wait for it.
+        step_back()
         os.environ.update(dict.fromkeys(LIBRARY_THREADS, "1"))
         from doctor.watching.monitor import Monitor, sampler_for
         from doctor.watching.outlook import Outlook
@@ -176,6 +179,27 @@ class _Watch:
             return None
         self._folder.write(self._folder.path / "report.html", page)
         return report
+
+
+def step_back() -> None:
+    """Let every other process go first."""
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
+
+
+def metrics_on(port: int | None) -> Metrics | None:
+    """Serve numbers where that is wanted, and say where.
+
+    Raises
+    ------
+    UsageError
+        When the port cannot be had.
+    """
+    if port is None:
+        return None
+    metrics = Metrics(port)
+    tell(f"metrics at http://{ADDRESS}:{metrics.port}/metrics")
+    return metrics
 
 
 def live_panel(pid: int, folder: RunFolder, wanted: bool) -> "Panel | None":

@@ -72,33 +72,21 @@ def run(command: Sequence[str], wishes: Wishes, settings: Settings) -> Watched:
     UsageError
         When there is no such command, or the run folder is taken.
     """
-    outer = launch.outer_folder()
-    metrics = metrics_on(wishes.metrics_port)
     try:
         folder = RunFolder(wishes.run_dir, {"command": list(command)})
     except OSError as error:
         place = wishes.run_dir or Path(".doctor", "runs")
         tell(f"{place}: {error.strerror or error}; the command runs, but is not watched")
         return _unwatched(command)
-    if outer is not None:
-        note_inner_watch(outer, folder.path)
-    option = isolating_option(command)
-    if option is not None:
-        folder.event(
-            "unwatched", why=f"the probe did not start in this process: {Path(command[0]).name} {option} hides it"
-        )
-    with Forwarder() as forwarder:
+    with Forwarder() as forwarder:  # before any thread is started, which else would take the signals
+        watch = _Watch(folder, settings, wishes)
         try:
-            environment = launch.environment(folder.path, wishes.probe)
-            process = launch.launch(command, environment, forwarder.unblock)
+            process = watch.launch(command, forwarder)
         except UsageError:
             folder.end({"status": launch.NOT_FOUND, "signal": None, "ended": time.time()})
             raise
-        forwarder.pass_to(process.pid)
-        watch = _Watch(process, folder, settings, wishes, metrics)
-        forwarder.heard = watch.heard
         try:
-            watch.to_the_end()
+            watch.to_the_end(process)
         except Exception as error:
             tell(f"a fault of doctor itself: {type(error).__name__}: {error}; the command goes on unwatched")
         returncode = process.wait()
@@ -114,29 +102,37 @@ def _unwatched(command: Sequence[str]) -> Watched:
 
 
 class _Watch:
-    def __init__(
-        self,
-        process: "subprocess.Popen[bytes]",
-        folder: RunFolder,
-        settings: Settings,
-        wishes: Wishes,
-        metrics: Metrics | None,
-    ) -> None:
-        self._wishes = wishes
-        self._metrics = metrics
-        self._process = process
+    def __init__(self, folder: RunFolder, settings: Settings, wishes: Wishes) -> None:
         self._folder = folder
         self._settings = settings
-        self._noted = _noted(folder.path, process.pid)
+        self._wishes = wishes
+        self._metrics = metrics_on(wishes.metrics_port)
+        self._noted: triage.Noted | None = None
 
-    def to_the_end(self) -> None:
+    def launch(self, command: Sequence[str], forwarder: Forwarder) -> "subprocess.Popen[bytes]":
+        """Start the command, and pass signals on to it from the first moment."""
+        outer, option = launch.outer_folder(), isolating_option(command)
+        if outer is not None:
+            note_inner_watch(outer, self._folder.path)
+        if option is not None:
+            why = f"the probe did not start in this process: {Path(command[0]).name} {option} hides it"
+            self._folder.event("unwatched", why=why)
+        environment = launch.environment(self._folder.path, self._wishes.probe)
+        process = launch.launch(command, environment, forwarder.unblock)
+        forwarder.heard = self.heard
+        forwarder.pass_to(process.pid)
+        self._noted = _noted(self._folder.path, process.pid)
+        return process
+
+    def to_the_end(self, process: "subprocess.Popen[bytes]") -> None:
+        """Watch until the command ends."""
         # Only now, so that the command does not wait for it.
         step_back()
         os.environ.update(dict.fromkeys(LIBRARY_THREADS, "1"))
         from doctor.watching.monitor import Monitor, sampler_for
         from doctor.watching.outlook import Outlook
 
-        process, folder = self._process, self._folder
+        folder = self._folder
         outlook = Outlook(folder.path, self._settings, self._keep)
         sampler = sampler_for(process.pid, folder.path)
         monitor = Monitor(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from watched_commands import STEPS, diagnosis, finished, found, recorder, run_facts, start, until
+from watched_commands import STEPS, diagnosis, finished, found, recorder, run_facts, start, tail_of, until
 
 from doctor.case import case_of_run
 from doctor.engine import examine
@@ -59,7 +59,8 @@ def test_the_training_outlives_its_monitor_and_can_be_examined_later(tmp_path: P
     program = STEPS + "for i in range(300): step(seconds=0.05, loss=math.nan if i > 250 else 1.0)\nopen('end', 'w')\n"
     process = start(tmp_path, program=program, stdout=None, stderr=None)
     pid = until(lambda: recorder(tmp_path))
-    until(lambda: Tail(next((tmp_path / "run").glob("*.steps.ring"))).state()["step"] > 5)
+    ring = tail_of(tmp_path)
+    until(lambda: ring.state()["step"] > 5)
     process.kill()
     process.wait()
     os.kill(pid, 0)
@@ -72,7 +73,7 @@ def test_the_training_outlives_its_monitor_and_can_be_examined_later(tmp_path: P
 def test_a_training_killed_at_any_point_leaves_what_it_did(tmp_path: Path) -> None:
     process = start(tmp_path, program=FOREVER)
     pid = until(lambda: recorder(tmp_path))
-    ring = Tail(next((tmp_path / "run").glob("*.steps.ring")))
+    ring = tail_of(tmp_path)
     until(lambda: ring.state()["step"] > 20)
     os.kill(pid, signal.SIGKILL)
     status, _, _ = finished(process)

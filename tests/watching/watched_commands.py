@@ -1,5 +1,6 @@
 """Starts real commands under `doctor watch`; what trains without torch records through the probe's own session."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -8,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from doctor.watching.tail import Tail
 
 DOCTOR = Path(sys.executable).parent / "doctor"
 TIMEOUT = 240.0
@@ -88,3 +91,16 @@ def recorder(folder: Path, run: str = "run") -> int | None:
     """Return the process id of the first process that records steps, as soon as there is one."""
     rings = sorted((folder / run).glob("*.steps.ring"))
     return int(rings[0].name.split(".")[0].rpartition("-")[2]) if rings else None
+
+
+def tail_of(folder: Path, run: str = "run") -> Tail:
+    """Wait for the first recording and open it."""
+
+    def opened() -> Tail | None:
+        for path in (folder / run).glob("*.steps.ring"):
+            with contextlib.suppress(ValueError):
+                return Tail(path)
+        return None
+
+    tail: Tail = until(opened)
+    return tail

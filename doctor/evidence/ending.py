@@ -176,6 +176,8 @@ class Ending:
         ends = [_process_end(process, codes.get(process.pid), status) for process in told]
         ends = [one for one in ends if one.trained or (one.failure and not one.failure.of_launcher) or one.fatal]
         ends.sort(key=lambda one: one.when)
+        if status is None and all(one.how is How.FINISHED for one in ends):
+            raise NotApplicable("the processes are done, but nobody saw the command's end")
         kernel = end.get("kernel")
         return cls(
             status=status,

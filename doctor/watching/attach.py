@@ -5,6 +5,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,13 +19,12 @@ from doctor.settings import Settings
 from doctor.watching import triage
 from doctor.watching.folder import RunFolder
 from doctor.watching.inject import inject
-from doctor.watching.metrics import Metrics
 from doctor.watching.monitor import Monitor, sampler_for
 from doctor.watching.outlook import Outlook
 from doctor.watching.stalls import alive, run_folder_of
 from doctor.watching.telling import shorter, tell
 from doctor.watching.unwatched import command_of, descendants
-from doctor.watching.watch import Watched, Wishes, live_panel
+from doctor.watching.watch import Watched, Wishes, live_panel, metrics_on, step_back
 
 MIN_IDLE_SECONDS = 60.0
 MAX_IDLE_SHARE = 0.005
@@ -64,11 +64,12 @@ def attach(pid: int, wishes: Wishes, settings: Settings, *, wants_probe: bool) -
     if not alive(pid):
         raise UsageError(f"--pid {pid}: there is no such process")
     place = _place(pid, wishes.run_dir)
+    step_back()
     noted = triage.before(place.path, pid)
     if place.folder is not None:
         _probe_or_stacks(pid, place.folder, wants_probe)
     outlook = Outlook(place.path, settings, _keeper(place))
-    metrics = Metrics(wishes.metrics_port) if wishes.metrics_port is not None else None
+    metrics = metrics_on(wishes.metrics_port)
     idle = Idle(pid, place.folder)
 
     def each_second(sample: Mapping[str, float]) -> None:
@@ -154,7 +155,7 @@ def _probe_or_stacks(pid: int, folder: RunFolder, wants_probe: bool) -> None:
 
 def keep_stacks(pid: int, folder: RunFolder) -> Path | None:
     """Have py-spy, where it is installed, write where every thread of a process and its children is."""
-    program = shutil.which("py-spy")
+    program = shutil.which("py-spy") or shutil.which("py-spy", path=str(Path(sys.executable).parent))
     if program is None:
         return None
     texts = []

@@ -4,7 +4,6 @@ It runs in the process that the user started and costs about a hundredth of a pr
 once and leaves the command alone.
 """
 
-import contextlib
 import os
 import select
 import time
@@ -27,7 +26,6 @@ SAMPLE_SECONDS = 1.0
 LOOK_SECONDS = 5.0
 MAX_SHARE = 0.01
 """Of one processor, for looking at the record; the rest between two looks is longer after a dear one."""
-NICENESS = 10
 
 
 class MachineSampler(Protocol):
@@ -114,8 +112,6 @@ class Monitor:
         ended : callable
             Whether it has; asked when the kernel says so, and every second.
         """
-        with contextlib.suppress(OSError):
-            os.nice(NICENESS)
         handle = _process_handle(self._pid)
         sample_at = time.monotonic()
         look_at = sample_at + LOOK_SECONDS

@@ -1,5 +1,6 @@
 """Runs a command to its end under watch, and says at the end what became of it."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from doctor.settings import Settings
 from doctor.watching import launch, triage
 from doctor.watching.closing import conclude, keep
 from doctor.watching.folder import RunFolder, note_inner_watch
-from doctor.watching.metrics import Metrics
+from doctor.watching.metrics import ADDRESS, Metrics
 from doctor.watching.signals import Forwarder
 from doctor.watching.telling import tell
 from doctor.watching.unwatched import isolating_option
@@ -24,6 +25,7 @@ from doctor.watching.unwatched import isolating_option
 if TYPE_CHECKING:
     from doctor.watching.monitor import Panel
 
+NICENESS = 10
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -71,33 +73,21 @@ def run(command: Sequence[str], wishes: Wishes, settings: Settings) -> Watched:
     UsageError
         When there is no such command, or the run folder is taken.
     """
-    outer = launch.outer_folder()
-    metrics = Metrics(wishes.metrics_port) if wishes.metrics_port is not None else None
     try:
         folder = RunFolder(wishes.run_dir, {"command": list(command)})
     except OSError as error:
         place = wishes.run_dir or Path(".doctor", "runs")
         tell(f"{place}: {error.strerror or error}; the command runs, but is not watched")
         return _unwatched(command)
-    if outer is not None:
-        note_inner_watch(outer, folder.path)
-    option = isolating_option(command)
-    if option is not None:
-        folder.event(
-            "unwatched", why=f"the probe did not start in this process: {Path(command[0]).name} {option} hides it"
-        )
-    with Forwarder() as forwarder:
+    with Forwarder() as forwarder:  # before any thread is started, which else would take the signals
+        watch = _Watch(folder, settings, wishes)
         try:
-            environment = launch.environment(folder.path, wishes.probe)
-            process = launch.launch(command, environment, forwarder.unblock)
+            process = watch.launch(command, forwarder)
         except UsageError:
             folder.end({"status": launch.NOT_FOUND, "signal": None, "ended": time.time()})
             raise
-        forwarder.pass_to(process.pid)
-        watch = _Watch(process, folder, settings, wishes, metrics)
-        forwarder.heard = watch.heard
         try:
-            watch.to_the_end()
+            watch.to_the_end(process)
         except Exception as error:
             tell(f"a fault of doctor itself: {type(error).__name__}: {error}; the command goes on unwatched")
         returncode = process.wait()
@@ -113,28 +103,37 @@ def _unwatched(command: Sequence[str]) -> Watched:
 
 
 class _Watch:
-    def __init__(
-        self,
-        process: "subprocess.Popen[bytes]",
-        folder: RunFolder,
-        settings: Settings,
-        wishes: Wishes,
-        metrics: Metrics | None,
-    ) -> None:
-        self._wishes = wishes
-        self._metrics = metrics
-        self._process = process
+    def __init__(self, folder: RunFolder, settings: Settings, wishes: Wishes) -> None:
         self._folder = folder
         self._settings = settings
-        self._noted = _noted(folder.path, process.pid)
+        self._wishes = wishes
+        self._metrics = metrics_on(wishes.metrics_port)
+        self._noted: triage.Noted | None = None
 
-    def to_the_end(self) -> None:
+    def launch(self, command: Sequence[str], forwarder: Forwarder) -> "subprocess.Popen[bytes]":
+        """Start the command, and pass signals on to it from the first moment."""
+        outer, option = launch.outer_folder(), isolating_option(command)
+        if outer is not None:
+            note_inner_watch(outer, self._folder.path)
+        if option is not None:
+            why = f"the probe did not start in this process: {Path(command[0]).name} {option} hides it"
+            self._folder.event("unwatched", why=why)
+        environment = launch.environment(self._folder.path, self._wishes.probe)
+        process = launch.launch(command, environment, forwarder.unblock)
+        forwarder.heard = self.heard
+        forwarder.pass_to(process.pid)
+        self._noted = _noted(self._folder.path, process.pid)
+        return process
+
+    def to_the_end(self, process: "subprocess.Popen[bytes]") -> None:
+        """Watch until the command ends."""
         # Only now, so that the command does not wait for it.
+        step_back()
         os.environ.update(dict.fromkeys(LIBRARY_THREADS, "1"))
         from doctor.watching.monitor import Monitor, sampler_for
         from doctor.watching.outlook import Outlook
 
-        process, folder = self._process, self._folder
+        folder = self._folder
         outlook = Outlook(folder.path, self._settings, partial(keep, folder))
         sampler = sampler_for(process.pid, folder.path)
         monitor = Monitor(
@@ -160,6 +159,27 @@ class _Watch:
     def record_end(self, returncode: int) -> None:
         """Write how the command ended."""
         self._folder.end(_end_facts(self._noted, returncode))
+
+
+def step_back() -> None:
+    """Let every other process go first."""
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
+
+
+def metrics_on(port: int | None) -> Metrics | None:
+    """Serve numbers where that is wanted, and say where.
+
+    Raises
+    ------
+    UsageError
+        When the port cannot be had.
+    """
+    if port is None:
+        return None
+    metrics = Metrics(port)
+    tell(f"metrics at http://{ADDRESS}:{metrics.port}/metrics")
+    return metrics
 
 
 def live_panel(pid: int, folder: RunFolder, wanted: bool) -> "Panel | None":

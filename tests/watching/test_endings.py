@@ -93,8 +93,31 @@ def started(folder: Path, how: str) -> "subprocess.Popen[str]":
 def found(folder: Path, how: str) -> dict[str, dict[str, Any]]:
     """Run the program to its end; return the findings by their check."""
     process = started(folder, how)
-    process.communicate(timeout=300)
+    try:
+        process.communicate(timeout=300)
+    finally:
+        ended(process)
     return diagnosed(folder)
+
+
+def told(folder: Path, how: str, check: str) -> str:
+    """Run the program until the finding is told, end it then, and return the line."""
+    process = started(folder, how)
+    assert process.stderr
+    try:
+        return next((line for line in process.stderr if f"[{check}]" in line), "")
+    finally:
+        ended(process)
+
+
+def ended(process: "subprocess.Popen[str]") -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
 def diagnosed(folder: Path) -> dict[str, dict[str, Any]]:
@@ -131,16 +154,8 @@ def test_an_exit_without_an_exception_is_no_exception(tmp_path: Path) -> None:
 
 
 def test_a_hang_is_told_while_it_lasts_with_rank_and_line(tmp_path: Path) -> None:
-    process = started(tmp_path, "hang")
-    assert process.stderr
-    told = ""
-    for line in process.stderr:
-        if "distributed/hang" in line:
-            told = line
-            break
-    os.killpg(process.pid, signal.SIGTERM)
-    process.communicate(timeout=60)
-    seconds = re.search(r"nothing has moved for (\d+) s: rank 1 ", told)
+    line = told(tmp_path, "hang", "distributed/hang")
+    seconds = re.search(r"nothing has moved for (\d+) s: rank 1 ", line)
     assert seconds
     assert int(seconds[1]) < 60
     hang = diagnosed(tmp_path)["distributed/hang"]["at"]
@@ -161,7 +176,8 @@ def test_ranks_that_never_exchange_anything_train_apart(tmp_path: Path) -> None:
 
 
 def test_operations_that_do_not_match_are_laid_side_by_side(tmp_path: Path) -> None:
-    mismatch = found(tmp_path, "mismatch")["distributed/collective-mismatch"]
+    assert told(tmp_path, "mismatch", "distributed/collective-mismatch")
+    mismatch = diagnosed(tmp_path)["distributed/collective-mismatch"]
     assert line_of("mismatch") == mismatch["at"]["line"]
 
 

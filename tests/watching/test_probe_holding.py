@@ -53,7 +53,7 @@ class Training:
         return processes[0] if processes else None
 
     def wait_until(self, what: Callable[[Process], bool]) -> Process:
-        for _ in range(600):
+        for _ in range(1200):
             state = self.state
             if state is not None and what(state):
                 return state
@@ -100,7 +100,7 @@ def test_a_run_is_paused_saved_resumed_and_stopped_on_request(training: Training
     training.ask("resume")
     training.wait_until(reached(int(held.state["step"]) + 3))
     training.ask("stop")
-    output, _ = training.process.communicate(timeout=30)
+    output, _ = training.process.communicate(timeout=120)
     assert output.splitlines()[-1].startswith("cleaned up")
     assert training.process.returncode == 0
 
@@ -112,7 +112,7 @@ def test_a_loss_that_is_no_number_is_held_before_it_does_harm(training: Training
     (event,) = (event.facts for event in held.events if event.kind == "paused")
     assert event["reason"] == "the loss is nan"
     training.ask("stop")
-    output, _ = training.process.communicate(timeout=30)
+    output, _ = training.process.communicate(timeout=120)
     assert output.splitlines()[-1] == "cleaned up 5 True"
 
 
@@ -120,7 +120,7 @@ def test_a_loss_that_is_no_number_is_held_before_it_does_harm(training: Training
     "training", [("1e4", {"DOCTOR_ON_CRITICAL": "stop", "DOCTOR_MAX_GRAD_NORM": "50"})], indirect=True
 )
 def test_a_gradient_above_the_bound_stops_the_run_where_that_was_asked_for(training: Training) -> None:
-    output, _ = training.process.communicate(timeout=60)
+    output, _ = training.process.communicate(timeout=120)
     assert output.splitlines()[-1] == "cleaned up 5 True"
     assert "the gradient norm is" in next(
         event.facts["reason"] for event in open_run(training.folder).processes[0].events if event.kind == "stopped"

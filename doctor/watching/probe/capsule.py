@@ -61,6 +61,15 @@ class Absent:
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         return None
 
+    def __bool__(self) -> bool:
+        return False
+
+    def __enter__(self) -> Absent:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        return None
+
 
 def write(folder: str, piece: Piece, hunt: Hunt, found: dict[str, Any], paths: list[str]) -> dict[str, Any]:
     """Write the capsule.
@@ -79,6 +88,7 @@ def write(folder: str, piece: Piece, hunt: Hunt, found: dict[str, Any], paths: l
     dict
         "folder", "bytes" and "left_out", a reason by name.
     """
+    piece = _without_trainer(piece)
     os.mkdir(folder)
     left_out: dict[str, str] = {}
     outside = _needed(piece)
@@ -121,6 +131,31 @@ def write(folder: str, piece: Piece, hunt: Hunt, found: dict[str, Any], paths: l
         _save(state, file)
     _copy_finder(folder)
     return {"folder": folder, "bytes": os.path.getsize(path), "left_out": left_out}
+
+
+_LIGHTNING = """
+result = module.training_step(*arguments)
+loss = result["loss"] if isinstance(result, dict) else result
+loss.backward()
+"""
+
+
+def _without_trainer(piece: Piece) -> Piece:
+    """Return a piece that calls Lightning's module itself, where the piece is Lightning's closure around it."""
+    step = getattr(piece.values.get("self"), "_step_fn", None)
+    trainer = getattr(getattr(getattr(step, "func", None), "__self__", None), "trainer", None)
+    module = getattr(trainer, "lightning_module", None)
+    given: Any = getattr(step, "args", ())
+    if module is None or len(given) != 1 or not isinstance(given[0], dict):
+        return piece
+    return Piece(
+        path=piece.path,
+        function="training_step",
+        first=None,
+        statements=ast.parse(_LIGHTNING).body,
+        values={"module": module, "arguments": list(given[0].values())},
+        outside={"__name__": "__main__"},
+    )
 
 
 def _copy_finder(folder: str) -> None:
@@ -261,7 +296,6 @@ def reproduce(folder: str) -> int:
         statements=known["code"],
         values=state["kept"]["values"],
         outside=outside,
-        whole=True,
     )
     hunt = Hunt(state["where"], state["rng"], state["batch"], state["parameters"])
     hunt.prepare()

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 MAX_ESCALATIONS = 3
 MAX_SECONDS = 30.0
 MAX_BATCH_TENSORS = 16
+ON_DEVICE = (
+    "a process that uses a GPU cannot be copied to run the step again; train some steps on the CPU from the same \
+checkpoint"
+)
 
 
 def install(session: Session) -> None:
@@ -42,6 +46,10 @@ class Replay(Listener):
         self._explained_step = 0
         self._explained = False
         self._backwards = 0
+        self._elsewhere = False
+        """Whether losses are on a device, where they are known too late."""
+        self._values: dict[str, float] = {}
+        """Of the step before, to which a late loss is added."""
         self._first_bad_gradients: int | None = None
         self._batch: dict[str, Any] = {}
         self._next_rng: Any = torch.get_rng_state()
@@ -59,7 +67,10 @@ class Replay(Listener):
         loss = loss[0] if isinstance(loss, (tuple, list)) else loss
         self._backwards += 1
         self._rng, self._next_rng = self._next_rng, torch.get_rng_state()
-        if loss.device.type != "cpu" or loss.numel() != 1:
+        if loss.device.type != "cpu":
+            self._elsewhere = True
+            return
+        if loss.numel() != 1:
             return
         if math.isfinite(loss.detach().item()):
             self._healthy = True
@@ -83,6 +94,11 @@ class Replay(Listener):
         """Begin anew."""
         self._backwards = 0
         self._next_rng = torch.get_rng_state()
+        if self._elsewhere:
+            before, self._values = self._values, values
+            if not math.isfinite(before.get("loss", 0.0)) and self.escalations == 0:
+                self.escalations = MAX_ESCALATIONS
+                self.session.event("nan_origin", where="forward", fault="unknown", reason=ON_DEVICE)
 
     def _explain(self, where: str, parameters: list[Any], loss: Any) -> None:
         if self.escalations >= MAX_ESCALATIONS:
@@ -112,7 +128,7 @@ class Replay(Listener):
 
     def _replay(self, where: str, parameters: list[Any]) -> dict[str, Any]:
         if torch.cuda.is_available() and torch.cuda.is_initialized():
-            return {"failed": "a process that uses a GPU cannot be copied; replay the step on the CPU"}
+            return {"failed": ON_DEVICE}
         if not hasattr(os, "fork"):
             return {"failed": "this system cannot copy a process"}
         from .replay_child import in_child

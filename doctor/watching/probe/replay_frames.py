@@ -37,8 +37,6 @@ class Piece:
         The function's first parameter, which `super()` needs.
     values, outside : dict
         The variables of the frame, and those of its module.
-    whole : bool
-        Whether it reaches back to the start of the loop's body, or of the function where there is no loop.
     """
 
     def __init__(
@@ -50,15 +48,13 @@ class Piece:
         statements: list[ast.stmt],
         values: dict[str, Any],
         outside: dict[str, Any],
-        whole: bool,
     ) -> None:
         self.path, self.function, self.first = path, function, first
         self.statements = statements
         self.values, self.outside = values, outside
-        self.whole = whole
 
     @classmethod
-    def of(cls, frame: Any, statements: list[ast.stmt], whole: bool) -> Piece:
+    def of(cls, frame: Any, statements: list[ast.stmt]) -> Piece:
         """Take statements of a live frame."""
         code = frame.f_code
         outermost = frame.f_locals is frame.f_globals
@@ -69,7 +65,6 @@ class Piece:
             statements=statements,
             values={} if outermost else dict(frame.f_locals),
             outside=dict(frame.f_globals) if outermost else frame.f_globals,
-            whole=whole,
         )
 
     def names(self) -> set[str]:
@@ -147,8 +142,8 @@ def pieces(innermost: Any) -> Iterator[Piece]:
             if found is not None:
                 seen += 1
                 chains, in_loop = found
-                for place, statements in enumerate(chains[:MAX_PIECES]):
-                    yield Piece.of(frame, statements, place == len(chains) - 1)
+                for statements in chains[:MAX_PIECES]:
+                    yield Piece.of(frame, statements)
                 if in_loop:
                     return
         frame = frame.f_back

@@ -165,7 +165,7 @@ class Hunt:
             if sure:
                 return found
             vague = found
-        if vague:
+        if vague and not (finite and vague["fault"] == "unknown"):
             return vague
         if finite:
             return {"where": self.where, "fault": "differs", "piece": finite[0]}

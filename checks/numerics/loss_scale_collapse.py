@@ -15,7 +15,7 @@ Thresholds
     max_scale: a scale at or below it has collapsed (1.0).
     min_fall_ratio: of the largest scale over the present one (256.0).
     min_skipped_share: of the latest 40 steps (0.5).
-    min_steps: steps with a scale or a skip on record (20).
+    min_steps: steps on record, for the share of skips (20).
 
 Calibration
     `python bench/calibrate_runs.py` prints false alarms on simulated healthy runs and recall on planted faults.
@@ -41,7 +41,7 @@ CHECK = Check(
     "numerics/loss-scale-collapse",
     Severity.ERROR,
     {
-        "fell": "the loss scale fell from {largest:g} to {scale:g}, below its bound at step {step}; {skipped} of "
+        "fell": "the loss scale fell from {largest:g} to {scale:g} since step {step}; {skipped} of "
         "{steps} updates were skipped",
         "skips": "{skipped} of {steps} updates were skipped, {latest_share:.0%} of the latest; the run of skips begins "
         "at step {step}",
@@ -66,14 +66,14 @@ def examine(
         yield CHECK.not_applicable("no loss is scaled and no update was skipped")
     for trace in traces:
         scale, skipped = trace.series("loss_scale").finite, trace.series("skipped")
-        if max(len(scale), len(skipped)) < min_steps:
-            yield CHECK.unavailable(f"fewer than {min_steps} steps were recorded")
-            continue
         latest = float(skipped.values[-LATEST:].mean()) if len(skipped) >= min_steps else 0.0
         largest = float(scale.values.max()) if len(scale) else 0.0
         if len(scale) and scale.values[-1] <= max_scale and largest >= min_fall_ratio * scale.values[-1]:
-            step = int(scale.steps[np.argmax(scale.values <= max_scale)])
-            yield _finding("fell", trace, step, largest, float(scale.values[-1]), latest)
+            falls = np.flatnonzero(np.diff(scale.values) < 0)
+            began = np.concatenate([scale.steps[falls[:1]], skipped.steps[skipped.values > 0][:1]])
+            yield _finding("fell", trace, int(began.min()), largest, float(scale.values[-1]), latest)
+        elif max(len(scale), len(skipped)) < min_steps:
+            yield CHECK.unavailable(f"fewer than {min_steps} steps were recorded")
         elif latest >= min_skipped_share:
             done = np.flatnonzero(skipped.values == 0)
             first = int(done[-1]) + 1 if len(done) and done[-1] + 1 < len(skipped) else 0

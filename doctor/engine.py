@@ -14,7 +14,7 @@ import msgspec
 from doctor.case import Case
 from doctor.diagnosis import join
 from doctor.errors import NotApplicable, Unavailable, UsageError
-from doctor.evidence.curves import Curves
+from doctor.evidence.drawings import Drawings
 from doctor.measurements import Measurements, Observer, Scope, Silent, cost, ingredients, required, roots
 from doctor.model import (
     About,
@@ -101,7 +101,7 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
 def _charts(case: Case, settings: Settings, measurements: Measurements) -> list[Chart]:
     if Run not in case.matters:
         return []
-    known: Curves | None = measurements.had(Curves, Scope(case.singles(settings), "", case.shown))
+    known: Drawings | None = measurements.had(Drawings, Scope(case.singles(settings), "", case.shown))
     return list(known.charts) if known else []
 
 

@@ -140,4 +140,4 @@ def _then(first: ProcessEnd | None) -> str:
         return "before the first step"
     if first.phase == "finished":
         return f"after step {first.step - 1}"
-    return f"in step {first.step} ({first.phase or 'phase not known'})"
+    return f"in step {first.step}" + (f" ({first.phase})" if first.phase else "")

@@ -54,7 +54,7 @@ CHECK = Check(
         "copy-on-write": f"{_RATE} of private memory, their whole memory did not: each copies what it shared{_LEFT}",
         "unnamed": f"{_RATE}{_LEFT}",
     },
-    leads_to=("memory/oom-ahead", "memory/host-oom-kill", "memory/memory-pressure", "hardware/memory-pressure"),
+    leads_to=("memory/oom-ahead", "memory/host-oom-kill", "hardware/memory-pressure"),
 )
 GROUPS = {
     "main": "the training process",

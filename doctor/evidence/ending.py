@@ -8,12 +8,14 @@ from enum import StrEnum
 from typing import Any
 
 from doctor.errors import NotApplicable
-from doctor.evidence.tracebacks import Failure, Frame, failure, frames_in, innermost
+from doctor.evidence.stacks import current_stack
+from doctor.evidence.tracebacks import Failure, Frame, failure, innermost
 from doctor.subjects.run import Event, Process, Run
 
 TEARDOWN = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 """Signals by which somebody asks a process to end."""
-_FATAL = re.compile(r"^Fatal Python error: (.+)$", re.MULTILINE)
+_FATAL_WORDS = "Fatal Python error: "
+_FATAL = re.compile(f"^{_FATAL_WORDS}(.+)$", re.MULTILINE)
 _SIGNALS = {
     "Segmentation fault": signal.SIGSEGV,
     "Aborted": signal.SIGABRT,
@@ -159,17 +161,23 @@ class Ending:
         NotApplicable
             When it is no recorded run, or one that goes on.
         """
+        told = run.processes
         if run.origin != "recorder":
-            raise NotApplicable("a log does not say how the run ended")
-        if run.end.get("status") is None and not any(_main_exception(process.events) for process in run.processes):
+            if not run.end:
+                raise NotApplicable(f"the {run.origin} does not say how the run ended")
+            # A log shows the death of those that print; of the others it says nothing.
+            told = tuple(one for one in told if _main_exception(one.events)) or told
+        launched = _children(run.processes)
+        if run.end.get("status") is None and not _all_ended(run.processes, {pid for pid, _, _ in launched}):
             raise NotApplicable("the run goes on, or nobody saw its end")
         end = run.end
         status, number = _status(end)
-        launched = _children(run.processes)
         codes = {pid: code for pid, code, _ in launched} | _exits(end, run.processes)
-        ends = [_process_end(process, codes.get(process.pid), status) for process in run.processes]
+        ends = [_process_end(process, codes.get(process.pid), status) for process in told]
         ends = [one for one in ends if one.trained or (one.failure and not one.failure.of_launcher) or one.fatal]
         ends.sort(key=lambda one: one.when)
+        if status is None and all(one.how is How.FINISHED for one in ends):
+            raise NotApplicable("the processes are done, but nobody saw the command's end")
         kernel = end.get("kernel")
         return cls(
             status=status,
@@ -224,6 +232,20 @@ def _child_code(message: str) -> int | None:
     return None
 
 
+def _all_ended(processes: tuple[Process, ...], reported: set[int]) -> bool:
+    """Whether every process that trained is known to have ended; where none did, whether one failed before."""
+    trained = [process for process in processes if process.series]
+    if not trained:
+        return any((error := _main_failure(process)) and not error.of_launcher for process in processes)
+    return all(
+        process.pid in reported
+        or _main_exception(process.events)
+        or _FATAL.search(process.stacks)
+        or any(event.kind == "exit" for event in process.events)
+        for process in trained
+    )
+
+
 def _main_exception(events: tuple[Event, ...]) -> Event | None:
     wanted = [one for one in events if one.kind == "exception" and one.facts.get("thread", "main") == "main"]
     return wanted[-1] if wanted else None
@@ -263,11 +285,11 @@ def _process_end(process: Process, code: int | None, command: int | None) -> Pro
         orderly=farewell is not None,
         failure=error,
         fatal=fatal,
-        stack=_stack(process.stacks) if fatal else (),
+        stack=current_stack(process.stacks) if fatal else (),
         phase=_phase(process, event, farewell),
         step=int(process.state.get("step", 0)),
         when=last.time if last else process.state.get("time", 0.0),
-        trained=bool(process.series) or bool(process.state.get("monotonic")),
+        trained=bool(process.series) or bool(process.state.get("step")),
     )
 
 
@@ -294,16 +316,6 @@ def _phase(process: Process, event: Event | None, farewell: Event | None) -> str
         if one and one.facts.get("phase"):
             return str(one.facts["phase"])
     return process.phase
-
-
-def _stack(text: str) -> tuple[Frame, ...]:
-    """Return the stack of the thread that had the fault; faulthandler writes the innermost line first."""
-    after = text[text.rindex("Fatal Python error") :]
-    _, _, current = after.partition("Current thread")
-    block = current.partition("\n\n")[0]
-    block = re.split(r"^Thread 0x", block, maxsplit=1, flags=re.MULTILINE)[0]
-    lines = re.sub(r'(File ".+?", line \d+) in', r"\1, in", block)
-    return tuple(reversed(frames_in(lines)))
 
 
 def _first(ends: list[ProcessEnd], named: int | None) -> ProcessEnd | None:

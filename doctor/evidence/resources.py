@@ -38,6 +38,27 @@ class Timeline:
         chosen = self.seconds >= second
         return Timeline(seconds=self.seconds[chosen], values=self.values[chosen])
 
+    def until(self, second: float) -> "Timeline":
+        """Return the part up to `second`."""
+        chosen = self.seconds <= second
+        return Timeline(seconds=self.seconds[chosen], values=self.values[chosen])
+
+    def longest(self, held: NDArray[np.bool_]) -> float:
+        """Return for how many seconds on end something held.
+
+        Parameters
+        ----------
+        held : ndarray of bool, shape (n,)
+        """
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], held, [False])).astype(np.int8)))
+        begins, ends = edges[::2], edges[1::2] - 1
+        return float(np.max(self.seconds[ends] - self.seconds[begins], initial=0.0))
+
+    @property
+    def pace(self) -> float:
+        """Seconds between two samples, the middle of all."""
+        return float(np.median(np.diff(self.seconds))) if len(self) > 1 else 0.0
+
     @property
     def latest(self) -> float | None:
         """The last value."""

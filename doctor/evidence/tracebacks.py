@@ -128,9 +128,7 @@ def frames_in(text: str) -> tuple[Frame, ...]:
         if found := _FRAME.match(line):
             follows = lines[number + 1] if number + 1 < len(lines) else ""
             code = "" if _FRAME.match(follows) or not follows.startswith("    ") else follows.strip()
-            frames.append(
-                Frame(path=found["path"], line=int(found["line"]), function=found["function"].strip("<>"), code=code)
-            )
+            frames.append(Frame(path=found["path"], line=int(found["line"]), function=found["function"], code=code))
     return tuple(frames)
 
 

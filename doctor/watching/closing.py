@@ -6,7 +6,29 @@ from pathlib import Path
 
 from doctor.model import Report
 from doctor.registry import load_renderer
+from doctor.settings import Settings
+from doctor.watching.folder import RunFolder
 from doctor.watching.telling import shorter, tell
+
+
+def conclude(folder: RunFolder, settings: Settings) -> Report | None:
+    """Examine the whole run and write `diagnosis.json` and `report.html`; None where that fails, which is told."""
+    from doctor.watching.outlook import Outlook
+
+    try:
+        report = Outlook(folder.path, settings, lambda seen: keep(folder, seen)).examined()
+        keep(folder, report)
+        page = load_renderer("html")(report, color=False)
+    except Exception as error:
+        tell(f"{folder.path}: cannot be examined: {type(error).__name__}: {error}")
+        return None
+    folder.write(folder.path / "report.html", page)
+    return report
+
+
+def keep(folder: RunFolder, report: Report) -> None:
+    """Write `diagnosis.json`."""
+    folder.write(folder.path / "diagnosis.json", load_renderer("json")(report, color=False))
 
 
 def tell_report(report: Report, folder: Path) -> None:

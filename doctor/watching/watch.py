@@ -7,14 +7,15 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doctor.errors import UsageError
 from doctor.model import Report
-from doctor.registry import load_renderer
 from doctor.settings import Settings
 from doctor.watching import launch, triage
+from doctor.watching.closing import conclude, keep
 from doctor.watching.folder import RunFolder, note_inner_watch
 from doctor.watching.metrics import ADDRESS, Metrics
 from doctor.watching.signals import Forwarder
@@ -91,7 +92,7 @@ def run(command: Sequence[str], wishes: Wishes, settings: Settings) -> Watched:
             tell(f"a fault of doctor itself: {type(error).__name__}: {error}; the command goes on unwatched")
         returncode = process.wait()
         watch.record_end(returncode)
-    return Watched(returncode=returncode, folder=folder.path, report=watch.last_look())
+    return Watched(returncode=returncode, folder=folder.path, report=conclude(folder, settings))
 
 
 def _unwatched(command: Sequence[str]) -> Watched:
@@ -133,7 +134,7 @@ class _Watch:
         from doctor.watching.outlook import Outlook
 
         folder = self._folder
-        outlook = Outlook(folder.path, self._settings, self._keep)
+        outlook = Outlook(folder.path, self._settings, partial(keep, folder))
         sampler = sampler_for(process.pid, folder.path)
         monitor = Monitor(
             process.pid,
@@ -158,23 +159,6 @@ class _Watch:
     def record_end(self, returncode: int) -> None:
         """Write how the command ended."""
         self._folder.end(_end_facts(self._noted, returncode))
-
-    def _keep(self, report: Report) -> None:
-        self._folder.write(self._folder.path / "diagnosis.json", load_renderer("json")(report, color=False))
-
-    def last_look(self) -> Report | None:
-        """Examine the whole run and write the reports."""
-        try:
-            from doctor.watching.outlook import Outlook
-
-            report = Outlook(self._folder.path, self._settings, self._keep).examined()
-            self._keep(report)
-            page = load_renderer("html")(report, color=False)
-        except Exception as error:
-            tell(f"{self._folder.path}: cannot be examined: {type(error).__name__}: {error}")
-            return None
-        self._folder.write(self._folder.path / "report.html", page)
-        return report
 
 
 def step_back() -> None:

@@ -34,7 +34,7 @@ def _torch_arrived() -> None:
     from . import torch_parts
 
     if session.current is not None:
-        torch_parts.install(session.current)
+        session.current.parts = torch_parts.install(session.current)
 
 
 def start_from_environment() -> None:

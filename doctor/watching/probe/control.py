@@ -35,6 +35,7 @@ class Control:
                 os.close(handle)
         except OSError:
             pass
+        self._page = self._map[: 8 * len(REQUESTS)] if self._map is not None else b""
         self._seen = {name: self.count(name) for name in REQUESTS}
 
     def count(self, name: str) -> int:
@@ -48,6 +49,16 @@ class Control:
         """Ask for something."""
         if self._map is not None:
             _COUNTER.pack_into(self._map, 8 * REQUESTS.index(name), self.count(name) + 1)
+
+    def fresh(self) -> list[str]:
+        """Return what was asked for since the last look; costs next to nothing where that is nothing."""
+        if self._map is None:
+            return []
+        page = self._map[: 8 * len(REQUESTS)]
+        if page == self._page:
+            return []
+        self._page = page
+        return [name for name in REQUESTS if self.asked(name)]
 
     def asked(self, name: str) -> bool:
         """Return whether something was asked for since the last look."""

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from .entry import around, entry
+from .loading import Loading
 from .models import Models
 from .session import Listener
 from .steps import Steps
@@ -60,8 +61,8 @@ class Criteria(Listener):
     Only the function that was called first with gradients is followed, so that training and evaluation compare.
     """
 
-    def __init__(self, session: Session, steps: Steps, models: Models) -> None:
-        self.session, self.steps, self.models = session, steps, models
+    def __init__(self, session: Session, steps: Steps, models: Models, loading: Loading) -> None:
+        self.session, self.steps, self.models, self.loading = session, steps, models, loading
         self.primary: str | None = None
         self._targets = _Targets()
         self._means: dict[str, _Mean] = {}
@@ -96,6 +97,8 @@ class Criteria(Listener):
     def _evaluated(self, name: str, result: Any, logits: Any, target: Any, options: dict[str, Any]) -> None:
         if self.session.phase in ("forward", "data"):
             self.session.enter("evaluation")
+        if self.steps.facts.backwards == 0:
+            self.loading.evaluated()
         if "evaluation_loss" not in self._means:
             share = self.models.training_share()
             if share is not None:

@@ -43,6 +43,12 @@ class Deferred:
             event.record()
         self._waiting.append((event, host, then))
 
+    def wait(self) -> None:
+        """Wait for everything that is on its way: only where the user asked for a decision before the update."""
+        for event, _, _ in self._waiting:
+            event.synchronize()
+        self.poll()
+
     def poll(self) -> None:
         """Hand on what has arrived."""
         while self._waiting and self._waiting[0][0].query():

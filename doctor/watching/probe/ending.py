@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import atexit
 import faulthandler
+import functools
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
 from .guard import guarded
@@ -18,17 +20,7 @@ if TYPE_CHECKING:
 
 def watch_exit(session: Session) -> None:
     """Write down a regular end of the interpreter."""
-
-    @guarded
-    def exiting() -> None:
-        if not session.active or not session.training:
-            return
-        session.tell("exiting")
-        session.governor.say()
-        session.event("exit", steps=session.step - 1)
-        session.enter("finished")
-
-    atexit.register(exiting)
+    atexit.register(guarded(session.close))
 
 
 def keep_stacks(session: Session) -> None:
@@ -49,6 +41,7 @@ class _Stacks(Listener):
     def __init__(self, session: Session) -> None:
         self._session = session
         self._file: IO[str] | None = None
+        self._undo: list[Callable[[], object]] = []
 
     def opened(self) -> None:
         self.open()
@@ -61,16 +54,24 @@ class _Stacks(Listener):
         self._file = open(path, "w")  # noqa: SIM115  # must stay open as long as the process lives
         if not faulthandler.is_enabled():
             faulthandler.enable(self._file, all_threads=True)
+            self._undo.append(faulthandler.disable)
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(after_in_child=faulthandler.disable)
         number = getattr(signal, "SIGRTMAX", 0) - 3
         if number > 0 and signal.getsignal(number) == signal.SIG_DFL:
             faulthandler.register(number, self._file, all_threads=True)
+            self._undo.append(functools.partial(faulthandler.unregister, number))
             self._session.facts["stacks_signal"] = int(number)
-        atexit.register(guarded(self._tidy), path)
+        self._session.closers.append(self._close)
 
-    def _tidy(self, path: str) -> None:
-        if self._session.active and os.path.getsize(path) == 0:
+    def _close(self) -> None:
+        if self._file is None:
+            return
+        for undo in self._undo:
+            undo()
+        path = self._file.name
+        self._file.close()
+        if os.path.getsize(path) == 0:
             os.unlink(path)
 
     def asked(self, request: str) -> None:

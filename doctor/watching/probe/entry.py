@@ -58,27 +58,33 @@ def around(
     """Have `before(*args, **kwargs)` called before a function, `after(token, result, *args, **kwargs)` after it.
 
     Both must be guarded. `token` is what `before` returned, `result` None where the function raised. Nothing happens
-    where `owner` has no such function.
+    where `owner` has no such function; where it was wrapped before, the new hooks take the place of the old ones.
     """
     original = getattr(owner, name, None)
-    if original is None or getattr(original, "_doctor_original", None) is not None:
+    if original is None:
+        return
+    hooks = [before, after]
+    known = vars(owner).get(name)
+    if hasattr(known, "_doctor_hooks"):  # an earlier session's, which has ended
+        known._doctor_hooks[:] = hooks
         return
 
     @functools.wraps(original)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if _is_compiling():
             return original(*args, **kwargs)
-        token = before(*args, **kwargs) if before is not None else None
+        begin, end = hooks
+        token = begin(*args, **kwargs) if begin is not None else None
         result = None
         try:
             result = original(*args, **kwargs)
         finally:
-            if after is not None:
-                after(token, result, *args, **kwargs)
+            if end is not None:
+                end(token, result, *args, **kwargs)
         return result
 
     # torch.jit.script compiles the source of what it finds: these two names, its own, lead it to the original.
-    marks = {"_doctor_original": original, "__original_fn": original, "__script_if_tracing_wrapper": True}
+    marks = {"_doctor_hooks": hooks, "__original_fn": original, "__script_if_tracing_wrapper": True}
     vars(wrapper).update(marks)
     with contextlib.suppress(AttributeError, TypeError):  # a class that cannot be changed stays as it is
         setattr(owner, name, wrapper)

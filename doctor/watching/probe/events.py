@@ -53,25 +53,36 @@ class Events:
 def watch_exceptions(session: Session) -> None:
     """Write down an exception that ends the program or a thread, then let the usual hook have it."""
     before, before_thread = sys.excepthook, threading.excepthook
-    note = guarded(_note)
+    fresh_note = guarded(note)
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        note(session, error, "main")
+        fresh_note(session, error, "main")
         before(kind, error, trace)
 
     def thread_excepthook(arguments: threading.ExceptHookArgs) -> None:
-        note(session, arguments.exc_value, getattr(arguments.thread, "name", "?"))
+        fresh_note(session, arguments.exc_value, getattr(arguments.thread, "name", "?"))
         before_thread(arguments)
 
     sys.excepthook, threading.excepthook = excepthook, thread_excepthook
 
+    def undo() -> None:
+        if sys.excepthook is excepthook:
+            sys.excepthook = before
+        if threading.excepthook is thread_excepthook:
+            threading.excepthook = before_thread
 
-def _note(session: Session, error: BaseException | None, thread: str) -> None:
+    session.closers.append(undo)
+
+
+def note(session: Session, error: BaseException | None, thread: str) -> None:
+    """Write down an exception, unless it is a way of ending that somebody wanted."""
     if error is None or isinstance(error, (KeyboardInterrupt, SystemExit)):
         return
     session.event(
         "exception", thread=thread, phase=session.phase, rank=session.rank, pid=session.pid, **described(error)
     )
+    if thread == "main":
+        session.tell("failed", error)
 
 
 def described(error: BaseException) -> dict[str, Any]:

@@ -16,6 +16,8 @@ GRACE_SECONDS = 2.0
 SMOOTHING = 0.05
 PATIENCE = 50
 """Steps between two changes."""
+GOLDEN = (5**0.5 - 1) / 2
+"""Multiples of it spread evenly, so that optimizers which take turns are all sampled, and all ranks at one step."""
 MAX_LEVEL = 8
 """At this level one step in 256 is sampled."""
 
@@ -26,7 +28,7 @@ class Governor:
     Attributes
     ----------
     level : int
-        One step in 2**level is sampled.
+        On average one step in 2**level is sampled.
     overhead : float
         Smoothed share of the step time that the probe takes.
     """
@@ -41,7 +43,7 @@ class Governor:
 
     def samples(self, step: int, every: int = 1) -> bool:
         """Whether what is normally taken at one step in `every` is taken at this one."""
-        return step % (every << self.level) == 0
+        return step * GOLDEN % 1.0 < 1.0 / (every << self.level)
 
     def step_took(self, step: int, seconds: float, spent: float) -> None:
         """Hear what a step took in all, and how much of it was the probe."""

@@ -29,7 +29,7 @@ class Gradients:
         self.session, self.steps, self.models = session, steps, models
         self.norms: dict[int, torch.Tensor] = {}
         """By parameter's id."""
-        self.ring = LayerRing(session, models, "gradients")
+        self.ring = LayerRing(session, models.names, "gradients")
 
     def install(self) -> None:
         """Hear of clipping; before user code can import the names."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .ring import Ring
 
 if TYPE_CHECKING:
-    from .models import Models
     from .session import Session
 
 MAX_LAYERS = 512
@@ -23,14 +22,14 @@ class LayerRing:
     Parameters
     ----------
     session : Session
-    models : Models
-        Knows the names of parameters.
+    names : dict of int to str
+        Of the parameters (or modules) by id; may grow until the first values come.
     quantity : str
         Makes the file's name: `<process>.<quantity>.ring`.
     """
 
-    def __init__(self, session: Session, models: Models, quantity: str) -> None:
-        self._session, self._models, self._quantity = session, models, quantity
+    def __init__(self, session: Session, names: Mapping[int, str], quantity: str) -> None:
+        self._session, self._names, self._quantity = session, names, quantity
         self._ring: Ring | None = None
         self._places: dict[str, int] = {}
         self._group = False
@@ -39,7 +38,7 @@ class LayerRing:
         """Write the values of the parameters whose ids are `keys`."""
         if self._ring is None:
             self._open()
-        names = self._models.names
+        names = self._names
         row: list[float | None] = [None] * len(self._places)
         for key, value in zip(keys, values):
             name = names.get(key)
@@ -52,7 +51,7 @@ class LayerRing:
             self._ring.write_all(number, row)
 
     def _open(self) -> None:
-        names = list(dict.fromkeys(self._models.names.values()))
+        names = list(dict.fromkeys(self._names.values()))
         self._group = len(names) > MAX_LAYERS
         if self._group:
             names = list(dict.fromkeys(map(grouped, names)))[:MAX_LAYERS]

@@ -12,12 +12,14 @@ import torch
 from torch.utils.data import dataloader
 
 from .entry import around, entry
+from .models import Models
 from .session import Listener
 from .steps import Steps
 
 if TYPE_CHECKING:
     from .session import Session
 
+MAX_PENDING = 64
 MAX_TENSORS = 4
 MAX_VALUES = 512
 """Of each tensor, spread over it evenly."""
@@ -26,15 +28,15 @@ HASH_BYTES = 6
 
 
 class Loading(Listener):
-    """The batches that DataLoaders of this process hand out.
+    """The batches that DataLoaders of this process hand out, except those that a model in evaluation mode gets.
 
-    The last batch before a backward call is the one that this call is about: those before it were evaluated on.
+    Trainers fetch several batches before the first backward pass of a step: it counts all of them.
     """
 
-    def __init__(self, session: Session, steps: Steps) -> None:
-        self.session, self.steps = session, steps
-        self._latest: tuple[float, int | None, bytes | None] | None = None
-        """Seconds waited for the last batch, its rows and its hash."""
+    def __init__(self, session: Session, steps: Steps, models: Models) -> None:
+        self.session, self.steps, self.models = session, steps, models
+        self._pending: list[tuple[float, int | None, bytes | None]] = []
+        """Of batches that no backward pass was about yet: seconds waited, rows and hash."""
         self._hashes = b""
 
     def install(self) -> None:
@@ -58,22 +60,27 @@ class Loading(Listener):
             tensors = list(tensors_in(batch))
             rows = tensors[0].shape[0] if tensors and tensors[0].dim() else None
             sampled = self.session.governor.samples(self.session.step)
-            self._latest = waited, rows, content_hash(tensors) if sampled else None
+            if torch.is_grad_enabled() and not self.models.evaluating():
+                del self._pending[: -MAX_PENDING + 1]
+                self._pending.append((waited, rows, content_hash(tensors) if sampled else None))
             self.session.tell("batch_arrived", batch)
 
     def backward_begins(self, loss: Any) -> None:
         """Take the facts of the batch that is trained on."""
-        if self._latest is None:
-            return
-        (waited, rows, mark), self._latest = self._latest, None
+        pending, self._pending = self._pending, []
         values = self.steps.facts.values
-        values["data_seconds"] = values.get("data_seconds", 0.0) + waited
-        if rows is not None:
-            values["samples"] = values.get("samples", 0.0) + rows
-        if mark is not None:
-            before = self._hashes if "batch_hash" in values else b""
-            self._hashes = mark if not before else hashlib.blake2b(before + mark, digest_size=HASH_BYTES).digest()
-            values["batch_hash"] = float(int.from_bytes(self._hashes, "big"))
+        for waited, rows, mark in pending:
+            values["data_seconds"] = values.get("data_seconds", 0.0) + waited
+            if rows is not None:
+                values["samples"] = values.get("samples", 0.0) + rows
+            if mark is not None:
+                before = self._hashes if "batch_hash" in values else b""
+                self._hashes = mark if not before else hashlib.blake2b(before + mark, digest_size=HASH_BYTES).digest()
+                values["batch_hash"] = float(int.from_bytes(self._hashes, "big"))
+
+    def evaluated(self) -> None:
+        """Hear that a criterion was computed without gradients: what arrived meanwhile was for that."""
+        self._pending.clear()
 
 
 def tensors_in(batch: Any, depth: int = 4) -> Iterator[torch.Tensor]:

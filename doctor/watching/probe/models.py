@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .entry import around, entry
 from .steps import Steps, key_of
 
 if TYPE_CHECKING:
     from .session import Session
 
 MAX_LOOKS = 16
+CHANGES_EVERY = 64
+"""Steps between two looks for parameters that were replaced, frozen or freed since."""
+MISSPELT = ("require_grad", "require_grads", "requires_grads", "requires_gradient")
+"""What some write for `requires_grad`; torch takes it for an attribute of theirs."""
 MAX_NAMED = 600
 """Tensors and modules that an event lists one by one."""
 GRADIENTS_AFTER = 20
@@ -33,14 +38,22 @@ class Models:
         self.session, self.steps = session, steps
         self.names: dict[int, str] = {}
         """Of parameters, by id."""
-        self.given: dict[str, Any] = {}
-        """Models that the user named."""
+        self._given: list[weakref.ref[Any]] = []
         self._roots: list[weakref.ref[Any]] = []
         self._optimizers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._known: set[object] = set()
         self._looks = 0
         self._received: set[int] = set()
         self._watched_steps = 0
+        self._last_described: list[tuple[int, bool, bool]] = []
+
+    def install(self) -> None:
+        """Hear of optimizers as they are made."""
+        around(torch.optim.Optimizer, "__init__", None, self.made)
+
+    @entry
+    def made(self, token: Any, result: Any, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        self._optimizers.add(optimizer)
 
     @property
     def roots(self) -> list[Any]:
@@ -52,11 +65,28 @@ class Models:
         """The optimizers that are alive."""
         return list(self._optimizers)
 
+    def add_root(self, root: Any) -> None:
+        """Add a model that an engine holds, and describe it."""
+        self._roots.append(weakref.ref(root))
+        self._name([root])
+        self._describe_root(root, None)
+
+    def give(self, model: Any, optimizers: Iterable[Any]) -> None:
+        """Take the user's word for which model is trained, and by what."""
+        if model is not None:
+            self._given.append(weakref.ref(model))
+        self._optimizers.update(optimizers)
+
     def parameters(self) -> list[torch.Tensor]:
         """Return all parameters of the models; looks for these where none are known."""
         if not self._roots:
             self._look()
         return [parameter for root in self.roots for parameter in root.parameters()]
+
+    def evaluating(self) -> bool:
+        """Whether the models are known and all in evaluation mode."""
+        roots = self.roots
+        return bool(roots) and not any(root.training for root in roots)
 
     def training_share(self) -> float | None:
         """Return the share of modules that are in training mode; None where no model is known."""
@@ -77,6 +107,9 @@ class Models:
             self._optimizers.add(optimizer)
             self._look()
             self.session.event("optimizer", track=self.steps.track(key), **described(optimizer))
+            self._describe()
+        elif self.session.step % CHANGES_EVERY == 0 and self._state() != self._last_described:
+            self._name(self.roots)
             self._describe()
         if self._watched_steps <= GRADIENTS_AFTER:
             self._watch_gradients(optimizer)
@@ -106,6 +139,8 @@ class Models:
             for root in roots
             if any(not optimized or id(parameter) in optimized for parameter in root.parameters())
         ]
+        given = [root for root in (reference() for reference in self._given) if root is not None]
+        chosen = given or chosen
         self._roots = [weakref.ref(root) for root in chosen]
         self._name(chosen)
 
@@ -142,36 +177,59 @@ class Models:
             "gradients_missing", steps=self._watched_steps, count=len(missing), names=missing[:MAX_NAMED]
         )
 
+    def _state(self) -> list[tuple[int, bool, bool]]:
+        return [(id(one), one.requires_grad, _misspelt(one)) for root in self.roots for one in root.parameters()]
+
     def _describe(self) -> None:
+        self._last_described = self._state()
         optimized = {id(one) for o in self._optimizers for group in o.param_groups for one in group["params"]}
         for root in self.roots:
-            tensors = list(root.named_parameters())
-            modules = [(name, type(module).__name__) for name, module in root.named_modules()]
-            self.session.event(
-                "model",
-                root=type(root).__name__,
-                parameters=sum(parameter.numel() for _, parameter in tensors),
-                trainable=sum(parameter.numel() for _, parameter in tensors if parameter.requires_grad),
-                bytes=sum(parameter.numel() * parameter.element_size() for _, parameter in tensors),
-                tensors_count=len(tensors),
-                not_in_optimizer=[
-                    self.names[id(one)] for _, one in tensors if one.requires_grad and id(one) not in optimized
-                ][:MAX_NAMED],
-                frozen_in_optimizer=[
-                    self.names[id(one)] for _, one in tensors if not one.requires_grad and id(one) in optimized
-                ][:MAX_NAMED],
-                tensors=[
-                    {
-                        "name": self.names[id(parameter)],
-                        "shape": list(parameter.shape),
-                        "dtype": str(parameter.dtype).replace("torch.", ""),
-                        "requires_grad": parameter.requires_grad,
-                        "in_optimizer": id(parameter) in optimized,
-                    }
-                    for _, parameter in tensors[:MAX_NAMED]
-                ],
-                modules=[{"name": plain(name), "type": kind} for name, kind in modules[:MAX_NAMED]],
-            )
+            self._describe_root(root, optimized)
+
+    def _describe_root(self, root: Any, optimized: set[int] | None) -> None:
+        """Write down a model; `optimized` holds the ids of what optimizers have, None where that is not known."""
+        tensors = list(root.named_parameters())
+        weights = [one for _, one in tensors]
+        modules = [(name, type(module).__name__) for name, module in root.named_modules()]
+        self.session.event(
+            "model",
+            root=type(root).__name__,
+            parameters=sum(map(count, weights)),
+            trainable=sum(count(one) for one in weights if one.requires_grad),
+            bytes=sum(count(one) * one.element_size() for one in weights),
+            tensors_count=len(tensors),
+            not_in_optimizer=self._named(
+                one for one in weights if optimized and one.requires_grad and id(one) not in optimized
+            ),
+            frozen_in_optimizer=self._named(
+                one for one in weights if optimized and not one.requires_grad and id(one) in optimized
+            ),
+            misspelt=self._named(one for one in weights if _misspelt(one)),
+            optimizer_known=optimized is not None,
+            tensors=[
+                {
+                    "name": self.names[id(parameter)],
+                    "shape": list(getattr(parameter, "ds_shape", parameter.shape)),
+                    "dtype": str(parameter.dtype).replace("torch.", ""),
+                    "requires_grad": parameter.requires_grad,
+                    "in_optimizer": id(parameter) in optimized if optimized is not None else None,
+                }
+                for _, parameter in tensors[:MAX_NAMED]
+            ],
+            modules=[{"name": plain(name), "type": kind} for name, kind in modules[:MAX_NAMED]],
+        )
+
+    def _named(self, parameters: Iterable[Any]) -> list[str]:
+        return [self.names.get(id(one), "?") for one in parameters][:MAX_NAMED]
+
+
+def count(parameter: Any) -> int:
+    """Return how many numbers a parameter has, of which ZeRO 3 may hold but a part here."""
+    return int(getattr(parameter, "ds_numel", None) or parameter.numel())
+
+
+def _misspelt(parameter: torch.Tensor) -> bool:
+    return any(name in parameter.__dict__ for name in MISSPELT)
 
 
 def plain(name: str) -> str:

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from . import guard
@@ -36,6 +36,7 @@ FIELDS = (
     "time",  # seconds since the epoch
     "monotonic",  # seconds on the machine's monotonic clock, the same for all its processes
     "loss",  # mean over the step's backward calls
+    "reported_loss",  # what the trainer showed its user
     "backwards",  # backward calls since the last step of this optimizer
     "grad_norm",  # L2 over all gradients, before clipping
     "max_norm",  # the bound given to clip_grad_norm_
@@ -49,6 +50,7 @@ FIELDS = (
     "data_seconds",  # waited for the loader
     "backward_seconds",
     "optimizer_seconds",
+    "collective_seconds",  # spent in collective operations that were called from Python
     "probe_seconds",  # spent in the probe
     "samples",  # rows in the batch
     "batch_hash",  # 48 bits of the batch's content
@@ -60,6 +62,7 @@ FIELDS = (
     "device_reserved",
     "device_peak",
     "parameter_checksum",
+    "replica_norm",  # L2 over all weights in float64 before the update, to compare ranks by
     "stale_gradients",  # share of gradients that were not cleared since this optimizer's last update
     "criterion_loss",  # mean of the recognised criterion with gradients, unscaled: compare evaluation_loss with this
     "evaluation_training_mode",  # share of modules in training mode while the criterion was evaluated
@@ -101,6 +104,9 @@ class Listener:
     def step_ended(self, step: int, values: dict[str, float]) -> None:
         """Hear that a step is over."""
 
+    def failed(self, error: BaseException) -> None:
+        """Hear of the exception that ends the program; its frames are still alive."""
+
     def exiting(self) -> None:
         """Hear that the interpreter ends; what is still held back must be written now."""
 
@@ -135,6 +141,10 @@ class Session:
         self.spent = 0.0
         """Seconds spent in the probe during the step in progress."""
         self.listeners: list[Listener] = []
+        self.closers: list[Callable[[], object]] = []
+        """What must be undone when watching ends before the process does."""
+        self.parts: Any = None
+        """What `torch_parts.install` returned, once torch is there."""
         self.facts: dict[str, Any] = {}
         """What else the "process" event shall say."""
         self._events = Events(self.path("events.jsonl"))
@@ -208,6 +218,22 @@ class Session:
         self.step, self.backwards = step + 1, 0
         self.enter("forward")
         self.governor.step_took(step, values.get("step_seconds", 0.0), spent)
+
+    def close(self, phase: str = "finished") -> None:
+        """Write down that watching ends, and let go of everything; calling it again does nothing."""
+        global current
+        if not self.active:
+            return
+        if self.training:
+            self.tell("exiting")
+            self.governor.say()
+            self.event("exit", steps=self.step - 1)
+            self.enter(phase)
+        self.active = False
+        for undo in self.closers:
+            guard.guarded(undo)()
+        if current is self:
+            current = None
 
     @property
     def training(self) -> bool:

@@ -25,6 +25,8 @@ class Facts(threading.local):
         self.losses: list[torch.Tensor] = []
         self.unscaled: list[tuple[torch.Tensor, torch.Tensor]] = []
         """What a scaler returned, and what it was given."""
+        self.given_loss: torch.Tensor | None = None
+        """What an engine was given, before it scales it and calls backward."""
         self.backwards = 0
         self.backward_seconds = 0.0
         self.backward_began: float | None = None

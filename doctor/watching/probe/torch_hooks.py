@@ -21,6 +21,8 @@ FIRST = 8
 """Steps at which everything is looked at."""
 MODE_EVERY = 16
 """Steps between two looks at the modules' modes."""
+MANUAL = "manual"
+"""The track of updates that no optimizer made."""
 UNSTEPPED = 64
 """Backward passes after which optimizers that never stepped count as none."""
 
@@ -36,8 +38,11 @@ class TorchHooks:
     def install(self) -> None:
         """Put the hooks in place, once per process."""
         around(torch.autograd, "backward", self.before_backward, self.after_backward)
-        register_optimizer_step_pre_hook(self.before_step)
-        register_optimizer_step_post_hook(self.after_step)
+        for handle in (
+            register_optimizer_step_pre_hook(self.before_step),
+            register_optimizer_step_post_hook(self.after_step),
+        ):
+            self.session.closers.append(handle.remove)
         around(torch.amp.GradScaler, "scale", None, self.scaled)
         around(torch.amp.GradScaler, "step", self.before_scaler_step, self.after_scaler_step)
 
@@ -49,6 +54,7 @@ class TorchHooks:
         self.staleness.backward_begins()
         if tensor.numel() == 1 and tensor.is_floating_point():
             loss = next((given for result, given in facts.unscaled if result is tensor), tensor)
+            loss = loss if facts.given_loss is None else facts.given_loss
             facts.losses.append(loss.detach() if loss.device.type != "cpu" else loss.detach().clone())
         facts.unscaled = []
         facts.backwards += 1
@@ -67,7 +73,7 @@ class TorchHooks:
         if self.steps.engine or facts.stepping:
             return
         self.unstepped += 1
-        if not self.steps.tracks or self.unstepped > UNSTEPPED:
+        if not self.steps.tracks.keys() - {MANUAL} or self.unstepped > UNSTEPPED:
             self._without_optimizer()
 
     def _without_optimizer(self) -> None:
@@ -76,7 +82,7 @@ class TorchHooks:
         parameters = self.models.parameters()
         self.gradients.take(parameters)
         self.gradients.sum_up(parameters, self.steps.facts.values)
-        self.steps.finish("manual")
+        self.steps.finish(MANUAL)
 
     @entry
     def before_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -84,9 +90,9 @@ class TorchHooks:
         if id(optimizer) in facts.stepping:  # the step before ended with an exception
             del facts.stepping[facts.stepping.index(id(optimizer)) :]
         facts.stepping.append(id(optimizer))
+        facts.stepped = True
         if len(facts.stepping) > 1 or self.steps.engine:
             return None
-        facts.stepped = True
         facts.optimizer_began = time.monotonic()
         self.session.enter("optimizer")
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
@@ -158,8 +164,12 @@ class TorchHooks:
         self, token: Any, result: Any, scaler: Any, optimizer: Any, *args: Any, **kwargs: Any
     ) -> None:
         facts = self.steps.facts
-        if facts.stepped or self.steps.engine or not scaler.is_enabled():
+        if facts.stepped or not scaler.is_enabled():
             return
+        if self.steps.engine:
+            facts.values["skipped"] = 1.0
+            return
+        self.unstepped = 0
         self.models.stepping(optimizer)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.gradients.take_missing(parameters)

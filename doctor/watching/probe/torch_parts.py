@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import arrival, ending
+from . import ending
 from .activations import Activations
 from .criteria import Criteria
 from .gradients import Gradients
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 class Parts:
     """The parts that others speak to."""
 
+    session: Session
     steps: Steps
     models: Models
+    gradients: Gradients
+    updates: Updates
 
 
 def install(session: Session) -> Parts:
@@ -47,11 +50,4 @@ def install(session: Session) -> Parts:
     updates.install()
     Activations(session, models).install()
     Holding(session, steps, models).install()
-    arrival.when_imported("deepspeed", lambda: _deepspeed(session, steps, models, gradients, updates))
-    return Parts(steps, models)
-
-
-def _deepspeed(session: Session, steps: Steps, models: Models, gradients: Gradients, updates: Updates) -> None:
-    from .deepspeed_hooks import DeepSpeedHooks
-
-    DeepSpeedHooks(session, steps, models, gradients, updates).install()
+    return Parts(session, steps, models, gradients, updates)

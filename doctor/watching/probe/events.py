@@ -1,4 +1,20 @@
-"""Things that happen once, appended as lines of JSON; a line that is cut short by a death is ignored by readers."""
+"""Things that happen once, appended as lines of JSON; a line that is cut short by a death is ignored by readers.
+
+What this package writes, with the facts that matter; of several of a kind the latest says most:
+
+- `process` rank, world, pid, host, python, arguments, `stacks_signal` (makes it write all stacks);
+- `model` per trained model: parameters, trainable, tensors (name, shape, dtype, requires_grad, in_optimizer), modules,
+  not_in_optimizer, frozen_in_optimizer; `optimizer_known` is false under engines that hide what they optimize;
+- `optimizer` per track: class, groups with their hyperparameters;
+- `gradients_missing` names of trainable parameters that had no gradient in the first steps;
+- `criterion` the loss function first called with gradients: name, classes, `uniform_loss` (of equal probabilities),
+  `prior_loss` (of a model that knows only the targets' frequencies or mean), after 1, 32 and 256 calls;
+- `scheduler` class, steps, optimizer_steps, length, the rate's first, latest, lowest and highest value;
+- `activations` per module at a few steps: mean, std, absmax, shares of zeros, dead units, saturated values, values
+  outside float16's range;
+- `engine`, `masked_norm` of DeepSpeed; `metrics` what the user logged;
+- `paused`, `resumed`, `stopped`, `checkpoint`, `checkpoint_failed`; `exception`; `probe_fault`; `governor`; `exit`.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ import os
 import pickle
 import shutil
 import sys
+import threading
 import types
+import weakref
 from typing import Any
 
 import torch
@@ -97,7 +99,7 @@ def write(folder: str, piece: Piece, hunt: Hunt, found: dict[str, Any], paths: l
     for kind, values in (("values", piece.values), ("outside", piece.outside)):
         for name in sorted(values.keys() & (outside if kind == "outside" else piece.names())):
             value = values[name]
-            if _comes_by_itself(value, piece):
+            if kind == "outside" and _is_defined(name, value):
                 continue
             size = _size(value, left)
             if isinstance(size, str):
@@ -116,6 +118,7 @@ def write(folder: str, piece: Piece, hunt: Hunt, found: dict[str, Any], paths: l
         "batch": hunt.batch,
         "parameters": hunt.parameters,
         "found": found,
+        "left_out": left_out,
         "optimizers": sorted({type(one).__name__ for one in _optimizers(piece)}),
     }
     about = {
@@ -194,19 +197,53 @@ def _needed(piece: Piece) -> set[str]:
     return needed
 
 
-def _comes_by_itself(value: Any, piece: Piece) -> bool:
-    """Whether importing or defining gives it again."""
-    if isinstance(value, types.ModuleType) or value is None:
-        return isinstance(value, types.ModuleType)
-    if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
-        home = sys.modules.get(getattr(value, "__module__", None) or "")
-        return home is not None and getattr(home, getattr(value, "__qualname__", ""), None) is value
-    return False
+def _is_defined(name: str, value: Any) -> bool:
+    """Whether importing or defining gives a global again under its name."""
+    return isinstance(value, (type, types.FunctionType)) and getattr(value, "__qualname__", "") == name
 
 
 def _optimizers(piece: Piece) -> list[Any]:
     known = [*piece.values.values(), *piece.outside.values()]
     return [one for one in known if isinstance(one, torch.optim.Optimizer)]
+
+
+class Engine(Absent):
+    """Stands for an engine around a model: computes with the model, hands the loss on to backward."""
+
+    def __init__(self, module: Any) -> None:
+        super().__init__("engine")
+        self.module = module
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.module(*args, **kwargs)
+
+    def backward(self, loss: Any, *args: Any, **kwargs: Any) -> None:
+        """Stand for the engine's own backward, which scales the loss first."""
+        loss.backward()
+
+
+_MODULE = torch.nn.Module
+
+
+def _without_hooks(module: Any) -> Any:
+    """Return a module's pickle without the hooks of engines, which hold what cannot be packed."""
+    reduced = list(module.__reduce_ex__(4))
+    if len(reduced) > 2 and isinstance(reduced[2], dict):
+        reduced[2] = {
+            name: type(value)((key, hook) for key, hook in value.items() if not _is_foreign(hook))
+            if name.endswith("_hooks") and isinstance(value, dict)
+            else value
+            for name, value in reduced[2].items()
+        }
+    return tuple(reduced)
+
+
+def _is_foreign(hook: Any) -> bool:
+    return str(getattr(hook, "__module__", "")).startswith(("deepspeed", "torch.distributed", "doctor"))
+
+
+def _itself(module: Any) -> Any:
+    return module
 
 
 class _Sink(io.RawIOBase):
@@ -227,11 +264,31 @@ class _Sink(io.RawIOBase):
         return size
 
 
+_LEFT_OUT = (
+    torch.optim.Optimizer,
+    torch.optim.lr_scheduler.LRScheduler,
+    torch.utils.data.DataLoader,
+    weakref.ReferenceType,
+    types.GeneratorType,
+    io.IOBase,
+    type(threading.Lock()),
+    type(threading.RLock()),
+    threading.Thread,
+)
+"""What no step computes with, or no pickle holds."""
+
+
 class _Pickler(pickle.Pickler):
     """Packs functions that no import would find, such as closures, by their code."""
 
     def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, torch.optim.Optimizer):
+        if isinstance(value, torch.nn.parallel.DistributedDataParallel):
+            return _itself, (value.module,)
+        if type(value).__module__.startswith("deepspeed.") and isinstance(getattr(value, "module", None), _MODULE):
+            return Engine, (value.module,)
+        if isinstance(value, _MODULE):
+            return _without_hooks(value)
+        if isinstance(value, _LEFT_OUT):
             return Absent, (type(value).__name__,)
         if isinstance(value, types.ModuleType):
             return __import__, (value.__name__, None, None, ["*"])
@@ -302,6 +359,8 @@ def reproduce(folder: str) -> int:
     found = hunt.search(iter([piece]), 3600.0)
     same = all(found.get(key) == state["found"].get(key) for key in ("operation", "path", "line", "where", "fault"))
     builtins.print(told(found))
+    if not same and state["left_out"]:
+        builtins.print("what could not be packed: %s" % state["left_out"])
     builtins.print("the same origin as in the run" if same else "in the run it was: " + told(state["found"]))
     return 0 if same else 1
 

@@ -11,22 +11,19 @@ import builtins
 import contextlib
 import io
 import linecache
-import marshal
 import os
 import pickle
 import shutil
 import sys
-import threading
 import types
-import weakref
 from typing import Any
 
 import torch
 
+from .capsule_packing import MAX_BYTES, Absent, save, size_of
 from .replay_frames import Piece
 from .replay_hunt import Hunt
 
-MAX_BYTES = 512 * 1024 * 1024
 STATE = "state.pt"
 _SIMPLE = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _README = """The step that made a NaN, packed to be run again:
@@ -47,30 +44,6 @@ from %(package)s import capsule  # the same code as in the run
 
 sys.exit(capsule.reproduce(HERE))
 '''
-
-
-class Absent:
-    """Stands for what could not be packed: accepts every call, does nothing."""
-
-    def __init__(self, name: str = "") -> None:
-        self._name = name
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Absent("%s.%s" % (self._name, name))
-
-    def __call__(self, *args: Any, **kwargs: Any) -> None:
-        return None
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __enter__(self) -> Absent:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        return None
 
 
 def write(folder: str, piece: Piece, hunt: Hunt, found: dict[str, Any], paths: list[str]) -> dict[str, Any]:
@@ -101,7 +74,7 @@ def write(folder: str, piece: Piece, hunt: Hunt, found: dict[str, Any], paths: l
             value = values[name]
             if kind == "outside" and _is_defined(name, value):
                 continue
-            size = _size(value, left)
+            size = size_of(value, left)
             if isinstance(size, str):
                 left_out[name] = size
                 kept[kind][name] = Absent(name)
@@ -131,7 +104,7 @@ def write(folder: str, piece: Piece, hunt: Hunt, found: dict[str, Any], paths: l
     path = os.path.join(folder, STATE)
     with open(path, "wb") as file:
         pickle.dump(about, file)
-        _save(state, file)
+        save(state, file)
     _copy_finder(folder)
     return {"folder": folder, "bytes": os.path.getsize(path), "left_out": left_out}
 
@@ -205,134 +178,6 @@ def _is_defined(name: str, value: Any) -> bool:
 def _optimizers(piece: Piece) -> list[Any]:
     known = [*piece.values.values(), *piece.outside.values()]
     return [one for one in known if isinstance(one, torch.optim.Optimizer)]
-
-
-class Engine(Absent):
-    """Stands for an engine around a model: computes with the model, hands the loss on to backward."""
-
-    def __init__(self, module: Any) -> None:
-        super().__init__("engine")
-        self.module = module
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.module(*args, **kwargs)
-
-    def backward(self, loss: Any, *args: Any, **kwargs: Any) -> None:
-        """Stand for the engine's own backward, which scales the loss first."""
-        loss.backward()
-
-
-_MODULE = torch.nn.Module
-
-
-def _without_hooks(module: Any) -> Any:
-    """Return a module's pickle without the hooks of engines, which hold what cannot be packed."""
-    reduced = list(module.__reduce_ex__(4))
-    if len(reduced) > 2 and isinstance(reduced[2], dict):
-        reduced[2] = {
-            name: type(value)((key, hook) for key, hook in value.items() if not _is_foreign(hook))
-            if name.endswith("_hooks") and isinstance(value, dict)
-            else value
-            for name, value in reduced[2].items()
-        }
-    return tuple(reduced)
-
-
-def _is_foreign(hook: Any) -> bool:
-    return str(getattr(hook, "__module__", "")).startswith(("deepspeed", "torch.distributed", "doctor"))
-
-
-def _itself(module: Any) -> Any:
-    return module
-
-
-class _Sink(io.RawIOBase):
-    """Counts, and refuses more than its limit."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self.limit, self.count = limit, 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        size = memoryview(data).nbytes
-        self.count += size
-        if self.count > self.limit:
-            raise OverflowError("it is larger than %d MB" % (MAX_BYTES // 1024 // 1024))
-        return size
-
-
-_LEFT_OUT = (
-    torch.optim.Optimizer,
-    torch.optim.lr_scheduler.LRScheduler,
-    torch.utils.data.DataLoader,
-    weakref.ReferenceType,
-    types.GeneratorType,
-    io.IOBase,
-    type(threading.Lock()),
-    type(threading.RLock()),
-    threading.Thread,
-)
-"""What no step computes with, or no pickle holds."""
-
-
-class _Pickler(pickle.Pickler):
-    """Packs functions that no import would find, such as closures, by their code."""
-
-    def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, torch.nn.parallel.DistributedDataParallel):
-            return _itself, (value.module,)
-        if type(value).__module__.startswith("deepspeed.") and isinstance(getattr(value, "module", None), _MODULE):
-            return Engine, (value.module,)
-        if isinstance(value, _MODULE):
-            return _without_hooks(value)
-        if isinstance(value, _LEFT_OUT):
-            return Absent, (type(value).__name__,)
-        if isinstance(value, types.ModuleType):
-            return __import__, (value.__name__, None, None, ["*"])
-        if isinstance(value, types.FunctionType):
-            home = sys.modules.get(value.__module__ or "")
-            if home is None or getattr(home, value.__qualname__, None) is not value:
-                cells = tuple(cell.cell_contents for cell in value.__closure__ or ())
-                return _function, (
-                    marshal.dumps(value.__code__),
-                    value.__module__,
-                    value.__name__,
-                    value.__defaults__,
-                    value.__kwdefaults__,
-                    cells,
-                )
-        return NotImplemented
-
-
-def _function(code: bytes, module: str, name: str, defaults: Any, named: Any, cells: tuple[Any, ...]) -> Any:
-    home = vars(sys.modules.get(module) or sys.modules["__main__"])
-    made = types.FunctionType(marshal.loads(code), home, name, defaults, tuple(map(types.CellType, cells)))  # noqa: S302
-    made.__kwdefaults__ = named
-    return made
-
-
-_packing = types.ModuleType("packing")
-vars(_packing).update(vars(pickle) | {"Pickler": _Pickler})
-
-
-def _save(value: Any, file: Any) -> None:
-    buffer = io.BytesIO()
-    torch.save(value, buffer, pickle_module=_packing)
-    file.write(buffer.getbuffer())
-
-
-def _size(value: Any, limit: int) -> int | str:
-    """Return how many bytes a value takes, or why it cannot be packed."""
-    sink = _Sink(limit)
-    target: Any = sink
-    try:
-        torch.save(value, target, pickle_module=_packing)
-    except Exception as error:
-        return "%s: %s" % (type(error).__name__, str(error)[:200])
-    return sink.count
 
 
 def reproduce(folder: str) -> int:

@@ -18,7 +18,7 @@ Thresholds
     min_ratio: times the median of the 50 recorded norms before (10.0).
     min_z: robust standard deviations of the logarithm above that median (6.0).
     min_steps: of five consecutive ones, that must be beyond both (2).
-    min_loss_ratio: by which the loss must exceed its first level and the one before, where it stays finite (4.0).
+    min_loss_ratio: by which the loss must exceed its first level and the one before, where it stays finite (5.0).
     max_norm: absolute bound; 0 is none (0.0).
 
 Calibration
@@ -67,7 +67,7 @@ def examine(
     min_ratio: float = 10.0,
     min_z: float = 6.0,
     min_steps: int = 2,
-    min_loss_ratio: float = 4.0,
+    min_loss_ratio: float = 5.0,
     max_norm: float = 0.0,
 ) -> Iterator[Finding | Undecided]:
     """Judge each optimizer's norms."""

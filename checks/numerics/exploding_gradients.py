@@ -22,7 +22,8 @@ Thresholds
     max_norm: absolute bound; 0 is none (0.0).
 
 Calibration
-    `python bench/calibrate_runs.py` prints false alarms on simulated healthy runs and recall on planted faults.
+    `python bench/calibrate_runs.py`: 1 of 1,650 simulated healthy runs of eleven families (cyclic rates, curricula,
+    rewards, GANs, logs …) alarmed. Planted faults, gradients times 10: 31%, 100: 100%, 10000: 100% found.
 
 Limits
     A burst that clipping catches, so that the loss stays where it was, is no finding. A norm that is NaN at once, with

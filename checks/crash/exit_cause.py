@@ -71,6 +71,8 @@ def examine(ending: Ending) -> Iterator[Finding]:
     first = ending.first
     if ending.asked and not (first and first.certain):
         yield _finding("asked", ending, first, signal=signal_name(ending.asked))
+    elif first is None and ending.signal == signal.SIGKILL:
+        yield _killed(ending, first)
     elif first is None:
         ended = signal_name(ending.signal) if ending.signal else f"status {ending.status}"
         yield _finding("command", ending, first, status=ended)
@@ -94,14 +96,18 @@ def _of_process(ending: Ending, first: ProcessEnd) -> Finding:
         way = "its exit handlers ran, as after sys.exit" if first.orderly else "os._exit, or the exit of a C library"
         return _finding("exit", ending, first, status=first.status, way=way)
     if first.signal == signal.SIGKILL:
-        if ending.oom_kills:
-            return _finding("out-of-memory", ending, first, oom_kills=ending.oom_kills, kernel=ending.kernel)
-        none = "; the kernel counted no kill for want of memory" if ending.oom_kills == 0 else ""
-        return _finding("killed", ending, first, memory=none, kernel=ending.kernel)
+        return _killed(ending, first)
     if first.signal:
         name = signal_name(first.signal)
         return _finding("crash", ending, first, signal=name, fatal=first.fatal or "no stack was written")
     return _finding("vanished", ending, first)
+
+
+def _killed(ending: Ending, first: ProcessEnd | None) -> Finding:
+    if ending.oom_kills:
+        return _finding("out-of-memory", ending, first, oom_kills=ending.oom_kills, kernel=ending.kernel)
+    none = "; the kernel counted no kill for want of memory" if ending.oom_kills == 0 else ""
+    return _finding("killed", ending, first, memory=none, kernel=ending.kernel)
 
 
 def _finding(kind: str, ending: Ending, first: ProcessEnd | None, **evidence: Any) -> Finding:

@@ -18,7 +18,7 @@ What to do
 Thresholds
     min_rise_bytes: what the rise must come to (32000000.0); start-up costs and allocators' habits stay below.
     min_named_seconds: how long it must last where a holder is named that nothing bounds (40.0).
-    min_seconds: how long it must last otherwise (600.0); caches and replay buffers fill up in that time.
+    min_seconds: how long it must last otherwise (900.0); caches and replay buffers fill up in that time.
     max_hours: a run that has at most so many hours of memory left makes it an error, not a warning (72.0).
 
 Calibration
@@ -77,7 +77,7 @@ def examine(
     *,
     min_rise_bytes: float = 32e6,  # twice what malloc's arenas and torch's caches add after warm-up
     min_named_seconds: float = 40.0,  # two censuses lie 30 s apart
-    min_seconds: float = 600.0,
+    min_seconds: float = 900.0,
     max_hours: float = 72.0,  # a long weekend without anybody who looks
 ) -> Iterator[Finding | Undecided]:
     """Judge every group of processes on every machine."""

@@ -18,6 +18,7 @@ DEFAULT_MAX_GRAD_NORM = 10.0
 @click.argument("command_", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--pid", type=click.IntRange(min=1), metavar="N", help="Watch this running process instead.")
 @click.option("--inject", is_flag=True, help="With --pid: bring the probe into the process (gdb, or Python 3.14).")
+@click.option("--logs", type=click.Path(path_type=Path), help="Follow the logs of a run that goes on elsewhere.")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Keep the run here. [default: .doctor/runs/TIME]")
 @click.option(
     "--on-critical",
@@ -44,6 +45,7 @@ def command(
     command_: tuple[str, ...],
     pid: int | None,
     inject: bool,
+    logs: Path | None,
     run_dir: Path | None,
     on_critical: str | None,
     max_grad_norm: float | None,
@@ -54,12 +56,14 @@ def command(
     set_: tuple[str, ...],
     fail_on: str | None,
 ) -> int:
-    """Run a training command, or attach to a running one by --pid, watch it, and say what is wrong with it.
+    """Run a training command, attach to a running one (--pid) or follow its logs (--logs); say what is wrong with it.
 
     The command's own exit status is passed on unless --fail-on is given.
     """
-    if bool(command_) == (pid is not None):
-        raise UsageError("watch: name a command, as in: doctor watch -- python train.py, or a process by --pid N")
+    if bool(command_) + (pid is not None) + (logs is not None) != 1:
+        raise UsageError(
+            "watch: name a command, as in: doctor watch -- python train.py, or a process by --pid N, or --logs PATH"
+        )
     if inject and pid is None:
         raise UsageError("watch: --inject goes with --pid N; a command is started with the probe in it")
     settings = settings_for(Path(), {"select": select, "ignore": ignore, "set": set_, "fail_on": fail_on})
@@ -73,6 +77,8 @@ def command(
         live=live,
         metrics_port=metrics_port,
     )
+    if logs is not None:
+        return _follow(logs, settings, run_dir)
     if pid is not None:
         from doctor.watching.attach import attach
 
@@ -90,6 +96,18 @@ def command(
     from doctor.cli.scan import fails
 
     return EXIT_FOUND if fails(watched.report, settings) else exit_status(watched.returncode)
+
+
+def _follow(logs: Path, settings: Settings, run_dir: Path | None) -> int:
+    import sys
+
+    from doctor.cli.scan import fails
+    from doctor.registry import load_renderer
+    from doctor.watching.follow import follow
+
+    report = follow(logs, settings, run_dir)
+    sys.stderr.write(load_renderer("text")(report, color=sys.stderr.isatty()))
+    return EXIT_FOUND if fails(report, settings) else 0
 
 
 def _for_the_probe(on_critical: str | None, max_grad_norm: float | None) -> dict[str, str]:

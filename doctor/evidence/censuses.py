@@ -150,8 +150,11 @@ def explanation(census: Census, rate: float) -> tuple[str, Holder | None]:
         For "held" and "graph".
     """
     named = [holder for holder in census.holders if holder.name]
-    if named and named[0].bytes_per_second >= MIN_SHARE_EXPLAINED * rate:
-        return ("graph" if named[0].of == "graph" else "held"), named[0]
+    if named and named[0].of != "graph" and named[0].bytes_per_second >= MIN_SHARE_EXPLAINED * rate:
+        return "held", named[0]
+    graph = next((holder for holder in named if holder.of == "graph"), None)
+    if graph:  # nobody knows what its operations have saved
+        return "graph", graph
     if census.blocks_rate >= NATIVE_SHARE * rate:
         return "python", None
     if census.in_use_rate >= NATIVE_SHARE * rate:

@@ -10,6 +10,7 @@ _LIBRARY = re.compile(
     r"(^|/)(site-packages|dist-packages|lib(64)?/python\d(\.\d+)?)/|^<|/doctor/watching/|/bin/[^/.]+$"
 )
 _FRAME = re.compile(r'^\s*File "(?P<path>.+?)", line (?P<line>\d+),? in (?P<function>.+?)\s*$')
+_NOT_PYTHON = re.compile(r"\((?P<path>[^()]+\.py), line (?P<line>\d+)\)$")  # the end of a SyntaxError's message
 _LAST_LINE = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(: (?P<message>.*))?$")
 _LOST_PEER = re.compile(
     r"connection (closed|reset|refused)|broken pipe|socket timeout|peer (is|was) gone|remote process exited"
@@ -108,6 +109,8 @@ def failure(facts: Mapping[str, Any]) -> Failure:
     if inner and "Traceback (most recent call last)" in message:
         frames, elsewhere = inner, _elsewhere(message)
         name, message = _last_line(message, name)
+    elif not any(frame.own for frame in frames) and (found := _NOT_PYTHON.search(message)):
+        frames = (*frames, Frame(path=found["path"], line=int(found["line"]), function="not valid Python"))
     cause = facts.get("cause")
     return Failure(
         type=name,

@@ -9,7 +9,7 @@ from doctor.engine import examine
 from doctor.model import Finding, Report, Severity
 from doctor.registry import load_checks
 from doctor.settings import Settings
-from doctor.subjects.run import open_run
+from doctor.subjects.run import Run, open_run
 from doctor.watching.telling import shorter
 
 MIN_CERTAINTY = 0.99
@@ -27,9 +27,18 @@ class Outlook:
     settings : Settings
     keep : callable
         Given the report where `diagnosis.json` should be written anew.
+    opener : callable
+        Opens the folder as a run.
     """
 
-    def __init__(self, folder: Path, settings: Settings, keep: Callable[[Report], object]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        keep: Callable[[Report], object],
+        opener: Callable[[Path, str], Run] = open_run,
+    ) -> None:
+        self._opener = opener
         self._folder = folder
         self._settings = settings
         self._keep = keep
@@ -38,6 +47,7 @@ class Outlook:
         self._kept: tuple[tuple[str, str], ...] | None = None
         self._kept_at = 0.0
         self.report: Report | None = None
+        self.run: Run | None = None
         load_checks()  # takes a second, which no look should be charged with
 
     def look(self) -> list[Finding]:
@@ -65,7 +75,8 @@ class Outlook:
 
     def examined(self) -> Report:
         """Examine the run as it is now."""
-        self.report = examine(case_of_run(open_run(self._folder, shorter(self._folder))), self._settings)
+        self.run = self._opener(self._folder, shorter(self._folder))
+        self.report = examine(case_of_run(self.run), self._settings)
         return self.report
 
 

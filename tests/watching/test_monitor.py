@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from watched_commands import STEPS, diagnosis, finished, found, recorder, run_facts, start, tail_of, until
+from watched_commands import STEPS, TORCH, diagnosis, finished, found, recorder, run_facts, start, tail_of, until
 
 from doctor.case import case_of_run
 from doctor.engine import examine
@@ -82,30 +82,34 @@ def test_a_training_killed_at_any_point_leaves_what_it_did(tmp_path: Path) -> No
 
 
 def test_a_standstill_is_noticed_and_stacks_are_kept(tmp_path: Path) -> None:
-    program = STEPS + (
+    program = TORCH + (
+        "import os, threading, time\n"
         "for _ in range(20): step()\n"
         "def waits_for_ever():\n"
-        "    probe.enter('collective')\n"
         "    time.sleep(600)\n"
-        "import threading; threading.Timer(60, lambda: os._exit(5)).start()\n"
+        "threading.Timer(60, lambda: os._exit(5)).start()\n"
         "waits_for_ever()\n"
     )
     process = start(tmp_path, program=program)
     assert process.stderr is not None
     assert "no process has moved for 3" in process.stderr.readline()
     facts = until(lambda: [event for event in machine_events(tmp_path / "run") if event["kind"] == "stalled"])[0]
-    assert facts["facts"]["processes"][0]["phase"] == "collective"
+    assert facts["facts"]["processes"][0]["phase"] == "forward"
     assert facts["facts"]["processes"][0]["step"] == 21
-    if facts["facts"]["signalled"]:
-        stacks = next((tmp_path / "run").glob("*.stacks.txt"))
-        assert "waits_for_ever" in until(lambda: stacks.read_text())
+    assert facts["facts"]["signalled"] == [facts["facts"]["processes"][0]["pid"]]
+    stacks = next((tmp_path / "run").glob("*.stacks.txt"))
+    assert "waits_for_ever" in until(stacks.read_text)
     assert finished(process)[0] == 5
     (stalled,) = Incidents.measure(open_run(tmp_path / "run")).of("stalled")
     assert stalled.rank == MONITOR
 
 
 def machine_events(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for path in folder.glob("machine*.events.jsonl") for line in path.open()]
+    return [
+        json.loads(line)
+        for path in folder.glob("machine*.events.jsonl")
+        for line in path.read_text("utf-8").splitlines()
+    ]
 
 
 def test_two_monitors_on_one_folder_make_one_run(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Finds out what a path holds of a run, and opens it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from doctor.errors import CannotOpen
@@ -14,7 +15,7 @@ from doctor.subjects.run import Process, Run, Series, is_run_folder, open_run
 TEXT_SUFFIXES = (".log", ".out", ".err", ".txt")
 
 
-def open_anything(path: Path) -> Run:
+def open_anything(path: Path, shown: str | None = None) -> Run:
     """Open a run folder, a log, a trainer's state, a table of metrics, event files, or a folder of these.
 
     Of a folder with several kinds each quantity is taken from the best source that has it: the trainer's state, then
@@ -28,10 +29,9 @@ def open_anything(path: Path) -> Run:
     if not path.exists():
         raise CannotOpen(path, "there is no such file or folder")
     if is_run_folder(path):
-        return open_run(path)
-    if path.is_file():
-        return _reader(path)(path)
-    return _open_folder(path)
+        return open_run(path, shown)
+    run = _reader(path)(path) if path.is_file() else _open_folder(path)
+    return replace(run, shown=shown or run.shown)
 
 
 def _reader(path: Path) -> Callable[[Path], Run]:

@@ -28,7 +28,11 @@ class Deferred:
             return
         device = tensors[0].device
         if device.type == "cpu":
-            then([float(one.item()) for one in tensors])
+            if len(tensors) == 1:
+                then([float(tensors[0].item())])
+            else:
+                with torch.no_grad():
+                    then(torch.stack([one.detach().reshape(()) for one in tensors]).tolist())
             return
         if device.type not in DEVICES or len(self._waiting) >= MAX_WAITING:
             return

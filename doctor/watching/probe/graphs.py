@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-MAX_NODES = 50_000
+MAX_NODES = 300_000
+MAX_SECONDS = 0.4
 MAX_TENSORS = 2000
 MIN_NODES = 50
 LARGEST = 4
@@ -45,21 +47,19 @@ def graph_sizes(tensors: list[Any]) -> Graphs:
     """
     results = [one for one in tensors[-MAX_TENSORS:] if one.requires_grad and not one.is_leaf and not one._is_view()]
     sizes: dict[int, int] = {}
-    left = MAX_NODES
+    deadline = time.monotonic() + MAX_SECONDS
     for tensor in results:
-        size = _operations(tensor.grad_fn, left)
-        left -= size
+        size = _operations(tensor.grad_fn, deadline)
         if size >= MIN_NODES:
             sizes[id(tensor)] = size
-        if left <= 0:
-            break
     return Graphs([one for one in results if id(one) in sizes], sizes)
 
 
-def _operations(node: Any, most: int) -> int:
+def _operations(node: Any, deadline: float) -> int:
+    """Count, until it takes too long: a graph of that size is kept over steps in any case."""
     seen = {node}
     waiting = [node]
-    while waiting and len(seen) < most:
+    while waiting and len(seen) < MAX_NODES and (len(seen) % 1000 or time.monotonic() < deadline):
         for following, _ in waiting.pop().next_functions:
             if following is not None and following not in seen:
                 seen.add(following)

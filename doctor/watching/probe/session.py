@@ -141,6 +141,8 @@ class Session:
         self.spent = 0.0
         """Seconds spent in the probe during the step in progress."""
         self.listeners: list[Listener] = []
+        self._ears: dict[str, list[Callable[..., object]]] = {}
+        self._known_listeners = 0
         self.closers: list[Callable[[], object]] = []
         """What must be undone when watching ends before the process does."""
         self.parts: Any = None
@@ -165,8 +167,18 @@ class Session:
 
     def tell(self, what: str, *facts: Any) -> None:
         """Call the method `what` of every listener; one that fails harms nobody else."""
-        for listener in self.listeners:
-            guard.guarded(getattr(listener, what))(*facts)
+        if len(self.listeners) != self._known_listeners:
+            self._known_listeners = len(self.listeners)
+            self._ears = {}
+        ears = self._ears.get(what)
+        if ears is None:
+            ears = self._ears[what] = [
+                guard.guarded(getattr(listener, what))
+                for listener in self.listeners
+                if getattr(type(listener), what, getattr(Listener, what)) is not getattr(Listener, what)
+            ]
+        for ear in ears:
+            ear(*facts)
 
     @property
     def ring(self) -> Ring:

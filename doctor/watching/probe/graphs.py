@@ -7,7 +7,7 @@ from typing import Any
 
 MAX_NODES = 300_000
 MAX_SECONDS = 0.4
-MAX_TENSORS = 2000
+MAX_TENSORS = 200
 MIN_NODES = 50
 LARGEST = 4
 
@@ -45,14 +45,30 @@ def graph_sizes(tensors: list[Any]) -> Graphs:
 
     Views are left out: asking one for its graph may make a new one.
     """
-    results = [one for one in tensors if one.requires_grad and not one.is_leaf and not one._is_view()][-MAX_TENSORS:]
+    results = [one for one in tensors if one.requires_grad and not one.is_leaf and not one._is_view()]
     sizes: dict[int, int] = {}
     deadline = time.monotonic() + MAX_SECONDS
+    inner = _inner([one.grad_fn for one in results], deadline)
+    results = [one for one in results if one.grad_fn not in inner][:MAX_TENSORS]
+    deadline += MAX_SECONDS
     for tensor in results:
         size = _operations(tensor.grad_fn, deadline)
         if size >= MIN_NODES:
             sizes[id(tensor)] = size
     return Graphs([one for one in results if id(one) in sizes], sizes)
+
+
+def _inner(nodes: list[Any], deadline: float) -> set[Any]:
+    """Return the operations that lie behind others: tensors made by them are part of another's graph."""
+    seen, inner = set(nodes), set[Any]()
+    while nodes and (len(seen) % 1000 or time.monotonic() < deadline):
+        for following, _ in nodes.pop().next_functions:
+            if following is not None:
+                inner.add(following)
+                if following not in seen:
+                    seen.add(following)
+                    nodes.append(following)
+    return inner
 
 
 def _operations(node: Any, deadline: float) -> int:

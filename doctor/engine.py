@@ -14,9 +14,11 @@ import msgspec
 from doctor.case import Case
 from doctor.diagnosis import join
 from doctor.errors import NotApplicable, Unavailable, UsageError
+from doctor.evidence.drawings import Drawings
 from doctor.measurements import Measurements, Observer, Scope, Silent, cost, ingredients, required, roots
 from doctor.model import (
     About,
+    Chart,
     Coverage,
     Examination,
     Finding,
@@ -28,6 +30,7 @@ from doctor.model import (
 )
 from doctor.registry import LoadedCheck, check_settings, choose, load_checks, thresholds_for
 from doctor.settings import Settings, Suppression, as_options
+from doctor.subjects.run import Run
 from doctor.version import VERSION
 from doctor.wording import printable
 
@@ -90,8 +93,16 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
             measured_seconds={name: round(seconds, 3) for name, seconds in measurements.seconds.items()},
             seconds=round(time.monotonic() - begin, 3),
         ),
+        charts=_charts(case, settings, measurements),
         manuals={check.id: check.manual for check in every if check.id in {finding.check for finding in findings}},
     )
+
+
+def _charts(case: Case, settings: Settings, measurements: Measurements) -> list[Chart]:
+    if Run not in case.matters:
+        return []
+    known: Drawings | None = measurements.had(Drawings, Scope(case.singles(settings), "", case.shown))
+    return list(known.charts) if known else []
 
 
 def _all_evidence(checks: Iterable[LoadedCheck]) -> set[type]:

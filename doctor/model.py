@@ -292,6 +292,8 @@ class SubjectSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     files: int | None = None
     splits: dict[str, int] = {}
     roles: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
+    """What else is worth saying of it, by name; of a run: see `doctor.subjects.run.Run.summary`."""
 
 
 class CaseSummary(Struct, frozen=True, kw_only=True):
@@ -339,6 +341,32 @@ class Verification(Struct, frozen=True, kw_only=True):
     effect: dict[str, Any] = {}
 
 
+class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a chart.
+
+    Attributes
+    ----------
+    points : list of (float, float)
+        Finite, x rising.
+    broken : list of float
+        Some of the x at which the value was NaN or infinite, the first among them.
+    """
+
+    name: str
+    points: list[tuple[float, float]]
+    broken: list[float] = []
+
+
+class Chart(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A quantity over the steps or the time of a run; `log` asks for a logarithmic scale."""
+
+    title: str
+    unit: str = ""
+    x_label: str
+    lines: list[Line]
+    log: bool = False
+
+
 class About(Struct, frozen=True, kw_only=True):
     """Which `doctor` said it, and with which seed."""
 
@@ -378,6 +406,7 @@ class Report(Struct, frozen=True, kw_only=True):
     examinations: list[Examination] = []
     coverage: Coverage = field(default_factory=Coverage)
     verifications: list[Verification] = []
+    charts: list[Chart] = []
     manuals: dict[str, str] = {}
     """The manual page of each check with findings, by its id."""
 

@@ -65,6 +65,21 @@ def load_checks() -> tuple[LoadedCheck, ...]:
     return tuple(found[id] for id in sorted(found))
 
 
+def load_renderer(name: str) -> Callable[..., str]:
+    """Return the function that writes a report in a format.
+
+    Raises
+    ------
+    UsageError
+        When no such format is installed.
+    """
+    known = {point.name: point for point in entry_points(group="doctor.reports")}
+    if name not in known:
+        raise UsageError(f"there is no report format {name!r}; known: {', '.join(sorted(known))}")
+    render: Callable[..., str] = known[name].load().render
+    return render
+
+
 def read_check(module: ModuleType) -> LoadedCheck:
     """Read a check's declaration out of its module.
 

@@ -29,7 +29,7 @@ def printable(text: str, *, limit: int = 2000) -> str:
 
 
 class Words(str):
-    """A string that shows itself safely inside a message."""
+    """A string that shows itself safely inside a message; with the format `long` five times as much of it."""
 
     def __format__(self, spec: str) -> str:
-        return format(printable(self, limit=80), spec)
+        return printable(self, limit=400) if spec == "long" else format(printable(self, limit=80), spec)

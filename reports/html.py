@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from doctor.model import Finding, Outcome, Report, Severity
 from doctor.wording import printable
-from doctor_reports import pictures, verdict
+from doctor_reports import charts, pictures, verdict
 from doctor_reports.masking import masked
 
 if TYPE_CHECKING:
@@ -32,13 +32,15 @@ class Passage:
 
 def render(report: Report, *, color: bool = False) -> str:
     """Write the page; colours follow the reader's preference for dark or light, whatever `color` says."""
-    shown = masked(report)
+    shown = verdict.plainer(masked(report))
     open_findings = verdict.opened(shown)
     return _template().render(
         report=shown,
         verdict=verdict,
         sentence=re.sub(r"(?<=\d) ", "\N{NO-BREAK SPACE}", verdict.verdict(shown)),
         tone=_tone(shown),
+        run=verdict.run_of(shown),
+        plots=charts.plots(shown.charts, open_findings),
         steps=verdict.next_steps(shown),
         severities=[
             (severity, TITLES[severity], groups)

@@ -37,7 +37,9 @@ def render(report: Report, *, color: bool = False) -> str:
     width = min(max(shutil.get_terminal_size((PAPER_WIDTH, 24)).columns, MIN_WIDTH), MAX_WIDTH)
     plain = not color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     page = _Page(width if color else PAPER_WIDTH, plain, terminal=color)
-    shown = masked(report)
+    shown = verdict.plainer(masked(report))
+    if verdict.run_of(shown) is not None:
+        return "\n".join(page.run(shown)) + "\n"
     return "\n".join((*page.subjects(shown), *page.findings(shown), *page.closing(shown))) + "\n"
 
 
@@ -107,6 +109,33 @@ class _Page:
                 ]
             )
         yield ""
+
+    def run(self, report: Report) -> Iterator[str]:
+        """Lead with the causes, each with what follows from it; a run without trouble is one line."""
+        bad = report.count(Severity.ERROR) > 0
+        if report.count(Severity.WARNING) or bad or report.case.problems:
+            yield from self.subjects(report)
+        by_mark = {finding.fingerprint: finding for finding in report.findings}
+        for diagnosis in report.diagnoses:
+            for mark in diagnosis.because:
+                yield from self._finding(by_mark[mark], several=False)
+            for mark in diagnosis.consequences:
+                text = f"{by_mark[mark].message}  {by_mark[mark].check}"
+                yield from self._paragraph(text, first="  hence  ", indent=INDENT, style=DIM)
+            yield ""
+        rest = verdict.unexplained(report)
+        for finding in rest:
+            yield from self._finding(finding, several=False)
+        if rest:
+            yield ""
+        sentence = f"{verdict.verdict(report)} {verdict.aside(report)}".rstrip()
+        yield from self._paragraph(sentence, style=RED if bad else BOLD)
+        for examination in verdict.undecided(report):
+            if examination.outcome is Outcome.CRASHED:
+                yield from self._table([(examination.check, f"crashed: {examination.reason}")])
+        causes = [by_mark[diagnosis.because[0]] for diagnosis in report.diagnoses] or rest
+        if causes:
+            yield from self._paragraph(f"doctor explain {causes[0].check}", first="What it means:  ", indent=16)
 
     def findings(self, report: Report) -> Iterator[str]:
         """List all that was found, the findings of a check side by side."""

@@ -2,9 +2,12 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
+
+from msgspec.structs import replace
 
 from doctor.model import Examination, Finding, Location, Outcome, Report, Safety, Severity, SubjectSummary
 from doctor.wording import printable
@@ -51,11 +54,49 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 def size(subject: SubjectSummary) -> str:
     """Say what a subject is and how large: `1,309 rows × 14 columns (train 981, test 328)`, `source, 3 files`."""
+    if subject.kind == "run":
+        return _run_size(subject.facts)
     sides = ((subject.rows, "row"), (subject.columns, "column"))
     facts = " × ".join(counted(count, noun) for count, noun in sides if count is not None) or subject.kind
     files = f", {counted(subject.files, 'file')}" if subject.files else ""
     splits = ", ".join(f"{name} {rows:,}" for name, rows in subject.splits.items() if name != "all")
     return f"{facts}{files}{f' ({splits})' if splits else ''}"
+
+
+def _run_size(facts: Mapping[str, Any]) -> str:
+    steps, processes = facts.get("steps", 0), facts.get("processes", 0)
+    parts = [counted(steps, "step") + (f" in {counted(processes, 'process', 'processes')}" if processes > 1 else "")]
+    if "seconds" in facts:
+        parts.append(duration(facts["seconds"]))
+    if facts.get("running"):
+        parts.append("no end recorded")
+    elif facts.get("signal"):
+        parts.append(f"ended by signal {facts['signal']}")
+    elif facts.get("status") is not None:
+        parts.append(f"exit status {facts['status']}")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: `8.1 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def run_of(report: Report) -> SubjectSummary | None:
+    """Return the run that the report is about, or None where it is about something else."""
+    return next((subject for subject in report.case.subjects if subject.kind == "run"), None)
+
+
+def plainer(report: Report) -> Report:
+    """Leave the rank out where there was one process: it says nothing."""
+    run = run_of(report)
+    if run is None or run.facts.get("processes", 0) > 1:
+        return report
+    findings = [replace(finding, at=replace(finding.at, rank=None)) for finding in report.findings]
+    return replace(report, findings=findings)
 
 
 def opened(report: Report) -> list[Finding]:
@@ -92,6 +133,9 @@ def severities(report: Report) -> str:
 
 def verdict(report: Report) -> str:
     """Say in one sentence what the report amounts to; not looking is never called healthy."""
+    run = run_of(report)
+    if run is not None:
+        return _run_verdict(report, run.facts)
     if report.count(Severity.ERROR):
         return f"Do not train on this yet: {severities(report)}."
     if report.incomplete:
@@ -101,8 +145,29 @@ def verdict(report: Report) -> str:
     return _quiet(report)
 
 
+def _run_verdict(report: Report, facts: Mapping[str, Any]) -> str:
+    if report.count(Severity.ERROR) or report.count(Severity.WARNING):
+        grave = report.count(Severity.ERROR) > 0
+        lead = "This run is ill" if grave else "Look at this run"
+        return f"{lead}: {severities(report)}."
+    if report.incomplete:
+        return f"Cannot tell: {_trouble(report)}."
+    if not facts.get("steps"):
+        why = f" ({facts['unwatched']})" if facts.get("unwatched") else ""
+        return f"Cannot tell: no training step was recorded{why}."
+    parts = [f"in {counted(facts['steps'], 'step')}"]
+    if "loss_first" in facts:
+        parts.append(f"loss {facts['loss_first']:.4g} → {facts['loss_last']:.4g}")
+    overhead = f"; probe overhead {facts['overhead_share']:.2%}" if "overhead_share" in facts else ""
+    remarks = f"; {severities(report)}" if report.count(Severity.INFO) else ""
+    so_far = " so far" if facts.get("running") else ""
+    return f"No sign of trouble{so_far} {', '.join(parts)}{remarks}{overhead}."
+
+
 def aside(report: Report) -> str:
     """Add what the verdict leaves out: what else is wrong, or was found all the same."""
+    if run_of(report) is not None and report.count(Severity.WARNING):
+        return f"Moreover {_trouble(report)}." if report.incomplete else ""
     if report.count(Severity.ERROR):
         return f"Moreover {_trouble(report)}." if report.incomplete else ""
     found = severities(report)
@@ -164,6 +229,14 @@ def where(at: Location, *, path: bool = True) -> list[str]:
         parts.append(f"cell {at.cell}")
     if at.split is not None:
         parts.append(f"split {printable(at.split, limit=80)}")
+    if at.step is not None:
+        parts.append(f"step {at.step:,}")
+    if at.rank is not None:
+        parts.append(f"rank {at.rank}")
+    if at.module is not None:
+        parts.append(f"module {printable(at.module, limit=200)}")
+    if at.operation is not None:
+        parts.append(printable(at.operation, limit=80))
     if at.rows:
         parts.append(listed("row", [f"{row:,}" for row in at.rows], MAX_ROWS_NAMED))
     return parts
@@ -177,11 +250,15 @@ def listed(noun: str, names: Sequence[str], most: int) -> str:
 
 def repeat(report: Report, *options: str) -> str:
     """Return the command line that repeats the visit."""
+    if run_of(report) is not None:
+        return shlex.join(["doctor", "scan", report.case.path, *options])
     return " ".join(["doctor scan", report.case.path, *report.doctor.repeat, *map(shlex.quote, options)])
 
 
 def next_steps(report: Report) -> list[Step]:
     """Say what to do next, most pressing first, with commands that exist."""
+    if run_of(report) is not None:
+        return _after_a_run(report)
     steps = [Step(text=f"Make {problem.path} readable: {problem.reason}.") for problem in report.case.problems[:3]]
     for severity in MAX_STEPS:
         groups = grouped(finding for finding in opened(report) if finding.severity is severity)
@@ -202,6 +279,21 @@ def next_steps(report: Report) -> list[Step]:
     elif opened(report):
         steps.append(Step(text="Examine it again.", command=repeat(report)))
     return [Step(text=printable(step.text, limit=400), command=printable(step.command)) for step in steps]
+
+
+def _after_a_run(report: Report) -> list[Step]:
+    """Name the cures of the causes first, then those of what stands alone; consequences go away by themselves."""
+    by_mark = {finding.fingerprint: finding for finding in report.findings}
+    causes = [by_mark[mark] for diagnosis in report.diagnoses for mark in diagnosis.because[:1] if mark in by_mark]
+    wanted = [*causes, *(finding for finding in unexplained(report) if finding.severity is not Severity.INFO)]
+    steps = [_cure(group) for group in grouped(wanted)[:6]]
+    return [Step(text=printable(step.text, limit=400), command=printable(step.command)) for step in steps]
+
+
+def unexplained(report: Report) -> list[Finding]:
+    """Return the open findings that belong to no diagnosis, gravest first."""
+    told = {mark for diagnosis in report.diagnoses for mark in (*diagnosis.because, *diagnosis.consequences)}
+    return [finding for finding in opened(report) if finding.fingerprint not in told]
 
 
 def _cure(group: Group) -> Step:

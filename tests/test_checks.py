@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,10 @@ def test_nothing_is_left_to_fill_in(check: LoadedCheck) -> None:
 @every_check
 def test_a_check_stays_readable(check: LoadedCheck) -> None:
     assert len(Path(inspect.getfile(check.examine)).read_text("utf-8").splitlines()) <= 180
+
+
+def test_consequences_name_checks_and_never_come_back_to_their_cause() -> None:
+    leads_to = {check.id: check.check.leads_to for check in load_checks()}
+    unknown = {target for targets in leads_to.values() for target in targets} - leads_to.keys()
+    assert not unknown, f"no such check: {sorted(unknown)}"
+    TopologicalSorter(leads_to).prepare()

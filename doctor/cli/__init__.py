@@ -13,6 +13,7 @@ from doctor.version import VERSION
 VERBS = {
     "scan": "Examine data sets and the code that trains on them.",
     "watch": "Run a training command, watch it, and say what is wrong with it.",
+    "autopsy": "Find out why a run died, from what it left behind.",
     "list": "List all checks with their severity.",
     "explain": "Print the manual page of a check.",
 }

@@ -1,7 +1,6 @@
 """`doctor scan`: examine what lies at a path and report."""
 
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,9 @@ def command(
     settings = settings_for(
         paths[0] if paths else Path(), {**given, "format": format_ or _format_of(output), "set": set_}
     )
-    render = _renderer(settings.format)
+    from doctor.registry import load_renderer
+
+    render = load_renderer(settings.format)
     from doctor.case import open_case
     from doctor.cli.progress import progress
     from doctor.engine import examine
@@ -81,18 +82,11 @@ def command(
     _write(text, output)
     if report.incomplete:
         return EXIT_INCOMPLETE
-    return EXIT_FOUND if _fails(report, settings) else EXIT_HEALTHY
+    return EXIT_FOUND if fails(report, settings) else EXIT_HEALTHY
 
 
 def _format_of(output: Path | None) -> str | None:
     return {".json": "json", ".html": "html", ".htm": "html"}.get(output.suffix.lower()) if output else None
-
-
-def _renderer(name: str) -> Any:
-    known = {point.name: point for point in entry_points(group="doctor.reports")}
-    if name not in known:
-        raise UsageError(f"there is no report format {name!r}; known: {', '.join(sorted(known))}")
-    return known[name].load().render
 
 
 def _write(text: str, output: Path | None) -> None:
@@ -107,7 +101,8 @@ def _write(text: str, output: Path | None) -> None:
     click.echo(f"doctor: report written to {output}", err=True)
 
 
-def _fails(report: Any, settings: Settings) -> bool:
+def fails(report: Any, settings: Settings) -> bool:
+    """Whether there is a finding at or above the severity of `--fail-on`."""
     from doctor.model import Severity
 
     if settings.fail_on == "never":

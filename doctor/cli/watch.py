@@ -4,16 +4,37 @@ from pathlib import Path
 
 import click
 
-from doctor.cli import EXIT_FOUND
+from doctor.cli import EXIT_FOUND, EXIT_INCOMPLETE
 from doctor.errors import UsageError
 from doctor.settings import FAIL_ON, Settings, settings_for
+
+ON_CRITICAL = ("warn", "pause", "stop")
+DEFAULT_MAX_GRAD_NORM = 10.0
 
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "allow_interspersed_args": False}
 )
 @click.argument("command_", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
+@click.option("--pid", type=click.IntRange(min=1), metavar="N", help="Watch this running process instead.")
+@click.option("--inject", is_flag=True, help="With --pid: bring the probe into the process (gdb, or Python 3.14).")
+@click.option("--logs", type=click.Path(path_type=Path), help="Follow the logs of a run that goes on elsewhere.")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Keep the run here. [default: .doctor/runs/TIME]")
+@click.option(
+    "--on-critical",
+    type=click.Choice(ON_CRITICAL),
+    help="What to do at a loss that is not finite or a gradient norm above the bound. [default: warn]",
+)
+@click.option(
+    "--max-grad-norm",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="NORM",
+    help="The bound on the gradient norm before clipping. [default: 10 with --on-critical, else none]",
+)
+@click.option("--live/--no-live", default=True, help="Draw the newest numbers at the bottom of a terminal.")
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve Prometheus on 127.0.0.1:PORT."
+)
 @click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name).")
 @click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks.")
 @click.option("--set", "set_", multiple=True, metavar="CHECK.THRESHOLD=VALUE", help="Change a threshold.")
@@ -22,34 +43,88 @@ from doctor.settings import FAIL_ON, Settings, settings_for
 )
 def command(
     command_: tuple[str, ...],
+    pid: int | None,
+    inject: bool,
+    logs: Path | None,
     run_dir: Path | None,
+    on_critical: str | None,
+    max_grad_norm: float | None,
+    live: bool,
+    metrics_port: int | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     set_: tuple[str, ...],
     fail_on: str | None,
 ) -> int:
-    """Run a training command, watch it, and say what is wrong with it."""
-    if not command_:
-        raise UsageError("watch: name a command, as in: doctor watch -- python train.py")
+    """Run a training command, attach to a running one (--pid) or follow its logs (--logs); say what is wrong with it.
+
+    The command's own exit status is passed on unless --fail-on is given.
+    """
+    if bool(command_) + (pid is not None) + (logs is not None) != 1:
+        raise UsageError(
+            "watch: name a command, as in: doctor watch -- python train.py, or a process by --pid N, or --logs PATH"
+        )
+    if inject and pid is None:
+        raise UsageError("watch: --inject goes with --pid N; a command is started with the probe in it")
     settings = settings_for(Path(), {"select": select, "ignore": ignore, "set": set_, "fail_on": fail_on})
-    from doctor.watching import launch
+    from doctor.watching.launch import exit_status
+    from doctor.watching.watch import Wishes, run
 
-    folder = launch.new_run_folder(run_dir)
-    process = launch.launch(command_, folder)
-    returncode = process.wait()
-    launch.record_end(folder, returncode)
-    failed = _diagnose(folder, settings)
-    return EXIT_FOUND if fail_on and failed else launch.exit_status(returncode)
+    _refuse_wrong_settings(settings)
+    wishes = Wishes(
+        run_dir=run_dir,
+        probe=_for_the_probe(on_critical, max_grad_norm),
+        live=live,
+        metrics_port=metrics_port,
+    )
+    if logs is not None:
+        return _follow(logs, settings, run_dir)
+    if pid is not None:
+        from doctor.watching.attach import attach
+
+        watched = attach(pid, wishes, settings, wants_probe=inject)
+    else:
+        watched = run(command_, wishes, settings)
+    if watched.report is not None and watched.folder is not None:
+        from doctor.watching.closing import tell_report
+
+        tell_report(watched.report, watched.folder)
+    if fail_on is None:
+        return exit_status(watched.returncode)
+    if watched.report is None:
+        return exit_status(watched.returncode) or EXIT_INCOMPLETE
+    from doctor.cli.scan import fails
+
+    return EXIT_FOUND if fails(watched.report, settings) else exit_status(watched.returncode)
 
 
-def _diagnose(folder: Path, settings: Settings) -> bool:
-    from doctor.case import case_of_run
-    from doctor.cli.scan import _fails, _renderer
-    from doctor.engine import examine
-    from doctor.subjects.run import open_run
+def _follow(logs: Path, settings: Settings, run_dir: Path | None) -> int:
+    import sys
 
-    report = examine(case_of_run(open_run(folder)), settings)
-    for name, file in (("json", "diagnosis.json"), ("html", "report.html")):
-        (folder / file).write_text(_renderer(name)(report, color=False), "utf-8")
-    click.echo(_renderer("text")(report, color=False), err=True)
-    return _fails(report, settings)
+    from doctor.cli.scan import fails
+    from doctor.registry import load_renderer
+    from doctor.watching.follow import follow
+
+    report = follow(logs, settings, run_dir)
+    sys.stderr.write(load_renderer("text")(report, color=sys.stderr.isatty()))
+    return EXIT_FOUND if fails(report, settings) else 0
+
+
+def _for_the_probe(on_critical: str | None, max_grad_norm: float | None) -> dict[str, str]:
+    """Return the variables by which the probe learns what to do; a bound is only set where one was asked for."""
+    variables = {}
+    if on_critical is not None:
+        variables["DOCTOR_ON_CRITICAL"] = on_critical
+        max_grad_norm = max_grad_norm or DEFAULT_MAX_GRAD_NORM
+    if max_grad_norm is not None:
+        variables["DOCTOR_MAX_GRAD_NORM"] = repr(max_grad_norm)
+    return variables
+
+
+def _refuse_wrong_settings(settings: Settings) -> None:
+    """Refuse unknown checks and thresholds before the command starts; loading the checks takes a second."""
+    if settings.select or settings.ignore or settings.thresholds or settings.suppressions:
+        from doctor.registry import check_settings, choose, load_checks
+
+        check_settings(load_checks(), settings)
+        choose(load_checks(), settings)

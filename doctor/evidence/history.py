@@ -54,6 +54,18 @@ class History:
     running: bool
     origin: str
 
+    def leading(self, *names: str) -> list[Trace]:
+        """Return one trace per optimizer: of the lowest rank that recorded all of `names`, as it was started last.
+
+        What is the same on every rank by construction, such as a loss averaged over them, is judged once.
+        """
+        chosen: dict[int, Trace] = {}
+        for trace in self.traces:
+            known = chosen.get(trace.track)
+            if all(len(trace.series(name)) for name in names) and (known is None or known.rank == trace.rank):
+                chosen[trace.track] = trace
+        return [chosen[track] for track in sorted(chosen)]
+
     @classmethod
     def measure(cls, run: Run) -> "History":
         """Sort the records of every process by optimizer.

@@ -5,6 +5,9 @@ from typing import Any
 
 from doctor.subjects.run import Run
 
+MONITOR = -1
+"""Stands for the rank of what the monitor saw."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
@@ -13,7 +16,10 @@ class Incident:
     Attributes
     ----------
     kind : str
-        "process", "exception", "probe_fault", "paused", "resumed" and what other parts of the probe write.
+        "process", "exception", "probe_fault", "paused", "resumed" and what other parts of the probe write; of the
+        monitor "stalled", "census_asked", "inner_watch", "unwatched", "monitor_fault".
+    rank : int
+        -1 for what the monitor saw.
     step : int or None
         The step in progress.
     monotonic : float
@@ -39,17 +45,18 @@ class Incidents:
     @classmethod
     def measure(cls, run: Run) -> "Incidents":
         """Collect them."""
+        sources = [(MONITOR, run.events), *((process.rank, process.events) for process in run.processes)]
         events = [
             Incident(
                 kind=event.kind,
-                rank=process.rank,
+                rank=rank,
                 step=event.step,
                 time=event.time,
                 monotonic=event.monotonic,
                 facts=event.facts,
             )
-            for process in run.processes
-            for event in process.events
+            for rank, events_there in sources
+            for event in events_there
         ]
         return cls(events=tuple(sorted(events, key=lambda event: event.time)))
 

@@ -213,7 +213,7 @@ def _search(
     compared = int(engine.rows(f'SELECT count(*) FROM "{met}"')[0][0])
     if compared:
         rows = f'SELECT probe AS "row" FROM "{met}" UNION SELECT hit FROM "{met}"'
-        content = engine.keep("content", rows_of(table, rows))
+        content = engine.keep("content", rows_of(table, rows, (*hashes.features, *surprisal.columns)))
         near = _compare(table, hashes, close, met, content)
     inside = [(probe, hit) for probe, hit, distance in near if distance <= 1]
     first: dict[int, int] = {}

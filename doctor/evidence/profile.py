@@ -1,42 +1,27 @@
-"""What each column holds: counts, range, common values, and the kind of thing its values seem to be."""
+"""How many values each column holds, and the rows that are drawn to look at more closely."""
 
+import math
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
 from sqlglot import exp
 
+from doctor.errors import Unavailable
 from doctor.model import Sampling
 from doctor.subjects import sql
 from doctor.subjects.table import Column, Kind, Table
 
 COLUMNS_PER_STATEMENT = 200
-MAX_LISTED_VALUES = 200
-MAX_TOP_VALUES = 10
-MAX_COLUMNS_COUNTED_ALONE = 300
 MIN_ID_SHARE = 0.9
 DRAW_COLUMNS = 4
 MIN_DIFFERENT_SHARE = 0.2
+WHOLE_ROW = "__doctor_whole"
+MIN_LIKELY_SHARE = 0.5
+MAX_IMBALANCE = 6.0
+"""Standard deviations of the number of hashes below the middle, were all rows different."""
 MAX_FINITE = 1e150
-"""Larger numbers are left out of mean and deviation: their squares overflow."""
-QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-
-
-class Semantic(StrEnum):
-    """What the values of a column seem to be."""
-
-    EMPTY = "empty"
-    CONSTANT = "constant"
-    BINARY = "binary"
-    CATEGORY = "category"
-    COUNT = "count"
-    MEASURE = "measure"
-    TIME = "time"
-    CODE = "code"
-    """One token per value, most of them different: numbers of tickets, hashes, addresses."""
-    WORDS = "words"
-    OTHER = "other"
+"""Larger numbers are left out where numbers are squared: their squares overflow."""
 
 
 class ColumnProfile(Struct, frozen=True, kw_only=True):
@@ -47,20 +32,8 @@ class ColumnProfile(Struct, frozen=True, kw_only=True):
     distinct : int
         Different values, missing not counted; where `distinct_exact` is false an estimate (HyperLogLog; near one per
         row, the exact share within a slice of the values; for numbers with decimals, from the drawn rows).
-    mean, std : float or None
-        Over the finite values of a number column, among the drawn rows.
-    quantiles : dict of float to float
-        Of a number column, among the drawn rows.
-    top : tuple of (value, int)
-        The most common values with their count among the drawn rows.
-    pattern : str or None
-        The commonest shape of a text column's values, letters as A, digits as 9, repeated ones once.
-    pattern_share : float
-        Share of the drawn, present values that have this shape.
-    token_share : float
-        Share of the drawn, present text values without white space.
-    mean_length : float
-        Characters per present text value.
+    minimum, maximum : int or None
+        Of a column of whole numbers.
     """
 
     name: str
@@ -69,17 +42,8 @@ class ColumnProfile(Struct, frozen=True, kw_only=True):
     missing: int
     distinct: int
     distinct_exact: bool = False
-    minimum: Any = None
-    maximum: Any = None
-    mean: float | None = None
-    std: float | None = None
-    quantiles: dict[float, float] = {}
-    top: tuple[tuple[Any, int], ...] = ()
-    pattern: str | None = None
-    pattern_share: float = 0.0
-    token_share: float = 0.0
-    mean_length: float = 0.0
-    semantic: Semantic = Semantic.OTHER
+    minimum: int | None = None
+    maximum: int | None = None
 
     @property
     def numeric(self) -> bool:
@@ -124,26 +88,80 @@ class Profile(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def measure(cls, table: Table, sampling: Sampling) -> "Profile":
-        """Read the table once for counts; look closer at drawn rows and at columns that may identify rows."""
-        counted = {name: facts for chunk in _chunks(table.columns) for name, facts in _counts(table, sampling, chunk)}
-        drawn = _draw(table, sampling, {name: facts["distinct"] for name, facts in counted.items()})
+        """Read the table once for counts and to draw rows; count again where a slice or the drawn rows tell more."""
+        answer, drawn = _counted_and_drawn(table, sampling) or (_counted(table, sampling), None)
+        counted = dict(_counts(table, sampling, answer))
+        drawn = drawn or _draw(table, sampling, {name: facts["distinct"] for name, facts in counted.items()})
         drawn_rows = int(table.ask(sql.select(sql.call("count", exp.Star()), source=drawn))[0][0])
-        for chunk in _chunks(table.columns):
-            for name, facts in _closer(table, drawn, chunk, counted, drawn_rows):
-                counted[name] |= facts
-        columns = tuple(ColumnProfile(semantic=_semantic(facts), **facts) for facts in counted.values())
+        whole = drawn_rows == table.rows
+        for name, distinct in _different_among_drawn(table, drawn, whole):
+            facts = counted[name]
+            if whole:
+                facts |= {"distinct": distinct, "distinct_exact": True}
+            else:
+                facts["distinct"] = _scaled(distinct, drawn_rows, facts)
+        columns = tuple(ColumnProfile(**facts) for facts in counted.values())
         return cls(rows=table.rows, columns=columns, drawn=drawn, drawn_rows=drawn_rows)
 
 
-def _chunks(columns: Sequence[Column]) -> Iterable[tuple[Column, ...]]:
-    for start in range(0, len(columns), COLUMNS_PER_STATEMENT):
-        yield tuple(columns[start : start + COLUMNS_PER_STATEMENT])
+def chunks(columns: Sequence[Column], size: int = COLUMNS_PER_STATEMENT) -> Iterable[tuple[Column, ...]]:
+    """Divide columns so that no statement has too many; its cost grows with their square."""
+    for start in range(0, len(columns), size):
+        yield tuple(columns[start : start + size])
 
 
-def _counts(table: Table, sampling: Sampling, chunk: Sequence[Column]) -> Iterable[tuple[str, dict[str, Any]]]:
+def _counted(table: Table, sampling: Sampling) -> list[Any]:
+    answers = [table.ask(table.select(*_all_count_facts(table, sampling, chunk)))[0] for chunk in chunks(table.columns)]
+    return [fact for answer in answers for fact in answer]
+
+
+def _counted_and_drawn(table: Table, sampling: Sampling) -> tuple[list[Any], str | None] | None:
+    """Count and draw in one pass, by columns that are likely to tell rows apart; None where that cannot be.
+
+    Returns
+    -------
+    tuple of (list, str or None), or None
+        The counts, and the stored rows where the columns do tell rows apart.
+    """
+    kinds = (Kind.NUMBER, Kind.TIME, Kind.INTEGER)
+    likely = [column.name for kind in kinds for column in table.columns if column.kind is kind][:DRAW_COLUMNS]
+    if table.rows <= sampling.rows or len(table.columns) > COLUMNS_PER_STATEMENT or not likely:
+        return None
+    content = sql.row_hash([*map(sql.column, likely), sql.literal(sampling.seed)])
+    rows = exp.Filter(
+        this=sql.call("list", sql.column(WHOLE_ROW)),
+        expression=exp.Where(this=content < hash_bound(sampling.rows / table.rows)),
+    )
+    wanted = [
+        *_all_count_facts(table, sampling, table.columns),
+        sql.call("approx_count_distinct", content.copy()),
+        sql.count_if(content.copy() < hash_bound(0.5)),
+    ]
+    named = [fact.as_(f"fact_{i}") for i, fact in enumerate(wanted)]
+    source = sql.relation(table.relation).as_(WHOLE_ROW)
+    try:
+        kept = table.engine.keep("counted", exp.select(*named, rows.as_("rows")).from_(source))
+    except Unavailable:  # too little memory to hold the rows beside the counts
+        return None
+    *counts, different, half = table.ask(f'SELECT * EXCLUDE ("rows") FROM "{kept}"')[0]
+    # One heap of copies of many rows puts the halves of the hashes out of balance, as it would the drawn rows.
+    level = abs(half - table.rows / 2) <= MAX_IMBALANCE * math.sqrt(table.rows) / 2
+    drawn = None
+    if level and different >= MIN_LIKELY_SHARE * table.rows:
+        drawn = table.engine.keep("drawn", f'SELECT unnest("rows", recursive := true) FROM "{kept}"')
+    table.engine.drop(kept)
+    return counts, drawn
+
+
+def _all_count_facts(table: Table, sampling: Sampling, chunk: Sequence[Column]) -> list[sql.Expression]:
     large = table.rows > sampling.rows
-    answer = iter(table.ask(table.select(*(fact for column in chunk for fact in _count_facts(column, large))))[0])
-    for column in chunk:
+    return [fact for column in chunk for fact in _count_facts(column, large)]
+
+
+def _counts(table: Table, sampling: Sampling, answers: Sequence[Any]) -> Iterable[tuple[str, dict[str, Any]]]:
+    large = table.rows > sampling.rows
+    answer = iter(answers)
+    for column in table.columns:
         present, distinct, low, high = (next(answer) for _ in range(4))
         rows = sum(table.splits[split] for split in column.splits)
         # A split without the column shows as missing there; it is not the column's fault.
@@ -159,13 +177,9 @@ def _count_facts(column: Column, large: bool) -> list[sql.Expression]:
     name = sql.column(column.name)
     # How many values a quantity has is seen as well on the drawn rows, and to estimate it on all is dear.
     counted = sql.literal(0) if large and column.kind is Kind.NUMBER else sql.call("approx_count_distinct", name)
-    ordered = name if column.numeric or column.kind is Kind.TIME else sql.literal(None)
-    return [
-        sql.call("count", name),
-        counted,
-        sql.call("min", ordered),
-        sql.call("max", ordered),
-    ]
+    whole = column.kind is Kind.INTEGER
+    bounds = [sql.call(bound, name) if whole else sql.literal(None) for bound in ("min", "max")]
+    return [sql.call("count", name), counted, *bounds]
 
 
 def _distinct_share(table: Table, sampling: Sampling, column: Column) -> float:
@@ -208,96 +222,16 @@ def _different(table: Table, columns: Sequence[str], distinct: dict[str, int]) -
     return int(table.ask(table.select(sql.call("approx_count_distinct", content)))[0][0])
 
 
-def _closer(
-    table: Table, drawn: str, chunk: Sequence[Column], counted: dict[str, dict[str, Any]], drawn_rows: int
-) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Quantiles, common values and shapes, from the drawn rows."""
-    whole = drawn_rows == table.rows
-    answer = iter(
-        table.ask(sql.select(*(f for c in chunk for f in _closer_facts(c, counted[c.name], whole)), source=drawn))[0]
-    )
-    alone = len(table.columns) <= MAX_COLUMNS_COUNTED_ALONE
-    for column in chunk:
-        mean, std, quantiles, listed, tokens, length, distinct = (next(answer) for _ in range(7))
-        facts: dict[str, Any] = {"mean": mean, "std": std, "token_share": tokens or 0.0, "mean_length": length or 0.0}
-        if whole:
-            facts |= {"distinct": distinct, "distinct_exact": True}
-        elif column.kind is Kind.NUMBER:
-            facts["distinct"] = _scaled(distinct, drawn_rows, counted[column.name])
-        if quantiles and quantiles[0] is not None:
-            facts["quantiles"] = dict(zip(QUANTILES, quantiles, strict=True))
-        if listed:
-            pairs = sorted(listed.items(), key=lambda pair: (-pair[1], str(pair[0])))
-            facts["top"] = tuple(pairs[:MAX_TOP_VALUES])
-        elif alone and column.kind in (Kind.TEXT, Kind.INTEGER):
-            facts["top"] = tuple(_most_common(table, drawn, sql.column(column.name)))
-        if alone and column.kind is Kind.TEXT:
-            facts |= _pattern(table, drawn, column)
-        yield column.name, facts
+def _different_among_drawn(table: Table, drawn: str, whole: bool) -> Iterable[tuple[str, int]]:
+    """Count different values exactly: of all columns where all rows are drawn, else of quantities."""
+    columns = [column for column in table.columns if whole or column.kind is Kind.NUMBER]
+    for chunk in chunks(columns):
+        facts = [exp.Count(this=exp.Distinct(expressions=[sql.column(column.name)])) for column in chunk]
+        answer = table.ask(sql.select(*facts, source=drawn))[0]
+        yield from ((column.name, int(count)) for column, count in zip(chunk, answer, strict=True))
 
 
 def _scaled(distinct: int, drawn_rows: int, facts: dict[str, Any]) -> int:
     """Bring the different values of drawn rows to all rows: where most differ, the rest does too."""
     present = int(facts["rows"] - facts["missing"])
     return round(distinct / drawn_rows * present) if 2 * distinct > drawn_rows else min(distinct, present)
-
-
-def _closer_facts(column: Column, counted: dict[str, Any], whole: bool) -> list[sql.Expression]:
-    name = sql.column(column.name)
-    nothing = sql.literal(None)
-    text = column.kind is Kind.TEXT
-    few = 0 < counted["distinct"] <= MAX_LISTED_VALUES and column.kind is not Kind.OTHER
-    number: sql.Expression = nothing
-    if column.numeric:
-        number = exp.case().when(exp.Abs(this=name) < MAX_FINITE, exp.cast(name, "double"))
-    shares = exp.Array(expressions=[sql.literal(share) for share in QUANTILES])
-    return [
-        sql.call("avg", number),
-        sql.call("stddev_samp", number),
-        sql.call("quantile_disc", name, shares) if column.numeric else nothing,
-        sql.call("histogram", name) if few else nothing,
-        sql.call("avg", exp.cast(sql.call("regexp_matches", name, r"^\S+$"), "int")) if text else nothing,
-        sql.call("avg", sql.call("length", name)) if text else nothing,
-        exp.Count(this=exp.Distinct(expressions=[name])) if whole or column.kind is Kind.NUMBER else nothing,
-    ]
-
-
-def _most_common(table: Table, drawn: str, value: sql.Expression) -> list[tuple[Any, int]]:
-    count = sql.call("count", value)
-    query = sql.select(value.as_("value"), count.as_("times"), source=drawn).group_by(exp.Literal.number(1))
-    query = query.having(count > 1).order_by(exp.column("times").desc(), exp.column("value"))
-    return [(seen, times) for seen, times in table.ask(query.limit(MAX_TOP_VALUES))]
-
-
-def _pattern(table: Table, drawn: str, column: Column) -> dict[str, Any]:
-    shape: sql.Expression = sql.column(column.name)
-    for characters, mark in ((r"\p{L}+", "A"), (r"[0-9]+", "9"), (r"\s+", " ")):
-        shape = sql.call("regexp_replace", shape, characters, mark, "g")
-    whole = sql.call("count", sql.column(column.name))
-    total = table.ask(sql.select(whole, source=drawn))[0][0]
-    common = _most_common(table, drawn, shape)
-    if not common:
-        return {}
-    pattern, times = common[0]
-    return {"pattern": str(pattern)[:80], "pattern_share": times / total}
-
-
-def _semantic(facts: dict[str, Any]) -> Semantic:
-    present, distinct, kind = facts["rows"] - facts["missing"], facts["distinct"], facts["kind"]
-    if present == 0:
-        return Semantic.EMPTY
-    if distinct <= 1:
-        return Semantic.CONSTANT
-    if kind is Kind.TIME:
-        return Semantic.TIME
-    if kind is Kind.OTHER:
-        return Semantic.OTHER
-    if distinct == 2:
-        return Semantic.BINARY
-    if kind is Kind.NUMBER:
-        return Semantic.MEASURE
-    if kind is Kind.INTEGER:
-        return Semantic.COUNT
-    if distinct <= MAX_LISTED_VALUES and distinct <= 0.5 * present:
-        return Semantic.CATEGORY
-    return Semantic.CODE if facts.get("token_share", 0.0) >= 0.95 else Semantic.WORDS

@@ -21,6 +21,8 @@ Array = np.ndarray[Any, Any]
 
 MAX_GROUPS_READ = 500
 MAX_ROWS_KEPT = 50_000
+MAX_ROWS_SORTED = 10_000_000
+"""Of more rows the hashes, at eight bytes each and twice over, are left to the engine, which can spill."""
 MAX_EXAMPLES = 5
 MAX_ROWS_SHOWN = 10
 SPARE_BITS = 10
@@ -141,9 +143,7 @@ class RepeatedRows(Struct, frozen=True, kw_only=True):
         cls, table: Table, hashes: RowHashes, roles: Roles, surprisal: Surprisal, profile: Profile
     ) -> "RepeatedRows":
         """Group the stored hashes once; only what repeats is read again."""
-        source = sql.name(hashes.relation)
-        twice = f"SELECT feature_hash FROM {source} GROUP BY feature_hash HAVING count(*) > 1"
-        alike = table.engine.keep("alike", f"SELECT * FROM {source} SEMI JOIN ({twice}) USING (feature_hash)")
+        alike = _alike(table, hashes)
         source_of_content = _content(table, alike)
         relation = table.engine.keep("repeated", _with_other_hashes(table, hashes, roles, alike, source_of_content))
         marks = {"whole": "row_hash"} | ({"apart": "hash(feature_hash, label_hash)"} if hashes.ids else {})
@@ -176,16 +176,31 @@ class RepeatedRows(Struct, frozen=True, kw_only=True):
         )
 
 
+def _alike(table: Table, hashes: RowHashes) -> str:
+    """Store the hashes that occur more than once; to sort them as an array is cheaper than to group them."""
+    source = sql.name(hashes.relation)
+    query = f"SELECT * FROM {source} SEMI JOIN {{}} USING (feature_hash)"
+    if table.rows > MAX_ROWS_SORTED:
+        twice = f"(SELECT feature_hash FROM {source} GROUP BY feature_hash HAVING count(*) > 1)"
+        return table.engine.keep("alike", query.format(twice))
+    ordered = np.sort(np.asarray(table.engine.arrays(f"SELECT feature_hash FROM {source}")["feature_hash"]))
+    repeated = {"feature_hash": np.unique(ordered[1:][ordered[1:] == ordered[:-1]])}
+    with table.engine.lent("twice", repeated) as twice:
+        return table.engine.keep("alike", query.format(sql.name(twice)))
+
+
 def _content(table: Table, alike: str) -> str:
     """Return a relation with the whole content of the rows of `alike`; read once where these are few."""
     if table.ask(f'SELECT count(*) FROM "{alike}"')[0][0] > MAX_ROWS_KEPT:
         return table.relation
-    return table.engine.keep("content", rows_of(table, f'SELECT "row" FROM "{alike}"'))
+    names = [column.name for column in table.columns]
+    return table.engine.keep("content", rows_of(table, f'SELECT "row" FROM "{alike}"', names))
 
 
-def rows_of(table: Table, numbers: str) -> str:
-    """Write the query for the rows whose numbers another query gives in its column `row`."""
-    return f'SELECT data.* FROM "{table.relation}" data SEMI JOIN ({numbers}) wanted ON data.{sql.ROW} = wanted."row"'
+def rows_of(table: Table, numbers: str, columns: Iterable[str]) -> str:
+    """Write the query for columns of the rows whose numbers another query gives in its column `row`."""
+    wanted = ", ".join(f"data.{sql.name(name)}" for name in dict.fromkeys((*columns, sql.ROW)))
+    return f'SELECT {wanted} FROM "{table.relation}" data SEMI JOIN ({numbers}) wanted ON data.{sql.ROW} = wanted."row"'
 
 
 def _with_other_hashes(table: Table, hashes: RowHashes, roles: Roles, alike: str, content: str) -> str:

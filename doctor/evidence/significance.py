@@ -28,18 +28,39 @@ def binomial_upper_tail(hits: int, rows: int, share: float) -> float:
 
     Below one standard deviation above the mean it is no evidence of anything, and 1 is returned.
     """
-    if hits <= share * rows + math.sqrt(share * (1 - share) * rows):
+    deviation = math.sqrt(share * (1 - share) * rows)
+    if hits <= share * rows + deviation or hits <= 0:
         return 1.0
-    from scipy.special import bdtrc
-
-    return 1.0 if hits <= 0 else float(bdtrc(hits - 1, rows, share)) if hits < rows else share**rows
+    if share <= 0:
+        return 0.0
+    further = np.arange(hits, min(rows, hits + _reach(deviation)), dtype=float)
+    ways = math.lgamma(rows + 1) - math.lgamma(hits + 1) - math.lgamma(rows - hits + 1)
+    first = ways + hits * math.log(share) + (rows - hits) * math.log1p(-share)
+    return _summed(first, np.log((rows - further) / (further + 1)) + math.log(share / (1 - share)))
 
 
 def poisson_lower_tail(hits: int, expected: float) -> float:
     """Return the probability of at most so many hits where `expected` are expected."""
-    from scipy.special import pdtr
+    reach = _reach(math.sqrt(max(0.0, expected)))
+    if expected <= 0 or hits >= expected + reach:
+        return 1.0
+    fewer = np.arange(hits, max(0, min(hits, math.floor(expected)) - reach), -1, dtype=float)
+    first = hits * math.log(expected) - expected - math.lgamma(hits + 1)
+    return _summed(first, np.log(fewer / expected))
 
-    return float(pdtr(hits, expected)) if expected > 0 else 1.0
+
+def _reach(deviation: float) -> int:
+    """Return how far from the first the terms of a tail count; those beyond are less than 1e-16 of the sum."""
+    return 100 + math.ceil(40 * deviation)
+
+
+def _summed(first: float, steps: Array) -> float:
+    """Sum terms of which the logarithm of the first is known and those of the ratios of neighbours.
+
+    The tails are summed here, since to import `scipy.special` takes longer than most scans of small tables.
+    """
+    logarithms = first + np.concatenate([[0.0], np.cumsum(steps)])
+    return min(1.0, float(np.exp(logarithms).sum()))
 
 
 def false_discovery(p: Sequence[float] | Array) -> list[float]:

@@ -79,7 +79,8 @@ def _parquet_batch(engine: Engine, split: str, files: Sequence[tuple[Path, int]]
         files=tuple(files),
         facts=_dates(engine, relation, types),
         stored=False,
-        sound=_sound(engine, relation, types),
+        # A very wide table is stored, so it is mended once, and to look first would cost more.
+        sound=_sound(engine, relation, types) if len(types) <= MAX_STORED_COLUMNS else frozenset(),
     )
 
 

@@ -1,7 +1,7 @@
 """A training run as it was recorded: the folder that `doctor watch` keeps, while it grows or after its death."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from doctor.subjects.ring_file import RingFile, read_ring
 
 MAX_EVENTS_BYTES = 64_000_000
 MAX_STACKS_BYTES = 1_000_000
+WARM_UP_STEPS = 20
+"""In the first steps the probe, as everything else, does what it does once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,10 +129,13 @@ class Run:
         Sorted by rank, the latest last where a rank was started again.
     machines : mapping of str to (mapping of str to Series)
         By host, then by field of `doctor.watching.sampler.FIELDS`; "steps" count the monitor's samples.
+    events : tuple of Event
+        What the monitors saw.
     about : mapping
         `run.json`: command, start.
     end : mapping
-        `end.json`: how it ended; empty while it runs or where nobody saw the end.
+        `end.json`: how it ended; empty while it runs or where nobody saw the end. Of several machines it is that of the
+        first that failed, else of the last that ended.
     """
 
     path: Path
@@ -138,16 +143,54 @@ class Run:
     origin: str = "recorder"
     processes: tuple[Process, ...] = ()
     machines: Mapping[str, Mapping[str, Series]] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
     end: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
     def summary(self) -> SubjectSummary:
-        """Say in a line what was opened."""
-        steps = max(
-            (int(series.steps[-1]) for p in self.processes for series in p.series.values() if len(series)), default=0
-        )
-        return SubjectSummary(kind="run", path=self.shown, rows=steps, files=len(self.processes))
+        """Say what was opened.
+
+        Returns
+        -------
+        SubjectSummary
+            Its facts: `steps` and `processes` that recorded some, `running`, `status`, `signal`, `seconds`,
+            `loss_first` and `loss_last` (medians of the first and the last losses), `overhead_share` (of the time spent
+            in the probe), and `unwatched`: why there may be no record, in words. What is not known is left out.
+        """
+        trained = [process for process in self.processes if process.series]
+        steps = max((int(one.steps[-1]) for p in trained for one in p.series.values() if len(one)), default=0)
+        facts: dict[str, Any] = {"steps": steps, "processes": len(trained)}
+        if self.origin == "recorder":
+            facts["running"] = not self.end
+        facts |= {name: self.end[name] for name in ("status", "signal") if self.end.get(name) is not None}
+        if self.end.get("ended") and self.about.get("started"):
+            facts["seconds"] = round(self.end["ended"] - self.about["started"], 1)
+        if trained:
+            facts |= _losses(trained[0]) | _overhead(trained)
+        elif reasons := [event.facts["why"] for event in self.events if "why" in event.facts]:
+            facts["unwatched"] = "; ".join(dict.fromkeys(map(str, reasons)))
+        return SubjectSummary(kind="run", path=self.shown, facts=facts)
+
+
+def _losses(process: Process) -> dict[str, float]:
+    """Return the loss at the start and at the end; where several optimizers take turns there is no such thing."""
+    loss = process.series.get("loss", NOTHING).finite.values
+    if len(loss) < 2 or len(np.unique(process.series.get("track", NOTHING).values)) > 1:
+        return {}
+    some = min(10, len(loss) // 2)
+    return {"loss_first": float(np.median(loss[:some])), "loss_last": float(np.median(loss[-some:]))}
+
+
+def _overhead(processes: Sequence[Process]) -> dict[str, float]:
+    """Return the share of the time that the probe took, where there are steps enough to leave out the first ones."""
+    spent = total = 0.0
+    for process in processes:
+        probe, steps = (process.series.get(name, NOTHING).values for name in ("probe_seconds", "step_seconds"))
+        if len(probe) == len(steps) >= 2 * WARM_UP_STEPS:
+            spent += float(probe[WARM_UP_STEPS:].sum())
+            total += float(steps[WARM_UP_STEPS:].sum())
+    return {"overhead_share": spent / total} if total > 0 else {}
 
 
 def is_run_folder(folder: Path) -> bool:
@@ -172,31 +215,66 @@ def open_run(folder: Path, shown: str | None = None) -> Run:
             rings[path.name] = read_ring(path)
         except CannotOpen as error:
             problems.append(Problem(path=str(path), reason=error.reason))
-    stems = sorted({path.name.partition(".")[0] for path in folder.glob("*-*.*") if path.suffix in (".ring", ".jsonl")})
+    names = [path.name for path in folder.glob("*-*.*") if path.suffix in (".ring", ".jsonl")]
+    stems = sorted({name.partition(".")[0] for name in names if "@" not in name})
     processes = [_process(folder, stem, rings, problems) for stem in stems]
     return Run(
         path=folder,
         shown=shown or str(folder),
         processes=tuple(sorted(processes, key=lambda process: (process.rank, process.state.get("time", 0.0)))),
-        machines={
-            ring.about.get("host", name): _series(ring) for name, ring in rings.items() if ".samples." in f".{name}"
-        },
+        machines=_machines(rings),
+        events=tuple(
+            event for path in sorted(folder.glob("machine*.events.jsonl")) for event in _events(path, problems)
+        ),
         about=_json(folder / "run.json", problems),
-        end=_json(folder / "end.json", problems),
+        end=_end(folder, problems),
         problems=tuple(problems),
     )
+
+
+def _machines(rings: Mapping[str, RingFile]) -> dict[str, dict[str, Series]]:
+    """Return the samples by host; those of a later monitor of the same host follow those of the one before."""
+    machines: dict[str, dict[str, Series]] = {}
+    for name, ring in rings.items():
+        if not name.endswith(".samples.ring"):
+            continue
+        host = str(ring.about.get("host", name))
+        before = machines.get(host, {})
+        taken = max((int(one.steps[-1]) for one in before.values()), default=0)
+        later = {field: Series(one.steps + taken, one.values) for field, one in _series(ring).items()}
+        machines[host] = {field: _joined(before.get(field), later.get(field)) for field in before | later}
+    return machines
+
+
+def _joined(first: Series | None, second: Series | None) -> Series:
+    parts = [part for part in (first, second) if part is not None]
+    return Series(np.concatenate([part.steps for part in parts]), np.concatenate([part.values for part in parts]))
+
+
+def _end(folder: Path, problems: list[Problem]) -> dict[str, Any]:
+    """Read how the command ended on every machine; nothing while one still goes on."""
+    starts = [folder / "run.json", *sorted(folder.glob("run@*.json"))]
+    ends = [_json(path.with_name(path.name.replace("run", "end", 1)), problems) for path in starts]
+    if not all(ends):
+        return {}
+    failed = [end for end in ends if end.get("status")]
+    return min(failed, key=_ended_at) if failed else max(ends, key=_ended_at)
+
+
+def _ended_at(end: Mapping[str, Any]) -> float:
+    return float(end.get("ended") or 0.0)
 
 
 def _process(folder: Path, stem: str, rings: Mapping[str, RingFile], problems: list[Problem]) -> Process:
     events = _events(folder / f"{stem}.events.jsonl", problems)
     steps = rings.get(f"{stem}.steps.ring")
-    about = steps.about if steps else next((event.facts for event in events if event.kind == "process"), {})
+    about = steps.about if steps else _introduced(events)
     phases = about.get("phases", ())
     place = int(steps.state.get("phase", 0)) if steps else -1
     stacks = folder / f"{stem}.stacks.txt"
     return Process(
         rank=int(about.get("rank", 0)),
-        pid=int(about.get("pid", 0)),
+        pid=int(about.get("pid") or _pid(stem)),
         host=str(about.get("host", "")),
         series=_series(steps) if steps else {},
         layers={
@@ -209,6 +287,16 @@ def _process(folder: Path, stem: str, rings: Mapping[str, RingFile], problems: l
         events=events,
         stacks=stacks.read_text("utf-8", "replace")[-MAX_STACKS_BYTES:] if stacks.is_file() else "",
     )
+
+
+def _introduced(events: tuple[Event, ...]) -> Mapping[str, Any]:
+    """Return what a process that recorded no step said of itself."""
+    return next((event.facts for event in events if event.kind in ("process", "exception", "exit")), {})
+
+
+def _pid(stem: str) -> int:
+    number = stem.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
 
 
 def _series(ring: RingFile) -> dict[str, Series]:

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -146,6 +146,16 @@ class Engine:
         finally:
             self._run("SET preserve_insertion_order = true")
         return name
+
+    @contextmanager
+    def lent(self, stem: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Iterator[str]:
+        """Let statements read arrays of one length as the columns of a relation, under the name returned."""
+        name = self.fresh_name(stem)
+        self.connection.register(name, dict(arrays))
+        try:
+            yield name
+        finally:
+            self.connection.unregister(name)
 
     def store(self, name: str, statement: str, *, wide: bool = False) -> tuple[str, str]:
         """Store the answer in the scratch folder, in its order.

@@ -1,21 +1,20 @@
 """Watches the training in this very process: `with doctor.watch(model, optimizer): ...`."""
 
 import importlib.util
-import json
 import os
-import platform
-import socket
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from doctor.errors import DoctorError, UsageError
-from doctor.version import VERSION
+from doctor.errors import UsageError
+from doctor.model import Report
+from doctor.settings import settings_for
+from doctor.watching.closing import conclude, tell_report
+from doctor.watching.folder import RunFolder
 
 PROBE = "doctor_probe"
 """The name under which a watched process has the probe, also where `doctor` cannot be imported."""
@@ -28,13 +27,13 @@ class Watch:
     ----------
     run_dir : Path
         The run folder; `doctor autopsy` reads it again later.
-    report : str
-        What was found, as text; empty until the end.
+    report : Report or None
+        What was found; None until the end.
     """
 
     def __init__(self, run_dir: Path, session: Any) -> None:
         self.run_dir = run_dir
-        self.report = ""
+        self.report: Report | None = None
         self._session = session
 
     def log(self, **metrics: float) -> None:
@@ -103,10 +102,12 @@ def watch(
     probe = _probe()
     if probe.session.current is not None:
         raise UsageError("this process is being watched already")
-    folder = _made(run_dir)
-    _write_json(folder / "run.json", _about())
-    session = probe.start(str(folder))
-    watched = Watch(folder, session)
+    try:
+        folder = RunFolder(Path(run_dir) if run_dir is not None else None, {"command": [sys.executable, *sys.argv]})
+    except OSError as error:
+        raise UsageError(f"{run_dir or Path('.doctor', 'runs')}: {error.strerror or error}") from error
+    session = probe.start(str(folder.path))
+    watched = Watch(folder.path, session)
     optimizers = optimizer if isinstance(optimizer, list | tuple) else [] if optimizer is None else [optimizer]
     if session.parts is not None:
         session.parts.models.give(model, optimizers)
@@ -119,10 +120,15 @@ def watch(
         raise
     finally:
         session.close()
-        _write_json(folder / "end.json", {"status": status, "signal": None, "ended": time.time()})
-        watched.report = _examined(folder)
-        if not quiet:
-            sys.stderr.write(watched.report)
+        folder.end({"status": status, "signal": None, "ended": time.time(), "monotonic": time.monotonic()})
+        watched.report = conclude(folder, settings_for(Path(), {}))
+        if watched.report is not None and not quiet:
+            tell_report(watched.report, folder.path)
+
+
+def being_watched() -> bool:
+    """Whether this process is being watched, by `doctor watch` or by a `with` block."""
+    return PROBE in sys.modules and sys.modules[PROBE].session.current is not None
 
 
 def _probe() -> ModuleType:
@@ -138,49 +144,3 @@ def _probe() -> ModuleType:
     sys.modules[PROBE] = module
     spec.loader.exec_module(module)
     return module
-
-
-def _made(wanted: str | os.PathLike[str] | None) -> Path:
-    folder = Path(wanted) if wanted is not None else Path(".doctor", "runs", time.strftime("%Y-%m-%dT%H-%M-%S"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}") from error
-    if (folder / "run.json").exists():
-        raise UsageError(f"{folder}: holds a run already; name another folder")
-    return folder.resolve()
-
-
-def _about() -> dict[str, Any]:
-    return {
-        "format": 1,
-        "doctor": VERSION,
-        "command": [sys.executable, *sys.argv],
-        "folder": str(Path.cwd()),
-        "host": socket.gethostname(),
-        "platform": platform.platform(),
-        "started": time.time(),
-        "monotonic": time.monotonic(),
-    }
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with suppress(OSError):  # on a full disk the training still goes on
-        path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-
-
-def _examined(folder: Path) -> str:
-    """Return what is wrong, as text; a fault in finding out must not hide the training's own."""
-    try:
-        from doctor.case import case_of_run
-        from doctor.engine import examine
-        from doctor.settings import settings_for
-        from doctor.subjects.run import open_run
-
-        renderers = {point.name: point.load().render for point in entry_points(group="doctor.reports")}
-        report = examine(case_of_run(open_run(folder)), settings_for(Path(), {}))
-        for name, file in (("json", "diagnosis.json"), ("html", "report.html")):
-            (folder / file).write_text(renderers[name](report, color=False), "utf-8")
-        return str(renderers["text"](report, color=False))
-    except (DoctorError, OSError) as error:
-        return f"doctor: {folder}: {error}\n"

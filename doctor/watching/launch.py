@@ -1,82 +1,68 @@
 """Starts a training command so that every Python process in it takes the probe along."""
 
-import json
 import os
-import platform
-import signal
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from doctor.errors import UsageError
-from doctor.version import VERSION
 
 SITE = Path(__file__).resolve().parent / "site"
+NOT_FOUND = 127
+"""The status that shells give for a command that there is not."""
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """Return this process's environment, extended so that the probe starts in every Python that inherits it."""
-    before = os.environ.get("PYTHONPATH")
-    path = f"{SITE}{os.pathsep}{before}" if before else str(SITE)
-    return os.environ | {"PYTHONPATH": path, "DOCTOR_RUN_DIR": str(folder.resolve())}
+def environment(folder: Path, options: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment, extended so that the probe starts in every Python that inherits it.
 
+    Where this process is itself watched, the probe changes over to the inner watch.
 
-def new_run_folder(wanted: Path | None) -> Path:
-    """Make the run folder: `wanted`, else `.doctor/runs/<time>`.
-
-    Raises
-    ------
-    UsageError
-        When it cannot be made, or holds another run already.
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    options : mapping
+        What else the probe shall know, by the name of its variable.
     """
-    folder = wanted or Path(".doctor") / "runs" / time.strftime("%Y-%m-%dT%H-%M-%S")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}") from error
-    if (folder / "run.json").exists():
-        raise UsageError(f"{folder}: holds a run already; name another folder")
-    return folder
+    before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    others = [entry for entry in before if entry and entry not in (str(SITE), os.environ.get("DOCTOR_SITE"))]
+    path = os.pathsep.join([str(SITE), *others])
+    own = {"PYTHONPATH": path, "DOCTOR_RUN_DIR": str(folder.resolve()), "DOCTOR_SITE": str(SITE)}
+    return {**os.environ, **own, **options}
 
 
-def launch(command: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":
-    """Start the command; its input and output stay the terminal's own.
+def outer_folder() -> Path | None:
+    """Return the run folder of the watch in which this one was started, if any."""
+    folder = os.environ.get("DOCTOR_RUN_DIR")
+    return Path(folder) if folder and Path(folder).is_dir() else None
+
+
+def launch(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    before: Callable[[], object] = lambda: None,
+) -> "subprocess.Popen[bytes]":
+    """Start the command; its input and output stay the terminal's own, so it outlives whoever started it.
+
+    Parameters
+    ----------
+    command : sequence of str
+        The program and its arguments.
+    environment : mapping, optional
+        Else this process's own: the command then runs unwatched.
+    before : callable, optional
+        Called in the child before the command begins.
 
     Raises
     ------
     UsageError
         When there is no such command.
     """
-    about = {
-        "format": 1,
-        "doctor": VERSION,
-        "command": list(command),
-        "folder": str(Path.cwd()),
-        "host": socket.gethostname(),
-        "platform": platform.platform(),
-        "started": time.time(),
-        "monotonic": time.monotonic(),
-    }
-    (folder / "run.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    _keep_standard_streams()
     try:
-        process = subprocess.Popen(command, env=environment(folder))  # noqa: S603  # the user's own command
+        return subprocess.Popen(command, env=environment, preexec_fn=before)  # noqa: S603  # the user's own command
     except OSError as error:
         raise UsageError(f"{command[0]}: {error.strerror}") from error
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the command as well, which decides
-    return process
-
-
-def record_end(folder: Path, returncode: int) -> None:
-    """Write how the command ended; a negative code is the signal that killed it."""
-    end = {
-        "status": returncode if returncode >= 0 else 128 - returncode,
-        "signal": -returncode if returncode < 0 else None,
-        "ended": time.time(),
-    }
-    (folder / "end.json").write_text(json.dumps(end, indent=1) + "\n", "utf-8")
 
 
 def exit_status(returncode: int) -> int:
@@ -84,6 +70,11 @@ def exit_status(returncode: int) -> int:
     return returncode if returncode >= 0 else 128 - returncode
 
 
-def message(text: str) -> None:
-    """Say something to the user; standard output belongs to the command."""
-    sys.stderr.write(f"doctor: {text}\n")
+def _keep_standard_streams() -> None:
+    """Open /dev/null where a standard stream is closed; else the next file that is opened would take its place."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            handle = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            os.set_inheritable(handle, True)

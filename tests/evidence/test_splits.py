@@ -34,6 +34,20 @@ def test_rows_equal_but_for_blanks_case_and_the_dot_of_the_label_are_copies(meas
     assert crossing.verbatim_share == 0.0
 
 
+def test_hashes_of_too_many_rows_to_sort_are_grouped_by_the_engine(
+    measure: Measure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, test = rows(300), rows(100, seed=1)
+    test[:9] = train[:9]
+    sorted_ = measure(RepeatedRows, HEADER, {"train": [*train, *train[:5]], "test": test}, target="y")
+    monkeypatch.setattr("doctor.evidence.repeated_rows.MAX_ROWS_SORTED", 100)
+    grouped = measure(RepeatedRows, HEADER, {"train": [*train, *train[:5]], "test": test}, target="y")
+    assert sorted_.whole == grouped.whole
+    assert sorted_.meetings == grouped.meetings
+    assert [repeats.extra_rows for repeats in grouped.whole] == [5, 0]
+    assert len(grouped.meetings["train", "test"]) == 9
+
+
 def test_copies_with_another_label_are_counted_apart(measure: Measure) -> None:
     train, test = rows(300), rows(100, seed=1)
     test[:9] = [[*row[:-1], 1 - row[-1]] for row in train[:9]]

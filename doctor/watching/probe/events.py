@@ -94,7 +94,11 @@ def note(session: Session, error: BaseException | None, thread: str) -> None:
     """Write down an exception, unless it is a way of ending that somebody wanted."""
     if error is None or isinstance(error, (KeyboardInterrupt, SystemExit)):
         return
-    session.event("exception", thread=thread, **described(error))
+    session.event(
+        "exception", thread=thread, phase=session.phase, rank=session.rank, pid=session.pid, **described(error)
+    )
+    if thread == "main":
+        session.tell("failed", error)
 
 
 def described(error: BaseException) -> dict[str, Any]:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .session import Session
 
 MAX_LOOKS = 16
+CHANGES_EVERY = 64
+"""Steps between two looks for parameters that were replaced, frozen or freed since."""
+MISSPELT = ("require_grad", "require_grads", "requires_grads", "requires_gradient")
+"""What some write for `requires_grad`; torch takes it for an attribute of theirs."""
 MAX_NAMED = 600
 """Tensors and modules that an event lists one by one."""
 GRADIENTS_AFTER = 20
@@ -41,6 +45,7 @@ class Models:
         self._looks = 0
         self._received: set[int] = set()
         self._watched_steps = 0
+        self._last_described: list[tuple[int, bool, bool]] = []
 
     def install(self) -> None:
         """Hear of optimizers as they are made."""
@@ -102,6 +107,9 @@ class Models:
             self._optimizers.add(optimizer)
             self._look()
             self.session.event("optimizer", track=self.steps.track(key), **described(optimizer))
+            self._describe()
+        elif self.session.step % CHANGES_EVERY == 0 and self._state() != self._last_described:
+            self._name(self.roots)
             self._describe()
         if self._watched_steps <= GRADIENTS_AFTER:
             self._watch_gradients(optimizer)
@@ -169,7 +177,11 @@ class Models:
             "gradients_missing", steps=self._watched_steps, count=len(missing), names=missing[:MAX_NAMED]
         )
 
+    def _state(self) -> list[tuple[int, bool, bool]]:
+        return [(id(one), one.requires_grad, _misspelt(one)) for root in self.roots for one in root.parameters()]
+
     def _describe(self) -> None:
+        self._last_described = self._state()
         optimized = {id(one) for o in self._optimizers for group in o.param_groups for one in group["params"]}
         for root in self.roots:
             self._describe_root(root, optimized)
@@ -192,6 +204,7 @@ class Models:
             frozen_in_optimizer=self._named(
                 one for one in weights if optimized and not one.requires_grad and id(one) in optimized
             ),
+            misspelt=self._named(one for one in weights if _misspelt(one)),
             optimizer_known=optimized is not None,
             tensors=[
                 {
@@ -213,6 +226,10 @@ class Models:
 def count(parameter: Any) -> int:
     """Return how many numbers a parameter has, of which ZeRO 3 may hold but a part here."""
     return int(getattr(parameter, "ds_numel", None) or parameter.numel())
+
+
+def _misspelt(parameter: torch.Tensor) -> bool:
+    return any(name in parameter.__dict__ for name in MISSPELT)
 
 
 def plain(name: str) -> str:

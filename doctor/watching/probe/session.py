@@ -36,6 +36,7 @@ FIELDS = (
     "time",  # seconds since the epoch
     "monotonic",  # seconds on the machine's monotonic clock, the same for all its processes
     "loss",  # mean over the step's backward calls
+    "reported_loss",  # what the trainer showed its user
     "backwards",  # backward calls since the last step of this optimizer
     "grad_norm",  # L2 over all gradients, before clipping
     "max_norm",  # the bound given to clip_grad_norm_
@@ -49,6 +50,7 @@ FIELDS = (
     "data_seconds",  # waited for the loader
     "backward_seconds",
     "optimizer_seconds",
+    "collective_seconds",  # spent in collective operations that were called from Python
     "probe_seconds",  # spent in the probe
     "samples",  # rows in the batch
     "batch_hash",  # 48 bits of the batch's content
@@ -60,6 +62,7 @@ FIELDS = (
     "device_reserved",
     "device_peak",
     "parameter_checksum",
+    "replica_norm",  # L2 over all weights in float64 before the update, to compare ranks by
     "stale_gradients",  # share of gradients that were not cleared since this optimizer's last update
     "criterion_loss",  # mean of the recognised criterion with gradients, unscaled: compare evaluation_loss with this
     "evaluation_training_mode",  # share of modules in training mode while the criterion was evaluated
@@ -100,6 +103,9 @@ class Listener:
 
     def step_ended(self, step: int, values: dict[str, float]) -> None:
         """Hear that a step is over."""
+
+    def failed(self, error: BaseException) -> None:
+        """Hear of the exception that ends the program; its frames are still alive."""
 
     def exiting(self) -> None:
         """Hear that the interpreter ends; what is still held back must be written now."""

@@ -169,6 +169,7 @@ class TorchHooks:
         if self.steps.engine:
             facts.values["skipped"] = 1.0
             return
+        self.unstepped = 0
         self.models.stepping(optimizer)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.gradients.take_missing(parameters)

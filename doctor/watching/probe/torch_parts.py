@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import ending
+from . import arrival, ending, frameworks, replay
 from .activations import Activations
+from .census import Census
+from .collectives import Collectives
 from .criteria import Criteria
 from .gradients import Gradients
 from .holding import Holding
 from .loading import Loading
 from .models import Models
+from .receipt import Receipt
+from .replicas import Replicas
 from .schedulers import Schedulers
 from .steps import Steps
 from .torch_hooks import TorchHooks
@@ -25,11 +29,8 @@ if TYPE_CHECKING:
 class Parts:
     """The parts that others speak to."""
 
-    session: Session
     steps: Steps
     models: Models
-    gradients: Gradients
-    updates: Updates
 
 
 def install(session: Session) -> Parts:
@@ -48,6 +49,21 @@ def install(session: Session) -> Parts:
     Schedulers(session, steps).install()
     updates = Updates(session, steps, models)
     updates.install()
+    replicas = Replicas(session)
+    Collectives(session, replicas).install()
+    replicas.install()
     Activations(session, models).install()
+    Census(session).install()
+    Receipt(session).install()
+    replay.install(session)  # explains before a pause begins
     Holding(session, steps, models).install()
-    return Parts(session, steps, models, gradients, updates)
+    frameworks.install(session)
+    # Not "deepspeed", which may itself be importing torch just now.
+    arrival.when_imported("deepspeed.runtime.engine", lambda: _deepspeed(session, steps, models, gradients, updates))
+    return Parts(steps, models)
+
+
+def _deepspeed(session: Session, steps: Steps, models: Models, gradients: Gradients, updates: Updates) -> None:
+    from .deepspeed_hooks import DeepSpeedHooks
+
+    DeepSpeedHooks(session, steps, models, gradients, updates).install()

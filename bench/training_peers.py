@@ -1,0 +1,139 @@
+"""Runs torchmortem and trainproof on the programs and says what their findings are worth.
+
+Both are applied as their authors describe, without editing a program: `peer_training.py` attaches torchmortem's
+`Autopsy` to the model and calls its `step`, and writes the log that `trainproof epoch` reads.
+"""
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+TORCHMORTEM = {
+    "Vanishing gradients": "numerics/vanishing-gradients",
+    "Gradient stalling": "numerics/vanishing-gradients",
+    "Gradient starvation": "numerics/vanishing-gradients",
+    "Exploding gradients": "numerics/exploding-gradients",
+    "Instability feedback": "numerics/exploding-gradients",
+    "Weight norm explosion": "numerics/exploding-gradients",
+    "Dead units": "numerics/dead-units",
+    "Activation saturation": "numerics/saturated-activations",
+    "Update ratio": "learning/learning-rate-misconfigured",
+    "Stagnant weight norms": "learning/learning-rate-misconfigured",
+    "Training divergence": "learning/divergence",
+    "Loss plateau": "learning/not-converging",
+    "Catapult phase": "learning/loss-spike",
+}
+"""What a title of torchmortem's would be called here; the others have no counterpart."""
+
+TRAINPROOF = {
+    "TP-NAN": "numerics/non-finite-loss",
+    "TP-NAN-GRAD": "numerics/non-finite-loss",
+    "TP-DIVERGE": "learning/divergence",
+    "TP-DEAD-RUN": "learning/not-converging",
+    "TP-FLAT": "learning/not-converging",
+    "TP-GRAD-SPIKE": "numerics/exploding-gradients",
+    "TP-ZERO-GRAD": "numerics/vanishing-gradients",
+    "TP-ZERO-LOSS": "numerics/masked-non-finite",
+    "TP-ZERO-LOSS-ONSET": "numerics/masked-non-finite",
+    "TP-ZERO-LR": "learning/learning-rate-misconfigured",
+    "TP-ZERO-LR-PARTIAL": "learning/learning-rate-misconfigured",
+    "TP-OVERFIT": "learning/overfitting",
+    "TP-LOADER-BOUND": "hardware/dataloader-stall",
+    "TP-GPU-UTIL": "hardware/low-utilisation",
+}
+"""The same for trainproof's rules."""
+
+PEERS = ("torchmortem", "trainproof")
+ORDER = {"critical": 0, "FAIL": 0, "warning": 1, "WARN": 1}
+
+
+def compare(wanted: Sequence[tuple], python: Path, work: Path, run: Callable[..., int | None]) -> list[str]:
+    """Run both peers on all programs and lay out what they said, with totals."""
+    sick = ["| program | torchmortem says | | trainproof says | |", "|---" * 5 + "|"]
+    well = ["| healthy program | seed | torchmortem | trainproof |", "|---" * 4 + "|"]
+    counts = {peer: Counter() for peer in PEERS}
+    for program, seed in wanted:
+        folder = work / f"peers-{program.name}-{program.twin}-{seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        command = program.at_seed(seed, [str(python), str(HERE / "peer_training.py"), str(folder)])
+        run(command, limit_seconds=60 + 6 * program.seconds, log=folder / "log")
+        said = {"torchmortem": of_torchmortem(folder), "trainproof": of_trainproof(folder, python)}
+        if program.twin == "sick":
+            words = {peer: worth(program, told) for peer, told in said.items()}
+            for peer, word in words.items():
+                counts[peer][word] += 1
+            sick.append(f"| {program.name} | " + " | ".join(f"{_first(said[p])} | {words[p]}" for p in PEERS) + " |")
+        else:
+            for peer, told in said.items():
+                counts[peer]["healthy"] += 1
+                counts[peer]["false alarm"] += bool(told)
+            well.append(f"| {program.name} | {seed} | " + " | ".join(_first(said[peer]) for peer in PEERS) + " |")
+    return ["## Peers", "", *sick, "", *well, "", *(_total(peer, counts[peer]) for peer in PEERS), ""]
+
+
+def of_torchmortem(folder: Path) -> list[tuple[str, str | None]] | None:
+    """Return (title, our id) of its findings above information, gravest first; None where there is no report."""
+    files = sorted(folder.glob("torchmortem-*.json"))
+    if not files:
+        return None
+    grave = [
+        (ORDER[finding["severity"]], finding["title"])
+        for file in files
+        for finding in json.loads(file.read_text("utf-8"))["findings"]
+        if finding["severity"] in ORDER
+    ]
+    titles = [title for _, title in sorted(grave, key=lambda each: each[0])]
+    return [
+        (title, next((id for words, id in TORCHMORTEM.items() if title.startswith(words)), None)) for title in titles
+    ]
+
+
+def of_trainproof(folder: Path, python: Path) -> list[tuple[str, str | None]] | None:
+    """Return (rule, our id) of its failures and warnings, gravest first; None where there is no log."""
+    reports = []
+    logs = sorted(folder.glob("trainer_state-*.json")) or sorted(folder.glob("steps-*.jsonl"))
+    for log in logs:
+        layout = "hf" if log.suffix == ".json" else "jsonl"
+        command = [str(python), "-m", "trainproof", "epoch", str(log), "--format", layout, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        reports += json.loads(done.stdout)["reports"]
+    if not reports:
+        return None
+    findings = [finding for report in reports for finding in report["findings"] if finding["level"] in ORDER]
+    return [(each["id"], TRAINPROOF.get(each["id"])) for each in sorted(findings, key=_order)]
+
+
+def _order(finding: dict) -> int:
+    return ORDER[finding["level"]]
+
+
+def worth(program: object, told: list[tuple[str, str | None]] | None) -> str:
+    """Say what the first finding is worth, by the same rule as ours."""
+    if told is None:
+        return "no report"
+    if not told:
+        return "silent"
+    top = told[0][1]
+    if top is not None and (top == program.cause or top in program.equally):
+        return "right"
+    return "symptom" if top in program.also else "wrong"
+
+
+def _first(told: list[tuple[str, str | None]] | None) -> str:
+    if told is None:
+        return "no report"
+    return told[0][0] + (f" and {len(told) - 1} more" if len(told) > 1 else "") if told else "–"
+
+
+def _total(peer: str, count: Counter) -> str:
+    words = ("right", "symptom", "wrong", "silent", "no report")
+    total = sum(count[word] for word in words)
+    rest = ", ".join(f"{word} {count[word]}" for word in words[1:])
+    return (
+        f"- {peer}: top-1 right **{count['right']} of {total}** ({rest}); "
+        f"false alarms **{count['false alarm']} of {count['healthy']}** healthy runs"
+    )

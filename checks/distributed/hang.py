@@ -1,0 +1,131 @@
+"""A run in which nothing moves any more.
+
+What it finds
+    Processes none of which has begun or ended anything for far longer than the run's own pace explains. Of several
+    ranks it names the one for which the others wait, with the user's line in which it is.
+
+Why it matters
+    A run that hangs looks like one that trains: the cards are held, the bill grows, and many a collective operation
+    waits for half an hour, or for ever, before it fails.
+
+What to do
+    Look at the line that is named. A rank that is not in a collective operation while the others are has taken another
+    branch, waits for a file, a lock or its loader, or has fewer batches; ranks that wait in different operations have
+    got out of order.
+
+Thresholds
+    min_seconds: 30.0 s without any change on any rank.
+    min_paces: 20.0 times the median step.
+    min_longest: 2.0 times the longest step so far, so that the pauses which a run has had before are no hang.
+    patience_seconds: 600.0 s where the run may be busy with something that is not recorded: all ranks outside of
+    collective operations, waiting at a barrier, or in a function that saves, evaluates, loads or writes.
+
+Calibration
+    Silent before the fourth step, in evaluation and at checkpoints, and where the run died for a reason of its own.
+
+Limits
+    Stacks are known where the monitor could ask for them. A rank on a machine whose run folder is not shared is only
+    known to be missing.
+
+Source
+    State of each rank as its probe recorded it; faulthandler's stacks.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from doctor.evidence.ranks import ON_PURPOSE, SETTLED_AFTER, Rank, Ranks
+from doctor.model import Check, Finding, Location, Severity
+
+CHECK = Check(
+    "distributed/hang",
+    Severity.ERROR,
+    {
+        "one": "nothing has moved for {seconds:.0f} s: rank {rank} is in {phase} of step {step} at {place};"
+        " waiting for it: rank {waiting}, in {operation}",
+        "order": "nothing has moved for {seconds:.0f} s: rank {rank} waits in {phase} of step {step} at {place}, the"
+        " others in {operation}",
+        "all": "nothing has moved for {seconds:.0f} s: all {ranks} ranks wait in {phase} of step {step} at"
+        " {place}{absent}",
+        "alone": "nothing has moved for {seconds:.0f} s: the run is in {phase} of step {step} at {place}",
+    },
+    leads_to=("crash/exit-cause", "crash/launcher-cascade"),
+)
+_BUSY = re.compile(
+    r"sav|checkpoint|eval|valid|test|generat|upload|push|writ|load|export|predict|infer|compile|dump|copy"
+)
+_AT_LEISURE = ("barrier", "object")
+
+
+def examine(
+    ranks: Ranks,
+    *,
+    min_seconds: float = 30.0,
+    min_paces: float = 20.0,
+    min_longest: float = 2.0,
+    patience_seconds: float = 600.0,
+) -> Iterator[Finding]:
+    """Judge how long nothing has moved."""
+    known = ranks.ranks
+    going = [one for one in known if one.phase != "finished"]
+    if ranks.died or not ranks.stalled or not going or any(one.phase in ON_PURPOSE for one in going):
+        return
+    if min(one.steps for one in going) <= SETTLED_AFTER:
+        return
+    kind, odd = _odd(known)
+    longest = max(one.longest_seconds for one in known)
+    limit = max(min_seconds, min_paces * ranks.pace_seconds, min_longest * longest)
+    if _may_be_busy(known, odd):
+        limit = max(limit, patience_seconds)
+    seconds = min(one.idle_seconds for one in going)
+    if ranks.running and odd.frame is None:
+        limit += 10.0  # the stacks have been asked for and will be there at the next look
+    if seconds >= limit:
+        yield _finding(kind, odd, ranks, seconds)
+
+
+def _odd(ranks: Sequence[Rank]) -> tuple[str, Rank]:
+    """Return the rank for which the others wait."""
+    if len(ranks) < 2:
+        return "alone", ranks[0]
+    at_work = [one for one in ranks if not one.waits]
+    if at_work and len(at_work) < len(ranks):
+        return "one", min(at_work, key=lambda one: (one.steps, one.collectives, one.rank))
+    places = Counter((one.phase, one.steps, one.collectives) for one in ranks)
+    behind = min(ranks, key=lambda one: (places[one.phase, one.steps, one.collectives], one.collectives, one.steps))
+    return "order" if len(places) > 1 else "all", behind
+
+
+def _may_be_busy(ranks: Sequence[Rank], odd: Rank) -> bool:
+    """Whether the run may be doing something that is slow and not recorded."""
+    waiting = [one for one in ranks if one.waits]
+    if not waiting:
+        return len(ranks) > 1 or odd.phase not in ("data", "optimizer")
+    operations = [one.operation.operation for one in waiting if one.operation]
+    leisure = bool(operations) and all(any(word in name for word in _AT_LEISURE) for name in operations)
+    return leisure or any(_BUSY.search(frame.function.lower()) for frame in odd.stack if frame.own)
+
+
+def _finding(kind: str, odd: Rank, ranks: Ranks, seconds: float) -> Finding:
+    others = [one for one in ranks.ranks if one is not odd and one.waits]
+    frame = odd.frame
+    absent = sorted(set(range(ranks.world)) - {one.rank for one in ranks.ranks})
+    operations = dict.fromkeys(str(one.operation or one.phase) for one in others)
+    return CHECK.finding(
+        kind,
+        at=Location(
+            rank=odd.rank,
+            step=odd.steps + 1,
+            path=frame.path if frame else None,
+            line=frame.line if frame else None,
+        ),
+        seconds=seconds,
+        phase="its end" if odd.phase == "finished" else odd.phase,
+        place=f"{frame.place} ({frame.function})" if frame else "a line that is not known",
+        waiting=", ".join(str(one.rank) for one in others),
+        operation=", ".join(operations),
+        ranks=len(ranks.ranks),
+        absent=f"; rank {', '.join(map(str, absent))} left no word here" if absent else "",
+        pace_seconds=ranks.pace_seconds,
+    )

@@ -1,0 +1,50 @@
+"""`doctor autopsy`: find out why a run died, from what it left behind."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from doctor.cli import EXIT_FOUND, EXIT_HEALTHY, EXIT_INCOMPLETE
+from doctor.errors import CannotOpen, UsageError
+from doctor.settings import FAIL_ON, settings_for
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.argument("path", metavar="RUN|LOG|TBDIR", type=click.Path(path_type=Path))
+@click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name).")
+@click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks.")
+@click.option("--set", "set_", multiple=True, metavar="CHECK.THRESHOLD=VALUE", help="Change a threshold.")
+@click.option("--format", "format_", metavar="FORMAT", help="text, json or html. [default: text]")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the report here instead of standard output.",
+)
+@click.option(
+    "--fail-on", type=click.Choice(FAIL_ON), help="The least severity that ends in exit status 1. [default: error]"
+)
+def command(path: Path, output: Path | None, format_: str | None, set_: tuple[str, ...], **given: Any) -> int:
+    """Find out why a run died, from what it left behind.
+
+    PATH is a folder kept by `doctor watch`, a text log (DeepSpeed, Megatron, Hugging Face, tqdm, your own), a
+    trainer_state.json, a folder of TensorBoard event files, a CSV of metrics, or a folder with any of these.
+    """
+    from doctor.case import case_of_run
+    from doctor.cli.scan import _format_of, _write, fails
+    from doctor.engine import examine
+    from doctor.registry import load_renderer
+    from doctor.subjects.logs.opening import open_anything
+
+    settings = settings_for(path, {**given, "format": format_ or _format_of(output), "set": set_})
+    render = load_renderer(settings.format)
+    try:
+        run = open_anything(path)
+    except CannotOpen as error:
+        raise UsageError(str(error)) from error
+    report = examine(case_of_run(run), settings)
+    _write(render(report, color=output is None and sys.stdout.isatty()), output)
+    if report.incomplete:
+        return EXIT_INCOMPLETE
+    return EXIT_FOUND if fails(report, settings) else EXIT_HEALTHY

@@ -1,0 +1,326 @@
+"""The ranks of a run side by side: what each does, what it holds and which collective operations it has begun."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doctor.errors import NotApplicable
+from doctor.evidence.ending import Ending
+from doctor.evidence.stacks import current_stack
+from doctor.evidence.tracebacks import Frame, innermost
+from doctor.subjects.run import NOTHING, Process, Run, Series
+
+WAITING = frozenset({"collective", "backward"})
+"""Phases in which a rank may wait for the others: DDP sums gradients during backward."""
+ON_PURPOSE = frozenset({"evaluation", "checkpoint", "paused", "finished"})
+"""Phases in which a rank may for long do nothing that is recorded."""
+PAIRWISE = frozenset({"send", "recv", "isend", "irecv", "batch_isend_irecv"})
+TO_ALL = frozenset({"barrier", "monitored_barrier", "broadcast"})
+"""Operations that give no rank anything of what another has learned."""
+MIN_SENT_SHARE = 0.01
+"""Of a model's size: fewer values are metrics, not weights."""
+SETTLED_AFTER = 3
+"""Steps after which first-time costs, such as compilation, are over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A call of a collective operation in the training's code."""
+
+    operation: str
+    shape: str = ""
+    dtype: str = ""
+    path: str = ""
+    line: int = 0
+    function: str = ""
+    ranks: tuple[int, ...] = ()
+
+    @property
+    def elements(self) -> int:
+        """How many values it carries; 0 where that is not known."""
+        if self.shape == "scalar":
+            return 1
+        return int(np.prod([int(size) for size in self.shape.split("x")])) if self.shape else 0
+
+    @property
+    def frame(self) -> Frame:
+        """The line of the call."""
+        return Frame(path=self.path, line=self.line, function=self.function)
+
+    def __str__(self) -> str:
+        what = f"{self.operation} of {self.shape} {self.dtype}" if self.shape else self.operation
+        return f"{what} at {self.frame.place}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One collective operation that a rank began."""
+
+    group: int
+    sequence: int
+    mark: int
+    site: Site | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replica:
+    """What one optimizer of a rank updates.
+
+    Attributes
+    ----------
+    mode : str
+        "ddp", "averaged" (the training sums gradients itself), "sharded" (each rank has a part) or "none".
+    ranks : tuple of int
+        Those that should hold the same; empty for all.
+    """
+
+    mode: str
+    shapes: int
+    elements: int
+    ranks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rank:
+    """One rank, in its latest process.
+
+    Attributes
+    ----------
+    joined : bool
+        Whether it has joined a process group.
+    steps : int
+        How many it has ended.
+    idle_seconds : float
+        Since the last change of its state, until now or the end of the run.
+    calls : tuple of Call
+        The last collective operations, oldest first.
+    collectives : int
+        How many it has begun.
+    stack : tuple of Frame
+        Of its main thread, innermost last; empty where nobody asked for it.
+    """
+
+    rank: int
+    world: int
+    host: str = ""
+    joined: bool = False
+    steps: int = 0
+    phase: str = ""
+    idle_seconds: float = 0.0
+    calls: tuple[Call, ...] = ()
+    sites: tuple[Site, ...] = ()
+    collectives: int = 0
+    replicas: tuple[Replica, ...] = ()
+    series: Mapping[str, Series] = field(default_factory=dict)
+    stack: tuple[Frame, ...] = ()
+
+    @property
+    def frame(self) -> Frame | None:
+        """The user's line in which it is, where that is known."""
+        operation = self.operation
+        return innermost(self.stack) or (operation.frame if operation else None)
+
+    @property
+    def operation(self) -> Site | None:
+        """The collective operation in which it is; None where it is in none, or in one that is not described."""
+        return self.calls[-1].site if self.phase == "collective" and self.calls else None
+
+    @property
+    def pace_seconds(self) -> float:
+        """Median length of its steps; 0 where it has ended none."""
+        seconds = self._settled("step_seconds")
+        return float(np.median(seconds)) if len(seconds) else 0.0
+
+    @property
+    def longest_seconds(self) -> float:
+        """Length of its longest step without the first ones."""
+        return float(max(self._settled("step_seconds"), default=0.0))
+
+    def _settled(self, name: str) -> NDArray[np.float64]:
+        known = self.series.get(name, NOTHING)
+        return known.values[known.steps > SETTLED_AFTER]
+
+    @property
+    def waits(self) -> bool:
+        """Whether it may be waiting for others."""
+        return self.phase in WAITING
+
+    def checksums(self, track: int = 0) -> Series:
+        """Return the checksums of one optimizer's weights, before its updates."""
+        known, tracks = self.series.get("replica_norm", NOTHING), self.series.get("track", NOTHING)
+        return known.at(tracks.steps[tracks.values == track]) if len(tracks) else known
+
+    def batches(self) -> Series:
+        """Return the hashes of its batches, where they are known."""
+        return self.series.get("batch_hash", NOTHING).finite
+
+    def own_seconds(self) -> Series:
+        """Return the time of each step that it spent by itself: neither in backward nor in a collective operation."""
+        whole = self.series.get("step_seconds", NOTHING)
+        rest = whole.values.copy()
+        for name in ("backward_seconds", "collective_seconds"):
+            part = self.series.get(name, NOTHING)
+            _, here, there = np.intersect1d(whole.steps, part.steps, return_indices=True)
+            rest[here] -= part.values[there]
+        return Series(whole.steps, np.maximum(rest, 0.0))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ranks:
+    """All ranks that left a word, in their order.
+
+    Attributes
+    ----------
+    world : int
+        How many there should be.
+    running : bool
+    stalled : bool
+        Whether the monitor saw that nothing had changed on any rank for long, and nothing did since.
+    died : bool
+        Whether one of them died for a reason of its own.
+    """
+
+    ranks: tuple[Rank, ...]
+    world: int
+    running: bool
+    stalled: bool
+    died: bool
+
+    @classmethod
+    def measure(cls, run: Run, ending: Ending | None) -> "Ranks":
+        """Put the ranks side by side.
+
+        Raises
+        ------
+        NotApplicable
+            When no step was recorded, or by a log only.
+        """
+        if run.origin != "recorder":
+            raise NotApplicable("a log does not tell its ranks apart")
+        latest = {process.rank: process for process in run.processes if process.state}
+        if not latest:
+            raise NotApplicable("no training process was recorded")
+        nows = _nows(run)
+        ranks = tuple(_rank(process, nows) for _, process in sorted(latest.items()))
+        first = ending.first if ending else None
+        return cls(
+            ranks=ranks,
+            world=max(rank.world for rank in ranks),
+            running=not run.end,
+            stalled=_stalled(run, latest.values()),
+            died=bool(first and first.certain and not (ending and ending.asked)),
+        )
+
+    def copies(self) -> list[tuple[Rank, ...]]:
+        """Return the sets of ranks that hold copies of the same weights, and have them updated alike.
+
+        DDP says so itself; where the training sums its gradients by hand, that was seen.
+        """
+        sets: dict[tuple[object, ...], list[Rank]] = {}
+        for one in self.ranks:
+            first = one.replicas[0] if one.replicas else None
+            if first and first.mode in ("ddp", "averaged"):
+                sets.setdefault((first.mode, first.shapes, first.elements, first.ranks), []).append(one)
+        return [tuple(ranks) for ranks in sets.values() if len(ranks) > 1]
+
+    def strangers(self) -> tuple[Rank, ...]:
+        """Return all ranks where each trains weights of one shape, and none ever sends weights or gradients to another.
+
+        Empty where they do, or where that cannot be told.
+        """
+        first = [one.replicas[0] for one in self.ranks if one.replicas]
+        alike = len({(replica.mode, replica.shapes, replica.elements) for replica in first}) == 1
+        if len(first) < 2 or len(first) != self.world or not alike or first[0].mode != "none":
+            return ()
+        enough = MIN_SENT_SHARE * first[0].elements
+        sends = any(
+            site.operation in PAIRWISE or (site.operation not in TO_ALL and site.elements >= enough)
+            for one in self.ranks
+            for site in one.sites
+        )
+        return () if sends else self.ranks
+
+    @property
+    def pace_seconds(self) -> float:
+        """Median length of the slowest rank's steps."""
+        return max((one.pace_seconds for one in self.ranks), default=0.0)
+
+
+def _stalled(run: Run, processes: Iterable[Process]) -> bool:
+    moved = max((process.state.get("time", 0.0) for process in processes if process.phase != "finished"), default=0.0)
+    return any(event.kind == "stalled" and event.time > moved for event in run.events)
+
+
+def _nows(run: Run) -> dict[str, float]:
+    """Return until when each host's processes were watched, in its monotonic seconds."""
+    nows: dict[str, float] = {}
+    for host, fields in run.machines.items():
+        clock = fields.get("monotonic", NOTHING)
+        if len(clock):
+            nows[host] = float(clock.values[-1])
+    host = str(run.about.get("host", ""))
+    if run.end.get("monotonic"):
+        nows[host] = float(run.end["monotonic"])
+    for process in run.processes:
+        nows[process.host] = max(nows.get(process.host, 0.0), process.state.get("monotonic", 0.0))
+    return nows
+
+
+def _rank(process: Process, nows: Mapping[str, float]) -> Rank:
+    said = {event.kind: event.facts for event in process.events if event.kind in ("process", "joined")}
+    sites = {
+        int(event.facts.get("site", 0)): Site(
+            operation=str(event.facts.get("operation", "")),
+            shape=str(event.facts.get("shape", "")),
+            dtype=str(event.facts.get("dtype", "")),
+            path=str(event.facts.get("path", "")),
+            line=int(event.facts.get("line", 0)),
+            function=str(event.facts.get("function", "")),
+            ranks=tuple(event.facts.get("ranks", ())),
+        )
+        for event in process.events
+        if event.kind == "collective"
+    }
+    joined = said.get("joined", {})
+    return Rank(
+        rank=process.rank,
+        world=int(joined.get("world", said.get("process", {}).get("world", 1))),
+        host=process.host,
+        joined=bool(joined),
+        steps=max((int(one.steps[-1]) for one in process.series.values() if len(one)), default=0),
+        phase=process.phase,
+        idle_seconds=max(0.0, nows.get(process.host, 0.0) - process.state.get("monotonic", 0.0)),
+        calls=_calls(process, sites),
+        sites=tuple(sites.values()),
+        collectives=int(process.state.get("collectives", 0)),
+        replicas=tuple(
+            Replica(
+                mode=str(event.facts.get("mode", "")),
+                shapes=int(event.facts.get("shapes", 0)),
+                elements=int(event.facts.get("elements", 0)),
+                ranks=tuple(event.facts.get("ranks", ())),
+            )
+            for event in process.events
+            if event.kind == "replica"
+        ),
+        series=process.series,
+        stack=current_stack(process.stacks),
+    )
+
+
+def _calls(process: Process, sites: Mapping[int, Site]) -> tuple[Call, ...]:
+    layers = process.layers.get("collectives")
+    if layers is None:
+        return ()
+    place = {name: number for number, name in enumerate(layers.names)}
+    return tuple(
+        Call(
+            group=int(row[place["group"]]),
+            sequence=int(row[place["sequence"]]),
+            mark=int(row[place["hash"]]),
+            site=sites.get(int(row[place["site"]])),
+        )
+        for row in layers.values
+    )

@@ -1,0 +1,214 @@
+"""Where the memory of a step went, and what would have to change for it to fit."""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from doctor.errors import NotApplicable
+from doctor.subjects.run import Event, Run
+
+_REQUESTED = re.compile(
+    r"(?:tried to allocate|Unable to allocate)\s+(?P<count>[\d.]+)\s*(?P<unit>bytes|[KMGT]iB)", re.IGNORECASE
+)
+_UNITS = {"bytes": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+_ADAPTIVE = ("adam", "lamb", "adabelief", "nadam", "radam")
+MARGIN_SHARE = 0.05
+"""Left free: allocators round up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """The memory of one process on one device at one moment, in bytes.
+
+    Attributes
+    ----------
+    when : str
+        "step", or "out of memory".
+    activations : int
+        What the forward pass left for backward; up to where it got, where memory ran out in it.
+    other : int
+        What of the peak none of the categories explains.
+    limit : int
+        What the process could have had in all; `bound` says by whose limit.
+    rows : int
+        Of the batch; 0 where unknown.
+    blocks : int
+        Equal parts that the model is a chain of.
+    """
+
+    rank: int
+    step: int | None
+    when: str
+    device: str
+    parameters: int
+    trainable: int
+    gradients: int
+    optimizer: int
+    buffers: int
+    activations: int
+    other: int
+    peak: int
+    limit: int
+    bound: str
+    rows: int
+    blocks: int
+    optimizers: tuple[str, ...]
+    modules: tuple[tuple[str, int], ...]
+
+    def to_come(self) -> tuple[int, int]:
+        """Return gradients and optimizer state that the run had not yet allocated, as far as that is known."""
+        states = 2 if any(word in name.lower() for name in self.optimizers for word in _ADAPTIVE) else 0
+        return max(0, self.trainable - self.gradients), max(0, states * self.trainable - self.optimizer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shortage:
+    """Memory that ran out with an exception.
+
+    Attributes
+    ----------
+    requested : int or None
+        Bytes of the allocation that failed.
+    fragmented : int or None
+        Bytes that torch's allocator held free and could not use, by its own word.
+    """
+
+    rank: int
+    step: int | None
+    message: str
+    requested: int | None
+    fragmented: int | None
+    path: str | None
+    line: int | None
+    receipt: Receipt | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipts:
+    """All receipts, and all shortages."""
+
+    receipts: tuple[Receipt, ...]
+    shortages: tuple[Shortage, ...]
+
+    @classmethod
+    def measure(cls, run: Run) -> "Receipts":
+        """Read the events of kinds "receipt" and "exception".
+
+        Raises
+        ------
+        NotApplicable
+            When there are none of either kind.
+        """
+        receipts, shortages = [], []
+        for process in run.processes:
+            here = [_receipt(process.rank, event) for event in process.events if event.kind == "receipt"]
+            receipts += here
+            for event in process.events:
+                if event.kind == "exception" and _out_of_memory(event):
+                    shortages.append(_shortage(process.rank, event, here))
+        if not any(process.events for process in run.processes):
+            raise NotApplicable("no process wrote down what happened in it")
+        return cls(receipts=tuple(receipts), shortages=tuple(shortages))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A change of the training, and what it would need in all."""
+
+    summary: str
+    needed: int
+
+
+def needed_bytes(shortage: Shortage) -> int | None:
+    """Return what the step would have needed at least, gradients and optimizer state that were to come included."""
+    receipt = shortage.receipt
+    if receipt is None:
+        return None
+    # Gradients come while activations go, so only the larger of them adds to the peak.
+    gradients, states = receipt.to_come()
+    return receipt.peak + (shortage.requested or 0) + states + max(0, gradients - receipt.activations)
+
+
+def smallest_change(shortage: Shortage, world: int) -> Change | None:
+    """Return the first change, in order of what it costs the user, with which the step fits; None where none does."""
+    receipt, needed = shortage.receipt, needed_bytes(shortage)
+    if receipt is None or needed is None:
+        return None
+    room = (1 - MARGIN_SHARE) * receipt.limit
+    return next(
+        (change for change in _changes(receipt, needed, shortage.requested or 0, world) if change.needed <= room), None
+    )
+
+
+def _changes(receipt: Receipt, needed: int, requested: int, world: int) -> Iterator[Change]:
+    activations = receipt.activations + requested
+    fixed = needed - activations
+    if receipt.rows > 1:
+        parts = 2
+        while parts <= receipt.rows:
+            rows = receipt.rows // parts
+            words = f"micro-batches of {rows} instead of {receipt.rows} rows, gradients accumulated over {parts}"
+            yield Change(summary=words, needed=fixed + math.ceil(activations * rows / receipt.rows))
+            parts *= 2
+    if receipt.blocks >= 4:
+        kept = 2 / math.sqrt(receipt.blocks)
+        words = "activation checkpointing (about a fifth more time)"
+        yield Change(summary=words, needed=fixed + math.ceil(activations * min(1.0, kept)))
+    states = receipt.optimizer + receipt.to_come()[1]
+    least = fixed + (math.ceil(activations / receipt.rows) if receipt.rows else activations)
+    if states:
+        yield Change(summary="an 8-bit optimizer, with micro-batches of 1 row", needed=least - states * 3 // 4)
+    if world > 1:
+        spared = states * (world - 1) // world
+        yield Change(summary=f"ZeRO stage 1 over {world} ranks, with micro-batches of 1 row", needed=least - spared)
+        spared += (receipt.parameters + receipt.gradients) * (world - 1) // world
+        yield Change(summary=f"ZeRO stage 3 over {world} ranks, with micro-batches of 1 row", needed=least - spared)
+    if receipt.device != "cpu" and states:
+        yield Change(summary="optimizer state in host memory (offload), micro-batches of 1 row", needed=least - states)
+
+
+def _out_of_memory(event: Event) -> bool:
+    kind, message = str(event.facts.get("type", "")), str(event.facts.get("message", ""))
+    return kind in ("OutOfMemoryError", "MemoryError") or "can't allocate memory" in message
+
+
+def _shortage(rank: int, event: Event, receipts: list[Receipt]) -> Shortage:
+    message = str(event.facts.get("message", ""))
+    asked = _REQUESTED.search(message)
+    reserved = re.search(r"(?P<count>[\d.]+)\s*(?P<unit>[KMGT]iB) is reserved by PyTorch but unallocated", message)
+    frames = [frame for frame in event.facts.get("frames", ()) if isinstance(frame, dict)]
+    own = [frame for frame in frames if "site-packages" not in str(frame.get("path", ""))]
+    frame = (own or frames or [{}])[-1]
+    ran_out = [receipt for receipt in receipts if receipt.when == "out of memory"]
+    return Shortage(
+        rank=rank,
+        step=event.step,
+        message=message,
+        requested=_size(asked),
+        fragmented=_size(reserved),
+        path=frame.get("path"),
+        line=frame.get("line"),
+        receipt=ran_out[-1] if ran_out else None,
+    )
+
+
+def _size(found: "re.Match[str] | None") -> int | None:
+    return int(float(found["count"]) * _UNITS[found["unit"].lower()]) if found else None
+
+
+def _receipt(rank: int, event: Event) -> Receipt:
+    facts = event.facts
+    numbers = ("parameters", "trainable", "gradients", "optimizer", "buffers", "activations", "other", "peak", "limit")
+    return Receipt(
+        rank=rank,
+        step=event.step,
+        when=str(facts.get("when", "")),
+        device=str(facts.get("device", "")),
+        bound=str(facts.get("bound", "")),
+        rows=int(facts.get("rows") or 0),
+        blocks=int(facts.get("blocks") or 1),
+        optimizers=tuple(str(one.get("class", "")) for one in facts.get("optimizers", ())),
+        modules=tuple((str(one["name"]), int(one["parameters"])) for one in facts.get("by_module", ())),
+        **{name: int(facts.get(name) or 0) for name in numbers},
+    )

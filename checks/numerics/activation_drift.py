@@ -17,7 +17,7 @@ Thresholds
     min_looks: looks at the activations (3).
 
 Calibration
-    `python bench/calibrate_runs.py` prints false alarms on simulated healthy runs and recall on planted faults.
+    `python bench/watch_corpus.py` runs it on real programs, sick and healthy.
 
 Limits
     Looks are few (steps 2, 20, 100, then every 500). Outputs that were 0 at first (residual branches that start closed)
@@ -74,7 +74,7 @@ def examine(
         yield CHECK.unavailable(f"fewer than {min_looks} looks at the activations")
         return
     for name, course in courses.items():
-        ratios = _ratios(course, min_looks)
+        first, ratios = _ratios(course, min_looks)
         last = ratios[-1][1] if ratios else 1.0
         if last >= min_growth_ratio or last <= 1 / min_growth_ratio:
             step = next(step for step, ratio in ratios if ratio >= min_growth_ratio or ratio <= 1 / min_growth_ratio)
@@ -82,18 +82,18 @@ def examine(
                 "drift",
                 at=Location(step=step, rank=rank, module=name),
                 ratio=max(last, 1 / last) if last else float("inf"),
-                first=course[0][1].std,
-                last=course[-1][1].std,
+                first=first,
+                last=last * first,
                 repair=ADVICE,
             )
             return
 
 
-def _ratios(course: Sequence[tuple[int, Output]], min_looks: int) -> list[tuple[int, float]]:
-    """Return the spread over that of the first look, where it went one way only."""
-    known = [(step, output.std) for step, output in course if output.std is not None]
-    if len(known) < min_looks or known[0][1] < MIN_STD:
-        return []
+def _ratios(course: Sequence[tuple[int, Output]], min_looks: int) -> tuple[float, list[tuple[int, float]]]:
+    """Return the first look's spread and all over it, where it went one way only and nothing stopped being finite."""
+    known = [(step, output.std) for step, output in course if output.std is not None and not output.non_finite]
+    if len(known) < max(min_looks, len(course)) or known[0][1] < MIN_STD:
+        return 0.0, []
     ratios = [(step, std / known[0][1]) for step, std in known]
     rises = [later[1] >= earlier[1] for earlier, later in pairwise(ratios)]
-    return ratios if all(rises) or not any(rises) else []
+    return known[0][1], ratios if all(rises) or not any(rises) else []

@@ -17,7 +17,7 @@ Thresholds
     min_looks: looks at the activations that must agree, all later ones included (2).
 
 Calibration
-    `python bench/calibrate_runs.py` prints false alarms on simulated healthy runs and recall on planted faults.
+    `python bench/watch_corpus.py` runs it on real programs, sick and healthy.
 
 Limits
     Looks are few (steps 2, 20, 100, then every 500). The first linear layer is left out, because inputs may be 0 by

@@ -18,11 +18,12 @@ Thresholds
     min_ratio: times the median of the 50 recorded norms before (10.0).
     min_z: robust standard deviations of the logarithm above that median (6.0).
     min_steps: of five consecutive ones, that must be beyond both (2).
-    min_loss_ratio: by which the loss must exceed its first level and the one before, where it stays finite (4.0).
+    min_loss_ratio: by which the loss must exceed its first level and the one before, where it stays finite (5.0).
     max_norm: absolute bound; 0 is none (0.0).
 
 Calibration
-    `python bench/calibrate_runs.py` prints false alarms on simulated healthy runs and recall on planted faults.
+    `python bench/calibrate_runs.py`: 1 of 1,650 simulated healthy runs of eleven families (cyclic rates, curricula,
+    rewards, GANs, logs …) alarmed. Planted faults, gradients times 10: 31%, 100: 100%, 10000: 100% found.
 
 Limits
     A burst that clipping catches, so that the loss stays where it was, is no finding. A norm that is NaN at once, with
@@ -67,7 +68,7 @@ def examine(
     min_ratio: float = 10.0,
     min_z: float = 6.0,
     min_steps: int = 2,
-    min_loss_ratio: float = 4.0,
+    min_loss_ratio: float = 5.0,
     max_norm: float = 0.0,
 ) -> Iterator[Finding | Undecided]:
     """Judge each optimizer's norms."""

@@ -15,7 +15,7 @@ Thresholds
     min_looks: looks at the activations at which a module's output must not be finite, where no step was run again (2).
 
 Calibration
-    Exact where a step was run again; else as `python bench/calibrate_runs.py` prints.
+    Exact where a step was run again. `python bench/watch_corpus.py` runs it on real programs, sick and healthy.
 
 Limits
     An overflow in the scaled backward pass is what a loss scaler is there for, and no finding; `loss-scale-collapse`

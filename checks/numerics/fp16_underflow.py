@@ -15,7 +15,7 @@ Thresholds
     min_records: steps at which it was counted (4).
 
 Calibration
-    `python bench/calibrate_runs.py` prints false alarms on simulated healthy runs and recall on planted faults.
+    `python bench/watch_corpus.py` runs it on real programs, sick and healthy.
 
 Limits
     Embeddings, whose rows are 0 unless used, are left out as far as their module's type is known. Gradients that are 0

@@ -40,7 +40,7 @@ CHECK = Check(
         "input": "{made} in the batch itself{whose}: {name} was not finite before the model saw it, at step {step}",
         "weights": "the weight {name} was {made} before step {step}{since}",
         "differs": "the loss was not finite at step {step}, but running the step again gives a finite one: hardware, a "
-        "race between threads, or memory that was written to meanwhile",
+        "race between threads, memory that was written to meanwhile, or code that counts how often it ran",
     },
     leads_to=("numerics/non-finite-loss", "crash/exit-cause"),
 )
@@ -72,6 +72,7 @@ def examine(origins: NanOrigins) -> Iterator[Finding | Undecided]:
                 module=origin.module or None,
                 operation=origin.operation or None,
             ),
+            confidence=0.5 if origin.fault == "differs" else None,  # code with a memory of its own differs as well
             repair=Advise(summary=_advice(origin), safety=Safety.MANUAL),
             name=origin.name or "a tensor",
             made=_made(origin.output),

@@ -16,7 +16,7 @@ Thresholds
     min_looks: looks at the activations that must agree, from the first on (2).
 
 Calibration
-    `python bench/calibrate_runs.py` prints false alarms on simulated healthy runs and recall on planted faults.
+    `python bench/watch_corpus.py` runs it on real programs, sick and healthy.
 
 Limits
     Only modules are seen, not calls of `torch.tanh`, and not the gates inside recurrent layers. The last bounded

@@ -18,7 +18,7 @@ Thresholds
     min_correlation: between depth and the logarithm of the relative gradient (0.8).
 
 Calibration
-    `python bench/calibrate_runs.py` prints false alarms on simulated healthy runs and recall on planted faults.
+    `python bench/watch_corpus.py` runs it on real programs, sick and healthy.
 
 Limits
     Layers are taken in the order in which the model registers them. Frozen layers and exact zeros (a low-rank branch at

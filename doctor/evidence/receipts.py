@@ -13,6 +13,10 @@ _REQUESTED = re.compile(
 )
 _UNITS = {"bytes": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 _ADAPTIVE = ("adam", "lamb", "adabelief", "nadam", "radam")
+UNFINISHED_RATIO = 2
+"""By which the activations of a forward pass that was cut off are taken: it got half way on average."""
+MAX_PARTS = 64
+"""How far a batch is cut whose rows nobody counted."""
 MARGIN_SHARE = 0.05
 """Left free: allocators round up."""
 
@@ -35,6 +39,8 @@ class Receipt:
         Of the batch; 0 where unknown.
     blocks : int
         Equal parts that the model is a chain of.
+    in_forward : bool
+        Whether the forward pass was under way, so that more activations were to come.
     """
 
     rank: int
@@ -55,6 +61,7 @@ class Receipt:
     blocks: int
     optimizers: tuple[str, ...]
     modules: tuple[tuple[str, int], ...]
+    in_forward: bool
 
     def to_come(self) -> tuple[int, int]:
         """Return gradients and optimizer state that the run had not yet allocated, as far as that is known."""
@@ -144,13 +151,13 @@ def smallest_change(shortage: Shortage, world: int) -> Change | None:
 def _changes(receipt: Receipt, needed: int, requested: int, world: int) -> Iterator[Change]:
     activations = receipt.activations + requested
     fixed = needed - activations
-    if receipt.rows > 1:
-        parts = 2
-        while parts <= receipt.rows:
-            rows = receipt.rows // parts
-            words = f"micro-batches of {rows} instead of {receipt.rows} rows, gradients accumulated over {parts}"
-            yield Change(summary=words, needed=fixed + math.ceil(activations * rows / receipt.rows))
-            parts *= 2
+    activations *= UNFINISHED_RATIO if receipt.in_forward else 1
+    parts = 2
+    while parts <= (receipt.rows or MAX_PARTS):
+        size = f"of {receipt.rows // parts} instead of {receipt.rows} rows" if receipt.rows else f"1/{parts} the size"
+        words = f"micro-batches {size}, gradients accumulated over {parts} of them"
+        yield Change(summary=words, needed=fixed + math.ceil(activations / parts))
+        parts *= 2
     if receipt.blocks >= 4:
         kept = 2 / math.sqrt(receipt.blocks)
         words = "activation checkpointing (about a fifth more time)"
@@ -209,6 +216,7 @@ def _receipt(rank: int, event: Event) -> Receipt:
         rows=int(facts.get("rows") or 0),
         blocks=int(facts.get("blocks") or 1),
         optimizers=tuple(str(one.get("class", "")) for one in facts.get("optimizers", ())),
+        in_forward=facts.get("phase") == "forward",
         modules=tuple((str(one["name"]), int(one["parameters"])) for one in facts.get("by_module", ())),
         **{name: int(facts.get(name) or 0) for name in numbers},
     )

@@ -64,11 +64,22 @@ def attach(pid: int, wishes: Wishes, settings: Settings, *, wants_probe: bool) -
     if not alive(pid):
         raise UsageError(f"--pid {pid}: there is no such process")
     place = _place(pid, wishes.run_dir)
-    step_back()
     noted = triage.before(place.path, pid)
     if place.folder is not None:
         _probe_or_stacks(pid, place.folder, wants_probe)
+    step_back()
     outlook = Outlook(place.path, settings, _keeper(place))
+    monitor = _monitor(pid, place, noted, outlook, wishes)
+    try:
+        monitor.watch(lambda: not alive(pid))
+    except KeyboardInterrupt:
+        tell(f"let go of process {pid}, which goes on")
+    else:
+        _record_end(place, noted, pid)
+    return Watched(returncode=0, folder=place.path, report=_last_look(place, outlook))
+
+
+def _monitor(pid: int, place: Place, noted: triage.Noted, outlook: Outlook, wishes: Wishes) -> Monitor:
     metrics = metrics_on(wishes.metrics_port)
     idle = Idle(pid, place.folder)
 
@@ -77,7 +88,7 @@ def attach(pid: int, wishes: Wishes, settings: Settings, *, wants_probe: bool) -
         idle.look(sample, time.monotonic())
 
     folder = place.folder or _reader(place.path)
-    monitor = Monitor(
+    return Monitor(
         pid,
         folder,
         outlook,
@@ -87,13 +98,6 @@ def attach(pid: int, wishes: Wishes, settings: Settings, *, wants_probe: bool) -
         each_second=each_second,
         explains=False,
     )
-    try:
-        monitor.watch(lambda: not alive(pid))
-    except KeyboardInterrupt:
-        tell(f"let go of process {pid}, which goes on")
-    else:
-        _record_end(place, noted, pid)
-    return Watched(returncode=0, folder=place.path, report=_last_look(place, outlook))
 
 
 def _place(pid: int, wanted: Path | None) -> Place:

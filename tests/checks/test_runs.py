@@ -192,6 +192,17 @@ def test_gradients_accumulate_explains_the_divergence_that_follows() -> None:
     assert report.diagnoses[0].because == [finding(report, "learning/gradients-accumulate").fingerprint]
 
 
+def test_activations_that_stop_being_finite_are_no_drift() -> None:
+    modules = [{"name": "0", "type": "Linear", "std": 1.0 * 50**place, "non_finite": 0.0} for place in range(3)]
+    modules.append({"name": "0", "type": "Linear", "dtype": "float32", "non_finite": 1.0})
+    looks = [
+        Event(kind="activations", step=step, facts={"of_step": step, "modules": [module]})
+        for step, module in enumerate(modules, 2)
+    ]
+    assert outcome(judged(run_of(*looks, loss=falling(100))), "numerics/activation-drift") is Outcome.HEALTHY
+    assert alarms(judged(run_of(*looks[:3], loss=falling(100)))) == ["numerics/activation-drift"]
+
+
 def test_only_the_lowest_rank_is_judged_for_what_all_share() -> None:
     loss = 2 * np.exp(np.arange(200) / 40)
     series = {"loss": Series(np.arange(1, 201), loss)}

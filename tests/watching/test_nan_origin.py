@@ -67,6 +67,24 @@ def test_the_true_operation_line_and_sample_are_named_and_come_again(
     assert again.returncode == 0, again.stdout + again.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "library"), [("exp_overflow_lightning", "lightning"), ("zero_count_hf", "transformers")]
+)
+def test_what_a_framework_trains_is_explained_and_packed(
+    name: str, library: str, watched: Watched, tmp_path: Path, bench: ModuleType
+) -> None:
+    pytest.importorskip(library)
+    program = BENCH / "nan_programs" / f"{name}.py"
+    watched(str(program), folder=tmp_path)
+    answer = bench._answer(origins(tmp_path)[0], program)
+    assert answer.right(bench.truth_of(program)), answer
+    again = subprocess.run(
+        [sys.executable, str(tmp_path / "capsule" / "reproduce.py")], capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
 def test_a_capsule_needs_nothing_of_the_doctor(watched: Watched, tmp_path: Path) -> None:
     run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
     run.mkdir()

@@ -27,6 +27,7 @@ def start(folder: str, rank: int | None = None) -> session.Session:
     events.watch_exceptions(session.current)
     ending.watch_exit(session.current)
     arrival.when_imported("torch", _torch_arrived)
+    arrival.when_imported("deepspeed", _deepspeed_arrived)  # which imports torch, where nobody has
     return session.current
 
 
@@ -35,6 +36,14 @@ def _torch_arrived() -> None:
 
     if session.current is not None:
         session.current.parts = torch_parts.install(session.current)
+
+
+def _deepspeed_arrived() -> None:
+    from .deepspeed_hooks import DeepSpeedHooks
+
+    parts = session.current.parts if session.current is not None else None
+    if parts is not None:
+        DeepSpeedHooks(parts.session, parts.steps, parts.models, parts.gradients, parts.updates).install()
 
 
 def start_from_environment() -> None:

@@ -11,7 +11,6 @@ import builtins
 import contextlib
 import io
 import linecache
-import marshal
 import os
 import pickle
 import shutil
@@ -21,10 +20,10 @@ from typing import Any
 
 import torch
 
+from .capsule_packing import MAX_BYTES, Absent, save, size_of
 from .replay_frames import Piece
 from .replay_hunt import Hunt
 
-MAX_BYTES = 512 * 1024 * 1024
 STATE = "state.pt"
 _SIMPLE = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _README = """The step that made a NaN, packed to be run again:
@@ -45,30 +44,6 @@ from %(package)s import capsule  # the same code as in the run
 
 sys.exit(capsule.reproduce(HERE))
 '''
-
-
-class Absent:
-    """Stands for what could not be packed: accepts every call, does nothing."""
-
-    def __init__(self, name: str = "") -> None:
-        self._name = name
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Absent("%s.%s" % (self._name, name))
-
-    def __call__(self, *args: Any, **kwargs: Any) -> None:
-        return None
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __enter__(self) -> Absent:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        return None
 
 
 def write(folder: str, piece: Piece, hunt: Hunt, found: dict[str, Any], paths: list[str]) -> dict[str, Any]:
@@ -97,9 +72,9 @@ def write(folder: str, piece: Piece, hunt: Hunt, found: dict[str, Any], paths: l
     for kind, values in (("values", piece.values), ("outside", piece.outside)):
         for name in sorted(values.keys() & (outside if kind == "outside" else piece.names())):
             value = values[name]
-            if _comes_by_itself(value, piece):
+            if kind == "outside" and _is_defined(name, value):
                 continue
-            size = _size(value, left)
+            size = size_of(value, left)
             if isinstance(size, str):
                 left_out[name] = size
                 kept[kind][name] = Absent(name)
@@ -116,6 +91,7 @@ def write(folder: str, piece: Piece, hunt: Hunt, found: dict[str, Any], paths: l
         "batch": hunt.batch,
         "parameters": hunt.parameters,
         "found": found,
+        "left_out": left_out,
         "optimizers": sorted({type(one).__name__ for one in _optimizers(piece)}),
     }
     about = {
@@ -128,7 +104,7 @@ def write(folder: str, piece: Piece, hunt: Hunt, found: dict[str, Any], paths: l
     path = os.path.join(folder, STATE)
     with open(path, "wb") as file:
         pickle.dump(about, file)
-        _save(state, file)
+        save(state, file)
     _copy_finder(folder)
     return {"folder": folder, "bytes": os.path.getsize(path), "left_out": left_out}
 
@@ -194,88 +170,14 @@ def _needed(piece: Piece) -> set[str]:
     return needed
 
 
-def _comes_by_itself(value: Any, piece: Piece) -> bool:
-    """Whether importing or defining gives it again."""
-    if isinstance(value, types.ModuleType) or value is None:
-        return isinstance(value, types.ModuleType)
-    if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
-        home = sys.modules.get(getattr(value, "__module__", None) or "")
-        return home is not None and getattr(home, getattr(value, "__qualname__", ""), None) is value
-    return False
+def _is_defined(name: str, value: Any) -> bool:
+    """Whether importing or defining gives a global again under its name."""
+    return isinstance(value, (type, types.FunctionType)) and getattr(value, "__qualname__", "") == name
 
 
 def _optimizers(piece: Piece) -> list[Any]:
     known = [*piece.values.values(), *piece.outside.values()]
     return [one for one in known if isinstance(one, torch.optim.Optimizer)]
-
-
-class _Sink(io.RawIOBase):
-    """Counts, and refuses more than its limit."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self.limit, self.count = limit, 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        size = memoryview(data).nbytes
-        self.count += size
-        if self.count > self.limit:
-            raise OverflowError("it is larger than %d MB" % (MAX_BYTES // 1024 // 1024))
-        return size
-
-
-class _Pickler(pickle.Pickler):
-    """Packs functions that no import would find, such as closures, by their code."""
-
-    def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, torch.optim.Optimizer):
-            return Absent, (type(value).__name__,)
-        if isinstance(value, types.ModuleType):
-            return __import__, (value.__name__, None, None, ["*"])
-        if isinstance(value, types.FunctionType):
-            home = sys.modules.get(value.__module__ or "")
-            if home is None or getattr(home, value.__qualname__, None) is not value:
-                cells = tuple(cell.cell_contents for cell in value.__closure__ or ())
-                return _function, (
-                    marshal.dumps(value.__code__),
-                    value.__module__,
-                    value.__name__,
-                    value.__defaults__,
-                    value.__kwdefaults__,
-                    cells,
-                )
-        return NotImplemented
-
-
-def _function(code: bytes, module: str, name: str, defaults: Any, named: Any, cells: tuple[Any, ...]) -> Any:
-    home = vars(sys.modules.get(module) or sys.modules["__main__"])
-    made = types.FunctionType(marshal.loads(code), home, name, defaults, tuple(map(types.CellType, cells)))  # noqa: S302
-    made.__kwdefaults__ = named
-    return made
-
-
-_packing = types.ModuleType("packing")
-vars(_packing).update(vars(pickle) | {"Pickler": _Pickler})
-
-
-def _save(value: Any, file: Any) -> None:
-    buffer = io.BytesIO()
-    torch.save(value, buffer, pickle_module=_packing)
-    file.write(buffer.getbuffer())
-
-
-def _size(value: Any, limit: int) -> int | str:
-    """Return how many bytes a value takes, or why it cannot be packed."""
-    sink = _Sink(limit)
-    target: Any = sink
-    try:
-        torch.save(value, target, pickle_module=_packing)
-    except Exception as error:
-        return "%s: %s" % (type(error).__name__, str(error)[:200])
-    return sink.count
 
 
 def reproduce(folder: str) -> int:
@@ -302,6 +204,8 @@ def reproduce(folder: str) -> int:
     found = hunt.search(iter([piece]), 3600.0)
     same = all(found.get(key) == state["found"].get(key) for key in ("operation", "path", "line", "where", "fault"))
     builtins.print(told(found))
+    if not same and state["left_out"]:
+        builtins.print("what could not be packed: %s" % state["left_out"])
     builtins.print("the same origin as in the run" if same else "in the run it was: " + told(state["found"]))
     return 0 if same else 1
 

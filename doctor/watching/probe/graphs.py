@@ -45,7 +45,7 @@ def graph_sizes(tensors: list[Any]) -> Graphs:
 
     Views are left out: asking one for its graph may make a new one.
     """
-    results = [one for one in tensors[-MAX_TENSORS:] if one.requires_grad and not one.is_leaf and not one._is_view()]
+    results = [one for one in tensors if one.requires_grad and not one.is_leaf and not one._is_view()][-MAX_TENSORS:]
     sizes: dict[int, int] = {}
     deadline = time.monotonic() + MAX_SECONDS
     for tensor in results:

@@ -96,6 +96,8 @@ function_replayed = ""
 
 def know_modules(root: Any, name: str = "") -> None:
     """Give the parts of a model their dotted names, unless a larger model has named them."""
+    if isinstance(root, torch.nn.parallel.DistributedDataParallel):
+        root = root.module
     if not any(reference() is root for reference in _roots):
         _roots.append(weakref.ref(root))
     for path, module in root.named_modules():

@@ -102,6 +102,7 @@ class Receipt(Listener):
         self.session.event(
             "receipt",
             when=when,
+            phase=self.session.phase,
             device=device,
             rows=self.rows,
             activations=activations,

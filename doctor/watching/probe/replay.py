@@ -158,10 +158,11 @@ class Replay(Listener):
         return answer | {"capsule": in_child(pack, MAX_SECONDS, sealed=False)}
 
     def _capsule_folder(self) -> str:
-        folder = os.path.join(self.session.folder, "capsule")
+        rank = self.session.rank
+        folder = os.path.join(self.session.folder, "capsule-rank%d" % rank if rank else "capsule")
         if not os.path.exists(folder):
             return folder
-        return "%s-rank%d-step%d" % (folder, self.session.rank, self.session.step)
+        return "%s-step%d" % (folder, self.session.step)
 
 
 def _named(value: Any, name: str = "", depth: int = 0) -> list[tuple[str, Any]]:

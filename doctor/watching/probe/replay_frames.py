@@ -211,7 +211,7 @@ def _body_of(tree: ast.Module, code: Any) -> list[ast.stmt] | None:
 
 def _chain(body: list[ast.stmt], line: int) -> list[tuple[list[ast.stmt], int]]:
     """Return the blocks around a line, outermost first, each with the place of the statement that holds it."""
-    for index, statement in enumerate(body):
+    for index, statement in reversed(list(enumerate(body))):  # the last of several on one line
         if statement.lineno <= line <= (statement.end_lineno or statement.lineno):
             rest: list[tuple[list[ast.stmt], int]] = []
             blocks = [getattr(statement, name, []) for name in _BLOCKS]

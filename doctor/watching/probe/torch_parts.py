@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import arrival, ending, frameworks, replay
+from . import ending, frameworks, replay
 from .activations import Activations
 from .census import Census
 from .collectives import Collectives
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 class Parts:
     """The parts that others speak to."""
 
+    session: Session
     steps: Steps
     models: Models
+    gradients: Gradients
+    updates: Updates
 
 
 def install(session: Session) -> Parts:
@@ -58,12 +61,4 @@ def install(session: Session) -> Parts:
     replay.install(session)  # explains before a pause begins
     Holding(session, steps, models).install()
     frameworks.install(session)
-    # Not "deepspeed", which may itself be importing torch just now.
-    arrival.when_imported("deepspeed.runtime.engine", lambda: _deepspeed(session, steps, models, gradients, updates))
-    return Parts(steps, models)
-
-
-def _deepspeed(session: Session, steps: Steps, models: Models, gradients: Gradients, updates: Updates) -> None:
-    from .deepspeed_hooks import DeepSpeedHooks
-
-    DeepSpeedHooks(session, steps, models, gradients, updates).install()
+    return Parts(session, steps, models, gradients, updates)

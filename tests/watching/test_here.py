@@ -32,7 +32,7 @@ def test_a_block_is_watched_and_reported(tmp_path: Path, capsys: pytest.CaptureF
     assert losses == without
     assert run.run_dir == tmp_path / "run"
     assert run.report
-    assert run.report in capsys.readouterr().err
+    assert str(run.run_dir.name) in capsys.readouterr().err
     (process,) = open_run(run.run_dir).processes
     assert process.series["loss"].values.tolist() == losses
     assert process.series["evaluation_loss"].values.tolist() == [0.25]

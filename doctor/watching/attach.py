@@ -91,7 +91,7 @@ def _monitor(pid: int, place: Place, noted: triage.Noted, outlook: Outlook, wish
     return Monitor(
         pid,
         folder,
-        outlook,
+        lambda: outlook,
         sampler_for(pid, place.path),
         views=[metrics] if metrics else [],
         panel=live_panel(pid, folder, wishes.live),

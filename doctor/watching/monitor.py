@@ -10,17 +10,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from doctor.model import Finding
 from doctor.watching.folder import RunFolder
 from doctor.watching.growth import MEMORY_FIELDS, Growth
-from doctor.watching.outlook import Outlook
 from doctor.watching.probe.control import Control
 from doctor.watching.stalls import Stall, Watchman, alive, ask_for_stacks
 from doctor.watching.tail import Tail, Tails
 from doctor.watching.telling import tell, tell_finding
 from doctor.watching.unwatched import descendants, reason_not_watched
+
+if TYPE_CHECKING:
+    from doctor.watching.outlook import Outlook
 
 SAMPLE_SECONDS = 1.0
 LOOK_SECONDS = 5.0
@@ -65,8 +67,8 @@ class Monitor:
     pid : int
         The root: a child of this process, or any other.
     folder : RunFolder
-    outlook : Outlook or None
-        None where nothing shall be examined before the end.
+    outlook : callable
+        Makes what examines the record, when that is first looked at: its libraries take a second to load.
     sampler : MachineSampler or None
     views : sequence of View
     panel : Panel, optional
@@ -81,7 +83,7 @@ class Monitor:
         self,
         pid: int,
         folder: RunFolder,
-        outlook: Outlook | None,
+        outlook: "Callable[[], Outlook]",
         sampler: MachineSampler | None = None,
         views: Sequence[View] = (),
         panel: Panel | None = None,
@@ -91,7 +93,8 @@ class Monitor:
         self._pid = pid
         self._explains = explains
         self._folder = folder
-        self._outlook = outlook
+        self._make_outlook = outlook
+        self._outlook: Outlook | None = None
         self._sampler = sampler
         self._views = [*views, *([panel] if panel else [])]
         self._panel = panel
@@ -122,6 +125,7 @@ class Monitor:
                     self._guarded("sampling", self._second)
                     sample_at = max(sample_at + SAMPLE_SECONDS, now)
                 if now >= look_at:
+                    self._guarded("getting ready to look", self._get_ready)
                     spent = time.process_time()
                     self._guarded("looking at the record", self._look)
                     spent = time.process_time() - spent
@@ -185,6 +189,10 @@ class Monitor:
         self._folder.event("stalled", **stall.facts(), signalled=signalled)
         where = ", ".join(f"rank {p['rank']} in {p['phase']} of step {p['step']}" for p in stall.processes[:8])
         tell(f"no process has moved for {stall.seconds:.0f} s ({where}); asked for their stacks")
+
+    def _get_ready(self) -> None:
+        if self._outlook is None:
+            self._outlook = self._make_outlook()
 
     def _look(self) -> None:
         if self._outlook is None:

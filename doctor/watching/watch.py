@@ -24,6 +24,7 @@ from doctor.watching.unwatched import isolating_option
 
 if TYPE_CHECKING:
     from doctor.watching.monitor import Panel
+    from doctor.watching.outlook import Outlook
 
 NICENESS = 10
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -131,21 +132,24 @@ class _Watch:
         step_back()
         os.environ.update(dict.fromkeys(LIBRARY_THREADS, "1"))
         from doctor.watching.monitor import Monitor, sampler_for
-        from doctor.watching.outlook import Outlook
 
         folder = self._folder
-        outlook = Outlook(folder.path, self._settings, partial(keep, folder))
         sampler = sampler_for(process.pid, folder.path)
         monitor = Monitor(
             process.pid,
             folder,
-            outlook,
+            self._outlook,
             sampler,
             views=[self._metrics] if self._metrics else [],
             panel=live_panel(process.pid, folder, self._wishes.live),
             each_second=lambda sample: self._note_processes(),
         )
         monitor.watch(lambda: process.poll() is not None)
+
+    def _outlook(self) -> "Outlook":
+        from doctor.watching.outlook import Outlook
+
+        return Outlook(self._folder.path, self._settings, partial(keep, self._folder))
 
     def _note_processes(self) -> None:
         if self._noted is not None:

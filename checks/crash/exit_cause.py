@@ -42,8 +42,7 @@ CHECK = Check(
     {
         "exception": "{who} ended with {type} at {place}, {then}: {text:long}",
         "worker": "{who} ended with {type} in {elsewhere} at {place}, {then}: {text:long}",
-        "lost-peer": "{who} ended at {place}, {then}, because another rank was gone ({text}); that rank left no word"
-        " here",
+        "lost-peer": "{who} ended at {place}, {then}, because another rank did not answer: {text}",
         "crash": "{who} crashed with {signal} ({fatal}) at {place}, {then}: native code failed there, not Python",
         "out-of-memory": "{who} was killed with SIGKILL, {then}; the kernel killed {oom_kills} of the run's processes"
         " for want of memory",

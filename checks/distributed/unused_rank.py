@@ -13,7 +13,7 @@ What to do
 Thresholds
     min_steps: 20 steps that another rank must have ended.
     max_collectives: 8 operations by which a rank may have taken part in setting up; one that does more has a part to
-    play, such as an evaluator's or a server's.
+    play, such as an evaluator's or a server's. Of a rank that shares the others' DDP model that is not believed.
 
 Calibration
     Exact on what was recorded.
@@ -47,7 +47,8 @@ def examine(ranks: Ranks, *, min_steps: int = 20, max_collectives: int = 8) -> I
     if busiest.steps < min_steps:
         yield CHECK.unavailable(f"no rank has ended {min_steps} steps")
         return
+    shared = {rank for replica in busiest.replicas if replica.mode == "ddp" for rank in replica.ranks}
     for one in ranks.ranks:
         talks = one.collectives > max_collectives or any(site.operation in PAIRWISE for site in one.sites)
-        if one.joined and not one.steps and not talks:
+        if one.joined and not one.steps and (one.rank in shared or not talks):
             yield CHECK.finding(at=Location(rank=one.rank), other=busiest.rank, steps=busiest.steps)

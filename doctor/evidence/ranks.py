@@ -1,7 +1,8 @@
 """The ranks of a run side by side: what each does, what it holds and which collective operations it has begun."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from doctor.errors import NotApplicable
 from doctor.evidence.ending import Ending
 from doctor.evidence.stacks import current_stack
 from doctor.evidence.tracebacks import Frame, innermost
-from doctor.subjects.run import NOTHING, Process, Run, Series
+from doctor.subjects.run import NOTHING, Event, Process, Run, Series
 
 WAITING = frozenset({"collective", "backward"})
 """Phases in which a rank may wait for the others: DDP sums gradients during backward."""
@@ -92,6 +93,8 @@ class Rank:
         Whether it has joined a process group.
     steps : int
         How many it has ended.
+    phase : str
+        What it did last; where it stood still before it ended, what it did then.
     idle_seconds : float
         Since the last change of its state, until now or the end of the run.
     calls : tuple of Call
@@ -203,13 +206,14 @@ class Ranks:
         if not latest:
             raise NotApplicable("no training process was recorded")
         nows = _nows(run)
-        ranks = tuple(_rank(process, nows) for _, process in sorted(latest.items()))
+        still = _stall(run, latest.values())
+        ranks = tuple(_rank(process, nows, still) for _, process in sorted(latest.items()))
         first = ending.first if ending else None
         return cls(
             ranks=ranks,
             world=max(rank.world for rank in ranks),
             running=not run.end,
-            stalled=_stalled(run, latest.values()),
+            stalled=still is not None,
             died=bool(first and first.certain and not (ending and ending.asked)),
         )
 
@@ -248,9 +252,14 @@ class Ranks:
         return max((one.pace_seconds for one in self.ranks), default=0.0)
 
 
-def _stalled(run: Run, processes: Iterable[Process]) -> bool:
-    moved = max((process.state.get("time", 0.0) for process in processes if process.phase != "finished"), default=0.0)
-    return any(event.kind == "stalled" and event.time > moved for event in run.events)
+def _stall(run: Run, processes: Collection[Process]) -> Event | None:
+    """Return what the monitor last saw of a standstill after which no step was ended any more."""
+    for event in reversed([event for event in run.events if event.kind == "stalled"]):
+        seen = {int(one["pid"]): int(one["step"]) for one in event.facts.get("processes", ())}
+        moved = max((one.state.get("time", 0.0) for one in processes if one.phase != "finished"), default=0.0)
+        if event.time > moved or (seen and all(seen.get(one.pid) == one.state.get("step") for one in processes)):
+            return event
+    return None
 
 
 def _nows(run: Run) -> dict[str, float]:
@@ -268,7 +277,10 @@ def _nows(run: Run) -> dict[str, float]:
     return nows
 
 
-def _rank(process: Process, nows: Mapping[str, float]) -> Rank:
+def _rank(process: Process, nows: Mapping[str, float], still: Event | None) -> Rank:
+    standing = still.facts.get("processes", ()) if still else ()
+    seen: Mapping[str, Any] = next((one for one in standing if one["pid"] == process.pid), {})
+    idle = nows.get(process.host, 0.0) - process.state.get("monotonic", 0.0)
     said = {event.kind: event.facts for event in process.events if event.kind in ("process", "joined")}
     sites = {
         int(event.facts.get("site", 0)): Site(
@@ -290,11 +302,11 @@ def _rank(process: Process, nows: Mapping[str, float]) -> Rank:
         host=process.host,
         joined=bool(joined),
         steps=max((int(one.steps[-1]) for one in process.series.values() if len(one)), default=0),
-        phase=process.phase,
-        idle_seconds=max(0.0, nows.get(process.host, 0.0) - process.state.get("monotonic", 0.0)),
+        phase=str(seen.get("phase", process.phase)),
+        idle_seconds=max(0.0, idle, float(still.facts.get("seconds", 0.0)) if still else 0.0),
         calls=_calls(process, sites),
         sites=tuple(sites.values()),
-        collectives=int(process.state.get("collectives", 0)),
+        collectives=int(seen.get("collectives", process.state.get("collectives", 0))),
         replicas=tuple(
             Replica(
                 mode=str(event.facts.get("mode", "")),

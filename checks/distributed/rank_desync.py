@@ -14,12 +14,13 @@ What to do
     first step; seed alike; let no branch on the rank touch weights, and give all ranks one learning rate.
 
 Thresholds
-    max_relative_difference: 1e-06 between two ranks' L2 norms of all weights, taken in float64; equal updates on unlike
-    hardware stay below it.
+    max_relative_difference: 1e-06 between two ranks' L2 norms of all weights, taken in float64: room for hardware that
+    rounds differently, which was not measured.
     min_steps: 32 steps without any exchange before ranks are said to train apart.
 
 Calibration
-    Copies on equal hardware have equal checksums to the last bit; two seeds differ by about one in a hundred.
+    Not measured beyond the recorded twins and a few real runs of two ranks on one machine, where copies were silent and
+    two seeds differed by about one in a hundred.
 
 Limits
     Only weights that are known to be copies are compared: under DDP, or where the training sums every gradient itself.

@@ -19,7 +19,8 @@ Thresholds
     window_steps: 500 steps, the latest, are looked at.
 
 Calibration
-    Two ranks that share two busy cores differ by more than half in less than a third of their steps.
+    Not measured beyond the recorded twins and one pair of real runs of two ranks: the slow rank was found, its healthy
+    twin was silent. The thresholds are starting values.
 
 Limits
     A rank that is slow within backward cannot be told from one that waits there. One-sided delays in a pipeline are

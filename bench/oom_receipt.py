@@ -45,7 +45,8 @@ for step in range(3):
 """
 CASES = ((8192, 512, 8, 220), (4096, 1024, 8, 330), (16384, 256, 12, 300))
 """Rows, width, depth, limit in MB."""
-EXACT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "0", "OMP_NUM_THREADS": "1"}
+EXACT = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
+"""Each tensor in a mapping of its own, so that what is freed is given back and the address space shows what is used."""
 CATEGORIES = ("parameters", "gradients", "optimizer", "buffers", "activations")
 
 

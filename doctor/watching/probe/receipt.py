@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from . import allocation
+from .guard import guarded
 from .session import Listener
 
 if TYPE_CHECKING:
@@ -16,13 +18,16 @@ if TYPE_CHECKING:
 TAKEN_AT = (2, 3, 10, 100)
 """Steps; in the first the optimizer has no state yet."""
 TOP_MODULES = 8
+MAX_BASELINES = 4
+"""Optimizers at whose making the baseline is taken; each time costs a look at all objects."""
 
 
 class Receipt(Listener):
     """Takes receipts at the steps `TAKEN_AT` and when memory runs out.
 
     What activations take is measured, not looked up: what is in use when backward begins beyond what was in use when
-    the step began. No graph is walked and no saved tensor touched.
+    the step began. No graph is walked and no saved tensor touched. What libraries hold for themselves is what is in use
+    when an optimizer has just been made (by then they are loaded, and nothing was computed yet), beyond the model.
 
     Parameters
     ----------
@@ -33,12 +38,29 @@ class Receipt(Listener):
         self.session = session
         self.rows = 0
         self._base = allocation.allocated("cpu")
+        self._baselines = 0
         self._began: dict[str, int] = {}
         self._before_backward: dict[str, int] = {}
 
     def install(self) -> None:
         """Listen."""
         self.session.listeners.append(self)
+        original = torch.optim.Optimizer.__init__
+        made = guarded(self._optimizer_made)
+
+        @functools.wraps(original)
+        def initialise(optimizer: Any, *args: Any, **kwargs: Any) -> None:
+            original(optimizer, *args, **kwargs)
+            made()
+
+        setattr(torch.optim.Optimizer, "__init__", initialise)  # noqa: B010  # its type would not allow it
+
+    def _optimizer_made(self) -> None:
+        if self._baselines < MAX_BASELINES and self.session.active:
+            self._baselines += 1
+            known = self._known("cpu")
+            held = sum(known[name] for name in ("parameters", "gradients", "optimizer", "buffers"))
+            self._base = max(0, allocation.allocated("cpu") - held)
 
     def batch_arrived(self, batch: Any) -> None:
         """Remember how many rows a batch has."""
@@ -89,13 +111,14 @@ class Receipt(Listener):
             return
         device = "cuda" if "CUDA" in message or "HIP" in message else "cpu"
         facts = self._known(device)
-        used = allocation.allocated(device)
+        used = allocation.allocated(device) + allocation.given_back(device)
         held = sum(facts[name] for name in ("parameters", "gradients", "optimizer", "buffers"))
         base = self._base if device == "cpu" else 0
         self._write("out of memory", device, facts, max(0, used - base - held), used - base, used)
 
     def _write(self, when: str, device: str, facts: dict[str, Any], activations: int, peak: int, used: int) -> None:
         free, bound = allocation.room(device)
+        free += allocation.allocated(device) - used
         gradients = facts.pop("gradients_at_peak", facts["gradients"])
         known = facts["parameters"] + facts["optimizer"] + facts["buffers"] + gradients + activations
         base = self._base if device == "cpu" else 0

@@ -13,7 +13,7 @@ What to do
 Thresholds
     min_stall_share: share of the step spent waiting, in most steps (0.5).
     min_wait_seconds: wait per step below which it is not worth a word (0.02).
-    min_lost_seconds: what it must have cost in all (60.0).
+    min_lost_seconds: what it must have cost in all (5.0).
     min_steps: steps that are needed to tell (50).
 
 Calibration
@@ -47,7 +47,7 @@ def examine(
     *,
     min_stall_share: float = 0.5,
     min_wait_seconds: float = 0.02,
-    min_lost_seconds: float = 60.0,  # a minute is what a person would begin to look into
+    min_lost_seconds: float = 5.0,  # a trial run of that cost stands for a long one
     min_steps: int = 50,
 ) -> Iterator[Finding | Undecided]:
     """Judge the first trace of every rank."""

@@ -29,6 +29,8 @@ class Gradients:
         self.session, self.steps, self.models = session, steps, models
         self.norms: dict[int, torch.Tensor] = {}
         """By parameter's id."""
+        self._borrowed: list[tuple[Any, str, Any]] = []
+        """What was replaced for the time of a clipping."""
         self.ring = LayerRing(session, models.names, "gradients")
 
     def install(self) -> None:
@@ -41,15 +43,52 @@ class Gradients:
     def before_clip(self, parameters: Any, max_norm: Any = None, *args: Any, **kwargs: Any) -> None:
         if isinstance(parameters, torch.Tensor):
             parameters = [parameters]
-        if isinstance(parameters, (list, tuple)):  # an iterator is used up by looking at it
-            self.take(parameters)
+        # An iterator is used up by looking at it.
+        known = parameters if isinstance(parameters, (list, tuple)) else self.models.parameters()
+        gradients = {id(one.grad): id(one) for one in known if one.grad is not None}
+        norm_type = kwargs.get("norm_type", args[0] if args else 2.0)
+        if norm_type == 2.0 and not any(one.grad is not None and one.grad.dtype in HALF for one in known):
+            self._overhear(gradients)
         else:
-            self.take(self.models.parameters())
+            self.take(known)
         if max_norm is not None and not isinstance(max_norm, torch.Tensor):
             self.steps.facts.values["max_norm"] = float(max_norm)
 
+    def _overhear(self, gradients: dict[int, int]) -> None:
+        """Take the norms that the clipping itself computes, tensor by tensor: they cost nothing.
+
+        Parameters
+        ----------
+        gradients : dict of int to int
+            The parameter's id by its gradient's.
+        """
+
+        def one(original: Any) -> Any:
+            def vector_norm(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+                norm = original(tensor, *args, **kwargs)
+                if id(tensor) in gradients:
+                    self.norms[gradients[id(tensor)]] = norm
+                return norm
+
+            return vector_norm
+
+        def several(original: Any) -> Any:
+            def foreach_norm(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+                norms = original(tensors, *args, **kwargs)
+                self.norms.update((gradients[id(t)], norm) for t, norm in zip(tensors, norms) if id(t) in gradients)
+                return norms
+
+            return foreach_norm
+
+        for owner, name, listening in ((torch.linalg, "vector_norm", one), (torch, "_foreach_norm", several)):
+            original = getattr(owner, name)
+            self._borrowed.append((owner, name, original))
+            setattr(owner, name, listening(original))
+
     @entry
     def after_clip(self, token: Any, result: Any, *args: Any, **kwargs: Any) -> None:
+        while self._borrowed:
+            setattr(*self._borrowed.pop())
         norm_type = kwargs.get("norm_type", args[2] if len(args) > 2 else 2.0)
         if self.norms or norm_type != 2.0 or type(result) is not torch.Tensor:
             return

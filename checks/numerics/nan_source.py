@@ -42,7 +42,7 @@ CHECK = Check(
         "differs": "the loss was not finite at step {step}, but running the step again gives a finite one: hardware, a "
         "race between threads, memory that was written to meanwhile, or code that counts how often it ran",
     },
-    leads_to=("numerics/non-finite-loss", "crash/exit-cause"),
+    leads_to=("numerics/non-finite-loss", "numerics/loss-scale-collapse", "crash/exit-cause"),
 )
 GUARDS = {
     "log": "keep its input above zero: log(x.clamp_min(eps)), or log_softmax and logsigmoid instead of a log of their "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 MAX_ESCALATIONS = 3
-MAX_SECONDS = 30.0
+MAX_SECONDS = 20.0
 MAX_BATCH_TENSORS = 16
 ON_DEVICE = (
     "a process that uses a GPU cannot be copied to run the step again; train some steps on the CPU from the same \
@@ -111,7 +111,9 @@ class Replay(Listener):
         if answer.get("fault") == "scaler":
             return
         if "failed" in answer:
-            answer = {"where": where, "fault": "unknown", "reason": answer["failed"]}
+            # What failed once, by a limit of time above all, would hold up the training again.
+            self.escalations = MAX_ESCALATIONS
+            answer = self._read(loss) or {"where": where, "fault": "unknown", "reason": answer["failed"]}
         if answer.get("fault") == "differs" and (where == "backward" and self._backwards > 1):
             answer = {"where": where, "fault": "unknown", "reason": "an earlier of the step's backward calls made it"}
         if answer["fault"] == "weights" and self._explained:
@@ -125,6 +127,11 @@ class Replay(Listener):
         answer["seconds"] = time.perf_counter() - begin
         self.session.spent -= answer["seconds"]  # an incident is no overhead, and must not slow the sampling down
         self.session.event("nan_origin", **answer)
+
+    def _read(self, loss: Any) -> dict[str, Any] | None:
+        from .origin_graph import bad_input
+
+        return bad_input(loss) if loss is not None else None
 
     def _replay(self, where: str, parameters: list[Any]) -> dict[str, Any]:
         if torch.cuda.is_available() and torch.cuda.is_initialized():

@@ -23,7 +23,7 @@ demo: $(INSTALLED) ## Build a data set with known faults, scan it, write demo/re
 	@$(BIN)/python -m fixtures.demo
 
 test: $(INSTALLED) ## Run the tests
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGUMENTS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGUMENTS)
 
 check: lint types contracts docs-check test ## Everything that must hold before a commit is handed on
 

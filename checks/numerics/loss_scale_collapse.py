@@ -28,6 +28,7 @@ Source
     Micikevicius et al.: Mixed precision training, ICLR 2018; torch.amp.GradScaler; DeepSpeed's DynamicLossScaler.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -69,10 +70,11 @@ def examine(
         scale, skipped = trace.series("loss_scale").finite, trace.series("skipped")
         latest = float(skipped.values[-LATEST:].mean()) if len(skipped) >= min_steps else 0.0
         largest = float(scale.values.max()) if len(scale) else 0.0
-        if len(scale) and scale.values[-1] <= max_scale and largest >= min_fall_ratio * scale.values[-1]:
+        last = float(scale.values[-1]) if len(scale) else math.inf
+        if last <= max_scale and largest > last and largest >= min_fall_ratio * last:
             falls = np.flatnonzero(np.diff(scale.values) < 0)
             began = np.concatenate([scale.steps[falls[:1]], skipped.steps[skipped.values > 0][:1]])
-            yield _finding("fell", trace, int(began.min()), largest, float(scale.values[-1]), latest)
+            yield _finding("fell", trace, int(began.min()), largest, last, latest)
         elif max(len(scale), len(skipped)) < min_steps:
             yield CHECK.unavailable(f"fewer than {min_steps} steps were recorded")
         elif latest >= min_skipped_share:

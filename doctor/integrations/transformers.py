@@ -1,6 +1,7 @@
 """`doctor` as a callback of the Hugging Face Trainer."""
 
 import atexit
+import sys
 from contextlib import ExitStack
 from typing import Any
 
@@ -43,9 +44,13 @@ class DoctorCallback(TrainerCallback):
             opened = watch(parts.get("model"), parts.get("optimizer"), run_dir=self._run_dir, quiet=self._quiet)
             self.watched = self._open.enter_context(opened)
             # A training that dies in an exception has no end that a callback would hear of.
-            atexit.register(self._open.close)
+            atexit.register(self._close_at_exit)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
         """Say what was found."""
         self._open.close()
-        atexit.unregister(self._open.close)
+        atexit.unregister(self._close_at_exit)
+
+    def _close_at_exit(self) -> None:
+        error = getattr(sys, "last_value", None)  # of the exception that ended the program
+        self._open.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)

@@ -81,6 +81,7 @@ def test_a_training_killed_at_any_point_leaves_what_it_did(tmp_path: Path) -> No
     assert run_facts(diagnosis(tmp_path))["steps"] >= ring.state()["step"] - 1
 
 
+@pytest.mark.slow
 def test_a_standstill_is_noticed_and_stacks_are_kept(tmp_path: Path) -> None:
     program = TORCH + (
         "import os, threading, time\n"

@@ -15,6 +15,10 @@ WARM_UP_SHARE = 0.2
 """Of the time since the first step; the rest of a run is long enough to show what lasts."""
 
 
+ENDING_SECONDS = 5.0
+"""A process that leaves so shortly before the last sample leaves because the run is over."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Timeline:
     """One quantity over time.
@@ -102,11 +106,16 @@ class Machine:
         return self.timeline(name).since(self.steady_from)
 
     def crew(self, group: str, name: str) -> Timeline:
-        """Return `<group>_<name>` since warm-up and since a process last joined or left the group."""
+        """Return `<group>_<name>` since warm-up and since a process last joined or left the group.
+
+        What leaves in the last seconds belongs to the end of the run: then the time before that counts.
+        """
         members = self.timeline(f"{group}_processes")
-        changes = np.nonzero(np.diff(members.values))[0]
-        joined = float(members.seconds[changes[-1] + 1]) if len(changes) else -np.inf
-        return self.steady(f"{group}_{name}").since(joined)
+        changes = members.seconds[1:][np.diff(members.values) != 0]
+        ending = changes > members.seconds[-1] - ENDING_SECONDS if len(members) else changes > 0
+        joined = float(changes[~ending][-1]) if (~ending).any() else -np.inf
+        known = self.steady(f"{group}_{name}").since(joined)
+        return known.until(float(np.nextafter(changes[ending][0], -np.inf))) if ending.any() else known
 
     def latest(self, name: str) -> float | None:
         """Return the last value of a quantity; None where it was never sampled."""

@@ -13,6 +13,7 @@ The run folder:
 - `<host>-<pid>.gradients.ring` one record per step of gradient norms, a field per parameter tensor or module;
 - `<host>-<pid>.events.jsonl` what happened once: see `doctor.evidence.incidents`;
 - `<host>-<pid>.stacks.txt` what faulthandler wrote at a fatal signal or on request;
+- `<host>-<pid>.{updates,weights,activations,zero_gradients,collectives}.ring` other quantities, at some steps;
 - `machine.samples.ring` one record per second of host and device facts, written by the monitor;
 - `control` one page by which the monitor asks the probe for something (pause, resume, stop, checkpoint, census);
 - `end.json` how the command ended, written by the monitor;

@@ -44,6 +44,7 @@ step = 1
 for batch in DataLoader(Rows(), batch_size=8):
     at(2, 0.004)
     model(batch).pow(2).mean().backward()
+    at(4)  # other hooks come before the one that waits
     optimizer.step()
     step += 1
     at(2, 0.002)

@@ -37,6 +37,7 @@ CHECK = Check(
     Severity.ERROR,
     {
         "operation": "{operation} made {made} of {given} at {place}, {direction} pass{whose}: {verdict}",
+        "early": "{made} before any weight was used{whose}, at step {step}: in the data, or in how it was prepared",
         "input": "{made} in the batch itself{whose}: {name} was not finite before the model saw it, at step {step}",
         "weights": "the weight {name} was {made} before step {step}{since}",
         "differs": "the loss was not finite at step {step}, but running the step again gives a finite one: hardware, a "
@@ -44,6 +45,8 @@ CHECK = Check(
     },
     leads_to=("numerics/non-finite-loss", "numerics/loss-scale-collapse", "crash/exit-cause"),
 )
+WHOLE = ("early", "input", "weights", "differs")
+"""Faults that no single operation has made."""
 GUARDS = {
     "log": "keep its input above zero: log(x.clamp_min(eps)), or log_softmax and logsigmoid instead of a log of their "
     "results",
@@ -61,7 +64,7 @@ def examine(origins: NanOrigins) -> Iterator[Finding | Undecided]:
     for origin in origins.origins:
         if origin in unknown:
             continue
-        kind = origin.fault if origin.fault in ("input", "weights", "differs") else "operation"
+        kind = origin.fault if origin.fault in WHOLE else "operation"
         yield CHECK.finding(
             kind,
             at=Location(
@@ -129,8 +132,9 @@ def _verdict(origin: Origin) -> str:
 
 
 def _advice(origin: Origin) -> str:
-    if origin.fault in ("input", "weights", "differs"):
+    if origin.fault in WHOLE:
         return {
+            "early": "check the data for missing values, and what is computed from it before the model",
             "input": "repair or drop that sample, and check the data for missing values before training",
             "weights": "restart from a checkpoint without it, and find what made its gradient or its initial value",
             "differs": "run the step on other hardware and with one thread; look for memory shared between processes",

@@ -51,7 +51,7 @@ class Origin:
     where : str
         "forward", "backward", "input" or "weights".
     fault : str
-        "overflow", "rounding", "domain", "mask", "input", "weights", "differs" or "unknown".
+        "overflow", "rounding", "domain", "mask", "input", "early", "weights", "differs" or "unknown".
     operation : str
         In the user's words: "log", "div"; empty where there is none.
     module, path, line, code, function : str or int or None

@@ -16,7 +16,7 @@ def bad_input(loss: Any) -> dict[str, Any] | None:
     """Return the input that was not finite, as an answer of the replay; None where the graph shows none.
 
     What operations keep for their backward pass is looked at, the earliest operation first. A tensor that no recorded
-    operation made and that is no weight came from outside.
+    operation made and that is no weight is the data, or was made of it before the first weight.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def bad_input(loss: Any) -> dict[str, Any] | None:
             if tensor.grad_fn is None and not tensor.requires_grad:
                 return {
                     "where": "input",
-                    "fault": "input",
+                    "fault": "early",
                     "operation": "",
                     "inputs": [],
                     "output": facts(tensor),

@@ -68,7 +68,7 @@ def examine(
         yield CHECK.not_applicable("no loss is scaled and no update was skipped")
     for trace in traces:
         scale, skipped = trace.series("loss_scale").finite, trace.series("skipped")
-        latest = float(skipped.values[-LATEST:].mean()) if len(skipped) >= min_steps else 0.0
+        latest = float((skipped.values[-LATEST:] > 0).mean()) if len(skipped) >= min_steps else 0.0
         largest = float(scale.values.max()) if len(scale) else 0.0
         last = float(scale.values[-1]) if len(scale) else math.inf
         if last <= max_scale and largest > last and largest >= min_fall_ratio * last:

@@ -152,6 +152,15 @@ class EditCode(Repair, frozen=True, kw_only=True):
     code: str = ""
 
 
+class ChangeTraining(Repair, frozen=True, kw_only=True):
+    """Train in another way: what `doctor.repair.treatments` can do to a configuration or to a watched command.
+
+    `changes` holds values by the names that `doctor.repair.treatments.KNOWN` lists, such as `{"max_grad_norm": 1.0}`.
+    """
+
+    changes: dict[str, float | str | bool]
+
+
 class Advise(Repair, frozen=True, kw_only=True):
     """Something only a person can do; `summary` says what."""
 
@@ -166,6 +175,7 @@ AnyRepair = (
     | Consensus
     | FillMissing
     | EditCode
+    | ChangeTraining
     | Advise
 )
 
@@ -333,12 +343,52 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     prescription: str = ""
 
 
-class Verification(Struct, frozen=True, kw_only=True):
-    """What a pair of runs said of a repair."""
+class Verdict(StrEnum):
+    """What training with and without a repair said of it."""
+
+    VERIFIED = "verified"
+    """The symptom was there before and is gone, or smaller by more than chance, after."""
+    REFUTED = "refuted"
+    """The symptom was there before and the repair does not remove it."""
+    NOT_TESTABLE = "not testable"
+    """The symptom does not show in a run of this length, or the runs leave it open."""
+    NOT_RUN = "not run"
+    """No pair of runs was made, and `reason` says why."""
+
+
+class Verification(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What pairs of runs, with and without a repair and else alike, said of it.
+
+    Attributes
+    ----------
+    fingerprint : str
+        The finding whose repair was tried.
+    measure : str
+        What was compared, in words, with its unit.
+    before, after : tuple of float
+        The measure without and with the repair, one per seed and in the same order; NaN where a run gave none.
+    effect : float or None
+        Median over seeds of the improvement, positive where the repair helps.
+    interval : (float, float) or None
+        95 % bootstrap interval of the improvement.
+    seconds : float
+        What all runs cost together.
+    """
 
     fingerprint: str
-    verdict: str
-    effect: dict[str, Any] = {}
+    check: str
+    repair: str
+    verdict: Verdict
+    reason: str = ""
+    measure: str = ""
+    before: tuple[float, ...] = ()
+    after: tuple[float, ...] = ()
+    effect: float | None = None
+    interval: tuple[float, float] | None = None
+    seeds: tuple[int, ...] = ()
+    steps: int | None = None
+    seconds: float = 0.0
+    details: dict[str, Any] = {}
 
 
 class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,6 +14,10 @@ VERBS = {
     "scan": "Examine data sets and the code that trains on them.",
     "watch": "Run a training command, watch it, and say what is wrong with it.",
     "autopsy": "Find out why a run died, from what it left behind.",
+    "fix": "Write a repaired copy of a data set, with a plan of every edit.",
+    "train": "Train the reference DeepSpeed model on a data set.",
+    "verify": "Prove repairs: train with and without them.",
+    "clinic": "Run every disease: symptom, finding, repair, symptom gone.",
     "list": "List all checks with their severity.",
     "explain": "Print the manual page of a check.",
 }

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from report_examples import MANUAL, healthy, healthy_examinations, make_report, missing, sick
 
-from doctor.model import Diagnosis, Finding, Location, Report, Severity, Verification
+from doctor.model import Diagnosis, Finding, Location, Report, Severity, Verdict, Verification
 from doctor.registry import load_checks
 from doctor_reports.html import passages, render
 
@@ -193,7 +193,7 @@ def test_root_causes_link_to_what_they_rest_on_and_proofs_stand_by_the_repair() 
     told = msgspec.structs.replace(
         report,
         diagnoses=[Diagnosis(cause="The boat is the rescue", because=[mark], prescription="leave it out")],
-        verifications=[Verification(fingerprint=mark, verdict="verified")],
+        verifications=[Verification(fingerprint=mark, check="quality/x", repair="r", verdict=Verdict.VERIFIED)],
     )
     page = Page(render(told))
     assert {"href": f"#finding-{mark}"} in page.all("a")

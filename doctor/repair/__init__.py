@@ -1,0 +1,1 @@
+"""Repairs as data: a plan of edits, applied to a copy."""

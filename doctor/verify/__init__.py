@@ -1,0 +1,1 @@
+"""Pairs of runs, with and without a repair, and their verdict."""

@@ -12,6 +12,7 @@ from doctor.trainer.config import batch_sizes, learning_rate, warms_up
 from doctor.trainer.data import Data
 from doctor.trainer.engine import Facts, build_engine, facts_after_step, grad_norm_before_step, loss_scale
 from doctor.trainer.evaluating import evaluated, evaluation_loss, on_device
+from doctor.trainer.interruption import Interruption, postponed
 from doctor.trainer.memory import Peak, limited
 from doctor.trainer.models import build, model_name
 from doctor.trainer.objective import objective, with_cutmix
@@ -23,7 +24,7 @@ from doctor.trainer.recipe import Job
 from doctor.trainer.tracing import Trace
 from doctor.watching import here
 
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, RUN = "checkpoints", "run"
 SEED_STRIDE = 1_000_003
 
 
@@ -32,14 +33,13 @@ def train(job: Job, data: Data, ranks: Ranks, trace: Trace, observer: Observer) 
     training = Training(job, data, ranks, trace)
     peak = Peak(ranks.device)
     try:
-        with limited(job.device_bytes, ranks.device):
+        with training.watched(), limited(job.device_bytes, ranks.device):
             training.build()
             observer.begun(job.recipe.steps, training.begin())
-            with training.watched():
-                training.run(observer)
-            trace.evaluations = evaluated(training.engine, data, job, ranks)
+            training.run(observer)
     finally:
         trace.peak_bytes = peak.bytes()
+    trace.evaluations = evaluated(training.engine, data, job, ranks)
 
 
 class Training:
@@ -95,14 +95,28 @@ class Training:
             self.trace.notes.append("not recorded: several ranks are watched by `doctor watch -- torchrun …`")
             yield
             return
-        folder = Path(self.job.output, "run")
-        with here.watch(self.engine.module, run_dir=folder, quiet=True) as watch:
+        taken = len(list(Path(self.job.output).glob(f"{RUN}*")))
+        folder = Path(self.job.output, f"{RUN}-{taken + 1}" if taken else RUN)
+        with here.watch(run_dir=folder, quiet=True) as watch:
             self.trace.run_dir = str(folder)
             self.watch = watch
             yield
 
     def run(self, observer: Observer) -> None:
-        """Make the updates that are left."""
+        """Make the updates that are left.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            When somebody interrupts, after the update at hand; a checkpoint of it is there then.
+        """
+        with postponed() as interruption:
+            self._run(observer, interruption)
+        if self.recipe.early_stopping and self.best < float("inf"):
+            self.checkpoints.load(self.engine, BEST)
+            self.trace.notes.append(f"went back to the best weights: loss {self.best:.4g} on validation")
+
+    def _run(self, observer: Observer, interruption: Interruption) -> None:
         while self.step < self.recipe.steps:
             facts = self.update()
             self.step += 1
@@ -110,11 +124,12 @@ class Training:
             observer.stepped(self.step, facts.loss)
             if self.recipe.evaluate_every and self.step % self.recipe.evaluate_every == 0 and self.evaluate():
                 break
-            if self.job.checkpoint_every and self.step % self.job.checkpoint_every == 0:
+            stop = interruption.asked and self.ranks.world == 1
+            last = stop or self.step == self.recipe.steps
+            if self.job.checkpoint_every and (last or self.step % self.job.checkpoint_every == 0):
                 self.checkpoints.save_step(self.engine, self.state())
-        if self.recipe.early_stopping and self.best < float("inf"):
-            self.checkpoints.load(self.engine, BEST)
-            self.trace.notes.append(f"went back to the best weights: loss {self.best:.4g} on validation")
+            if stop:
+                raise KeyboardInterrupt
 
     def state(self) -> State:
         """Return what a checkpoint of this moment holds besides the weights."""

@@ -64,3 +64,18 @@ def refuse_used(folder: Path) -> None:
         raise UsageError(
             f"{folder}: there has been a training here; go on with it by --resume, or name another --output"
         )
+
+
+def refuse_inside(folder: Path, data: Path) -> None:
+    """Refuse an output inside the data, where it would be taken for data; a hidden folder is not looked into.
+
+    Raises
+    ------
+    UsageError
+        Naming both.
+    """
+    folder, data = folder.resolve(), data.resolve()
+    if folder == data or data in folder.parents:
+        inner = folder.relative_to(data)
+        if not any(part.startswith(".") for part in inner.parts):
+            raise UsageError(f"{folder}: lies inside the data, {data}; name another --output")

@@ -31,11 +31,12 @@ SEED_STRIDE = 1_000_003
 def train(job: Job, data: Data, ranks: Ranks, trace: Trace, observer: Observer) -> None:
     """Train as a job says; what happens is told to the trace, also where it ends in an exception."""
     training = Training(job, data, ranks, trace)
+    done = training.begin()
     peak = Peak(ranks.device)
     try:
         with training.watched(), limited(job.device_bytes, ranks.device):
             training.build()
-            observer.begun(job.recipe.steps, training.begin())
+            observer.begun(job.recipe.steps, done)
             training.run(observer)
     finally:
         trace.peak_bytes = peak.bytes()
@@ -62,6 +63,7 @@ class Training:
         self.checkpoints = Checkpoints(Path(job.output, CHECKPOINTS), ranks)
         self.step, self.rate = 0, 0.0
         self.watch: here.Watch | None = None
+        self.newest: Path | None = None
         self.best, self.without_better = float("inf"), 0
 
     def build(self) -> None:
@@ -72,14 +74,16 @@ class Training:
         self.trace.parameters = sum(weight.numel() for weight in model.parameters())
         self.engine, notes = build_engine(model, self.recipe, self.ranks)
         self.trace.notes += notes
+        if self.newest is not None:
+            self.checkpoints.load(self.engine, self.newest.name)
 
     def begin(self) -> int:
-        """Go back to the newest checkpoint where the job says so; return the updates made until then."""
+        """Find the newest checkpoint where the job says so; return the updates made until then."""
         self.checkpoints.begin(resume=self.job.resume)
-        newest = self.checkpoints.newest()
-        if newest is not None:
-            state = self.checkpoints.load(self.engine, newest.name)
-            refuse_other_recipe(state, self.recipe, newest)
+        self.newest = self.checkpoints.newest()
+        if self.newest is not None:
+            state = self.checkpoints.state(self.newest.name)
+            refuse_other_recipe(state, self.recipe, self.newest)
             self.step = state.step
             self.trace.restore(state.trace)
             self.best, self.without_better = state.best, state.without_better

@@ -114,10 +114,11 @@ class Resplit(Repair, frozen=True, kw_only=True):
 
 
 class Reweight(Repair, frozen=True, kw_only=True):
-    """Give the rare classes more weight, by class weights or by sampling."""
+    """Give the rare classes more weight, by class weights or by drawing, towards one for `ratio` of the commonest."""
 
     column: str
     weights: dict[str, float] = {}
+    ratio: float = 3.0
 
 
 class ReviewRows(Repair, frozen=True, kw_only=True):

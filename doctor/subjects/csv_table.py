@@ -150,6 +150,7 @@ def _read_unit(
                 encoding=text.encoding,
                 columns=tuple(names),
                 fields=naming.fields if naming.header else (),
+                width=staged.width,
                 delimiter=unit.dialect.delimiter,
                 quote=staged.quote,
                 escape=staged.escape,

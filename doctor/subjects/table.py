@@ -58,6 +58,8 @@ class TextForm(Struct, frozen=True, kw_only=True):
         Of its bytes.
     columns, fields : tuple of str
         The columns in the order of the file, by the table's names and as the file has them; JSON has keys for fields.
+    width : int
+        Fields of a record; a header may have one fewer or more.
     delimiter, quote, escape : str
         As the engine was told; empty quotes are part of the text. Empty in JSON.
     header : bool
@@ -69,6 +71,7 @@ class TextForm(Struct, frozen=True, kw_only=True):
     encoding: str
     columns: tuple[str, ...]
     fields: tuple[str, ...] = ()
+    width: int = 0
     delimiter: str = ""
     quote: str = ""
     escape: str = ""

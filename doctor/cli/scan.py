@@ -17,8 +17,7 @@ from doctor.settings import FAIL_ON, Settings, settings_for
 @click.option(
     "--pipeline", metavar="MODULE:FUNCTION", help="Builds the data set; built twice and compared. Runs your code."
 )
-@click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name).")
-@click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks.")
+@options.choosing
 @options.measuring
 @click.option("--format", "format_", metavar="FORMAT", help="text, json or html. [default: text]")
 @click.option(

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from conftest import FIXTURES, Doctor
+from sick_data import hashes
 
 from doctor.case import open_case
 from doctor.cli import main
@@ -21,8 +23,6 @@ from doctor.errors import DoctorError
 from doctor.repair.copying import write_copy
 from doctor.repair.plan import Plan
 from doctor.settings import Settings
-from tests.conftest import FIXTURES, Doctor
-from tests.repair.test_repaired import hashes
 
 LEAKY = FIXTURES / "leakage" / "label_leakage" / "sick"
 DUPLICATES = FIXTURES / "duplicates" / "duplicate_rows" / "sick"

@@ -1,12 +1,13 @@
 """Every repair cures its finding and brings no other, in every format."""
 
-import hashlib
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from conftest import FIXTURES
 from msgspec import structs
+from sick_data import FORMATS, hashes, sick_rows, write_rows
 
 from doctor.case import Case, open_case
 from doctor.engine import examine
@@ -17,8 +18,6 @@ from doctor.repair.plan import Plan
 from doctor.repair.proving import repair
 from doctor.settings import Settings, settings_for
 from doctor.subjects import sql
-from tests.conftest import FIXTURES
-from tests.repair.conftest import FORMATS, sick_rows, write_rows
 
 
 class Treated(NamedTuple):
@@ -27,12 +26,6 @@ class Treated(NamedTuple):
     written: Written
     after: Report
     comparison: Comparison
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    """Hash every file below a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def treated(folder: Path, output: Path, settings: Settings) -> Treated:

@@ -1,20 +1,17 @@
-"""Data sets in every format, and repairs made without the command line."""
+"""Data sets in every format, and what the tests of repairs share."""
 
 import csv
 import gzip
+import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from doctor.case import Case, open_case
+from doctor.case import Case
 from doctor.repair.changes import Changes
 from doctor.repair.state import State
-from doctor.settings import Settings
 
 Row = dict[str, Any]
 
@@ -102,11 +99,10 @@ def sick_rows(seed: int = 0, rows: int = 400) -> dict[str, list[Row]]:
     return {"train": train + train[:20], "test": test}
 
 
-@pytest.fixture
-def opened() -> Iterator[Callable[..., Case]]:
-    """Open paths until the test ends."""
-    with ExitStack() as stack:
-        yield lambda *paths, **options: stack.enter_context(open_case(list(paths), Settings(**options)))
+def hashes(folder: Path) -> dict[str, str]:
+    """Hash every file below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def changes_of(case: Case, *, rows: Sequence[int] = (), columns: Sequence[str] = ()) -> Changes:

@@ -365,8 +365,8 @@ class Verification(Struct, frozen=True, kw_only=True, omit_defaults=True):
         The finding whose repair was tried.
     measure : str
         What was compared, in words, with its unit.
-    before, after : tuple of float
-        The measure without and with the repair, one per seed and in the same order; NaN where a run gave none.
+    before, after : tuple of float or None
+        The measure without and with the repair, one per seed and in the same order; None or NaN where a run gave none.
     effect : float or None
         Median over seeds of the improvement, positive where the repair helps.
     interval : (float, float) or None
@@ -381,8 +381,8 @@ class Verification(Struct, frozen=True, kw_only=True, omit_defaults=True):
     verdict: Verdict
     reason: str = ""
     measure: str = ""
-    before: tuple[float, ...] = ()
-    after: tuple[float, ...] = ()
+    before: tuple[float | None, ...] = ()
+    after: tuple[float | None, ...] = ()
     effect: float | None = None
     interval: tuple[float, float] | None = None
     seeds: tuple[int, ...] = ()

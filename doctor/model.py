@@ -146,10 +146,11 @@ class FillMissing(Repair, frozen=True, kw_only=True):
 
 
 class EditCode(Repair, frozen=True, kw_only=True):
-    """Insert or change a line of code."""
+    """Insert `code` before a line, or where not `inserted`, put it in place of an expression in that line."""
 
     line: int | None = None
     code: str = ""
+    inserted: bool = True
 
 
 class ChangeTraining(Repair, frozen=True, kw_only=True):

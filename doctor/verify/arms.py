@@ -14,10 +14,17 @@ from doctor.settings import Settings
 from doctor.subjects import sql
 from doctor.subjects.table import Engine, Table
 from doctor.verify.deployment import WHOLE, Cut, Untestable, divided
+from doctor.verify.labels import with_one_label
 
 PROMISE = "promise"
 """The split of an arm on which its promise is measured."""
 MIN_REPAIRED_ROWS = 50
+
+
+class RepairRefused(Untestable):
+    """The repair cannot be made on this data."""
+
+
 _PLAIN_NAME = re.compile(r"[A-Za-z][\w-]*")
 
 
@@ -70,7 +77,7 @@ def lay_out(table: Table, made: Cut, folder: Path) -> Layout:
 def repaired(
     layout: Layout, finding: Finding, repair: AnyRepair, report: Report, settings: Settings, output: Path
 ) -> Layout:
-    """Make the repair on a copy.
+    """Make the repair on a copy, by the code of `doctor fix`.
 
     Parameters
     ----------
@@ -89,8 +96,8 @@ def repaired(
 
     Raises
     ------
-    Untestable
-        When the repair cannot be made on this data, with the reason.
+    RepairRefused
+        When it cannot be made on this data, with the reason.
     """
     from doctor.repair.copying import write_copy
     from doctor.repair.plan import make_plan
@@ -105,15 +112,15 @@ def repaired(
             plan = make_plan(only, case, unsafe=True)
             refused = [edit for edit in plan.edits if not edit.applied]
             if refused:
-                raise Untestable(f"the repair could not be made: {refused[0].reason}")
+                raise RepairRefused(f"the repair could not be made: {refused[0].why_not}")
             write_copy(plan, case, output)
     except Untestable:
         raise
     except DoctorError as error:
-        raise Untestable(f"the repair could not be made: {error}") from error
+        raise RepairRefused(f"the repair could not be made: {error}") from error
     missing = [name for name in layout.files.values() if not (output / name).is_file()]
     if missing:
-        raise Untestable(f"the repair left no file {missing[0]}")
+        raise RepairRefused(f"the repair left no file {missing[0]}")
     moved = {
         name: output / place.name if place.parent == layout.folder else place
         for name, place in layout.deployments.items()
@@ -149,14 +156,11 @@ def stage(engine: Engine, layout: Layout, made: Cut, seed: int, folder: Path) ->
     """
     folder.mkdir(parents=True)
     if made.promised == WHOLE:
-        whole = _read(layout.folder / layout.files[WHOLE], numbered=True)
-        rows = divided(f"SELECT *, file_row_number AS {sql.ROW}, '' AS {sql.SPLIT} FROM {whole}", seed)
-        bare = f"SELECT * EXCLUDE ({sql.ROW}, {sql.SPLIT}, file_row_number) FROM ({rows}) WHERE {sql.SPLIT} = "
-        train, promise = (f"{bare}'{split}' ORDER BY {sql.ROW}" for split in ("train", "validation"))
+        train, promise = _divided(engine, layout, made, seed)
     else:
         train = f"SELECT * FROM {_read(*_training(layout, made))}"
         promise = f"SELECT * FROM {_read(layout.folder / layout.files[made.promised])}"
-    columns = [str(name) for name, *_ in engine.rows(f"DESCRIBE {train}")]
+    columns = _columns(engine, train)
     statements = {"train": train, PROMISE: promise}
     for name, place in layout.deployments.items():
         statements[name] = f"SELECT {_as_in(engine, columns, place)} FROM {_read(place)}"
@@ -167,6 +171,19 @@ def stage(engine: Engine, layout: Layout, made: Cut, seed: int, folder: Path) ->
         if left < MIN_REPAIRED_ROWS:
             raise Untestable(f"{left} rows are left in {name} (needed: {MIN_REPAIRED_ROWS})")
     return {name: f"{name.replace(' ', '-')}.parquet" for name in statements}
+
+
+def _divided(engine: Engine, layout: Layout, made: Cut, seed: int) -> list[str]:
+    """Divide data by lot, the rows of both arms alike as far as the repair leaves them."""
+    file = layout.folder / layout.files[WHOLE]
+    listed = "*"
+    if made.labels is not None:
+        columns = _columns(engine, f"SELECT * FROM {_read(file)}")
+        listed = with_one_label(columns, made.labels, "file_row_number", seed)
+    rows = f"SELECT {listed}, file_row_number AS {sql.ROW}, '' AS {sql.SPLIT} FROM {_read(file, numbered=True)}"
+    service = f"{sql.ROW}, {sql.SPLIT}" + (", file_row_number" if listed == "*" else "")
+    bare = f"SELECT * EXCLUDE ({service}) FROM ({divided(rows, seed)}) WHERE {sql.SPLIT} = "
+    return [f"{bare}'{split}' ORDER BY {sql.ROW}" for split in ("train", "validation")]
 
 
 def _own(settings: Settings, layout: Layout) -> Settings:
@@ -205,8 +222,12 @@ def _file_name(split: str, number: int) -> str:
 
 def _as_in(engine: Engine, columns: Sequence[str], place: Path) -> str:
     """List these columns of a file, those that it lacks as missing values."""
-    had = {str(name) for name, *_ in engine.rows(f"DESCRIBE SELECT * FROM {_read(place)}")}
+    had = set(_columns(engine, f"SELECT * FROM {_read(place)}"))
     return ", ".join(sql.name(name) if name in had else f"NULL AS {sql.name(name)}" for name in columns)
+
+
+def _columns(engine: Engine, statement: str) -> list[str]:
+    return [str(name) for name, *_ in engine.rows(f"DESCRIBE {statement}")]
 
 
 def _read(*paths: Path, numbered: bool = False) -> str:

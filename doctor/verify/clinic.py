@@ -187,10 +187,14 @@ def visit(case: Case, deadline: float | None = None, cache: Cache | None = None)
         with tempfile.TemporaryDirectory(prefix="doctor-clinic-") as scratch:
             report = RUNNERS[patient.kind](case, Path(scratch), deadline, cache or Cache(None))
     except DoctorError as error:
-        return ended(trouble=str(error))
+        return ended(trouble=str(error).replace(f"{scratch}/", ""))
     except Exception as error:
         return ended(trouble=f"a fault of doctor itself: {type(error).__name__}: {error}")
-    found = [finding for finding in report.findings if finding.check == patient.check]
+    found = [
+        msgspec.structs.replace(finding, message=finding.message.replace(f"{scratch}/", ""))
+        for finding in report.findings
+        if finding.check == patient.check
+    ]
     told = [item for item in report.verifications if item.check == patient.check]
     facts = {"finding": found[0].message if found and patient.suppose is None else "", "trouble": ""}
     if not found:

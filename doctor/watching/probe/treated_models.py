@@ -110,7 +110,9 @@ class TreatedModels:
         enter, make = autocast.__init__, scaler.__init__
 
         @functools.wraps(enter)
-        def entered(self: Any, device_type: str, dtype: Any = None, enabled: bool = True, *rest: Any, **more: Any) -> Any:
+        def entered(
+            self: Any, device_type: str, dtype: Any = None, enabled: bool = True, *rest: Any, **more: Any
+        ) -> Any:
             if enabled and precision in FORMATS:
                 dtype = FORMATS[precision] if precision != "fp32" else dtype
                 enabled = precision != "fp32"
@@ -127,5 +129,5 @@ class TreatedModels:
                 self._growth_interval = 2**31 - 1
                 log.done("loss_scale")
 
-        autocast.__init__ = entered
-        scaler.__init__ = made
+        autocast.__init__ = entered  # type: ignore[method-assign]  # only where a format is to be tried
+        scaler.__init__ = made  # type: ignore[method-assign]

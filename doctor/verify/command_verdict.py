@@ -48,7 +48,7 @@ def verdict(
     """
     whole = [(one.before, one.after) for one in pairs if one.before is not None and one.after is not None]
     kind = str(finding.evidence.get("kind", ""))
-    measure = choose(finding, [before.measures for before, _ in whole]) if whole else FINAL_LOSS
+    measure = choose(finding, changes, [before.measures for before, _ in whole]) if whole else FINAL_LOSS
     before, after = ([_value(one[place], measure) for one in whole] for place in (0, 1))
     usual = float(np.median(np.abs(before))) if before and np.isfinite(before).all() else 0.0
     least = max(measure.min_effect, measure.min_effect_share * usual)

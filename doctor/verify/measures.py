@@ -1,6 +1,6 @@
 """What two runs of one command are compared by, besides the finding itself: numbers read from their records."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -42,10 +42,13 @@ class Measure(NamedTuple):
 FINAL_LOSS = Measure("final_loss", "final training loss", False, min_effect_share=0.02)
 FINAL_EVALUATION = Measure("evaluation_loss", "final evaluation loss", False, min_effect_share=0.01)
 SOUND_SHARE = Measure("sound_share", "share of steps whose loss is sound", True, min_effect=0.05)
+TRAINING_MODE = Measure("training_mode", "share of modules in training mode at the last updates", True, min_effect=0.1)
 MEMORY_GROWTH = Measure("memory_growth", "growth of memory, MB/s", False, min_effect_share=0.5)
 RANK_DIFFERENCE = Measure("rank_difference", "difference of the ranks' weights, relative", False, min_effect_share=0.5)
 BY_FAMILY = {"memory": MEMORY_GROWTH, "distributed": RANK_DIFFERENCE}
 """Families of checks whose symptom has a quantity of its own."""
+OTHER_LOSS = frozenset(("evaluation_mode", "dropout"))
+"""Changes that make the training loss another quantity, so that it cannot be compared."""
 
 
 def measured(run: Run) -> dict[str, float | None]:
@@ -66,7 +69,7 @@ def measured(run: Run) -> dict[str, float | None]:
     return {name: value if np.isfinite(value) else None for name, value in known.items()}
 
 
-def choose(finding: Finding, before: Sequence[dict[str, float | None]]) -> Measure:
+def choose(finding: Finding, changes: Iterable[str], before: Sequence[dict[str, float | None]]) -> Measure:
     """Return what tells best whether a finding's harm is gone, of what the runs without a repair recorded."""
 
     def given(measure: Measure) -> bool:
@@ -77,6 +80,8 @@ def choose(finding: Finding, before: Sequence[dict[str, float | None]]) -> Measu
         return own
     if given(FINAL_EVALUATION):
         return FINAL_EVALUATION
+    if OTHER_LOSS.intersection(changes) and given(TRAINING_MODE):
+        return TRAINING_MODE
     sound = all((one.get(SOUND_SHARE.name) or 0.0) >= 1 - SOUND_SHARE.min_effect for one in before)
     return FINAL_LOSS if sound and given(FINAL_LOSS) else SOUND_SHARE
 
@@ -91,6 +96,9 @@ def _of_losses(trace: Trace) -> dict[str, float]:
         "final_loss": last,
         "sound_share": float(np.mean(np.isfinite(loss) & (loss <= bound))) if np.isfinite(first) else 0.0,
     }
+    modes = trace.series("training_mode").values
+    if len(modes):
+        known["training_mode"] = float(np.mean(modes[-(len(modes) // 2 + 1) :]))
     evaluations = trace.series("evaluation_loss").values
     if len(evaluations):
         known["evaluation_loss"] = float(np.median(evaluations[-2:]))

@@ -72,6 +72,7 @@ def install(parts: Parts) -> None:
     if changes.keys() & TreatedUpdates.CHANGES:
         TreatedUpdates(parts, changes, log).install()
     if os.environ.get(MAX_STEPS):
+        session.governor.saves = False
         session.listeners.append(Bound(session, int(os.environ[MAX_STEPS])))
 
 

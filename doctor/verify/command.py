@@ -1,9 +1,8 @@
 """Verifies repairs on the user's own command: run again with and without each, watched, a little past the failure."""
 
-import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,27 +148,63 @@ def verify_command(
     recorded = recorded_report(run, settings)
     if not command:
         raise UsageError("verify: name the command to run again, as in: doctor verify RUN -- python train.py")
-    workplace = Workplace.of(command, Path.cwd())
-    plans = [_plan(finding) for finding in _chosen(recorded, checks)]
     total, seconds = _recorded_length(recorded)
+    return verify_findings(
+        recorded,
+        list(_chosen(recorded, checks)),
+        Workplace.of(command, Path.cwd()),
+        settings,
+        seeds=seeds,
+        steps=lambda finding: steps or bounded_steps(finding, total),
+        limit_seconds=max(MIN_LIMIT_SECONDS, LIMIT_RATIO * seconds),
+        deadline=deadline,
+        cache=cache,
+        observer=observer,
+        workers=workers,
+    )
+
+
+def verify_findings(
+    recorded: Report,
+    findings: Sequence[Finding],
+    workplace: Workplace,
+    settings: Settings,
+    *,
+    seeds: Sequence[int],
+    steps: Callable[[Finding], int],
+    limit_seconds: float,
+    deadline: float | None = None,
+    cache: Store | None = None,
+    observer: Observer | None = None,
+    workers: int = 1,
+) -> Report:
+    """Try the repairs of some findings of a report; see `verify_command`.
+
+    Parameters
+    ----------
+    steps : callable
+        The bound on each run, by finding.
+    limit_seconds : float
+        After which a run is stopped.
+    """
+    plans = [_plan(finding) for finding in findings]
     begin = time.monotonic()
+    verifications, charts = [], []
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         bench = _Bench(
             workplace=workplace,
             seeds=tuple(seeds),
             takes_seed=seeded(workplace, 0) is not None,
-            limit_seconds=max(MIN_LIMIT_SECONDS, LIMIT_RATIO * seconds),
+            limit_seconds=limit_seconds,
             deadline=deadline,
             store=cache,
             pool=pool,
             observer=observer or Silent(),
         )
         bench.observer.planned(2 * len(seeds) * len(plans))
-        verifications, charts = [], []
         try:
             for plan in plans:
-                bound = steps or bounded_steps(plan.finding, total)
-                verification, tried = _verified(plan, bench, bound)
+                verification, tried = _verified(plan, bench, steps(plan.finding))
                 verifications.append(verification)
                 charts += _charts(plan.finding, tried)
         finally:
@@ -360,22 +395,3 @@ def _report(
         verifications=[one for one in verifications if one.fingerprint in tried],
         charts=[*charts, *recorded.charts],
     )
-
-
-def watch_first(command: Sequence[str], run_dir: Path, *, steps: int | None, limit_seconds: float) -> None:
-    """Watch a command, as `doctor watch` does, for a bounded number of steps: a run to verify repairs on.
-
-    Raises
-    ------
-    UsageError
-        When it left no record.
-    """
-    from doctor.verify.command_runs import MAX_STEPS, watched
-
-    log = run_dir.with_name(f"{run_dir.name}.log")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    variables = {MAX_STEPS: str(steps)} if steps else {}
-    with log.open("wb") as output:
-        watched(command, variables, Path.cwd(), run_dir, output, time.monotonic() + limit_seconds, threading.Event())
-    if not (run_dir / "diagnosis.json").is_file():
-        raise UsageError(f"{os.fspath(run_dir)}: the command left no record; what it wrote is in {log}")

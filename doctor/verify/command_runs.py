@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from doctor.errors import CannotOpen
-from doctor.model import Outcome, Report, Severity
+from doctor.model import Finding, Outcome, Report, Severity
 from doctor.subjects.run import Run, open_run
 from doctor.verify.cache import content_of, key_of
 from doctor.verify.measures import measured
@@ -107,6 +107,8 @@ class Ended(Struct, frozen=True, kw_only=True):
         See `doctor.verify.measures`; None stands for a value that is not finite.
     trouble : str
         Why nothing can be said of this run; empty where something can.
+    report : Report or None
+        All that was said of it, with places in the original folder; without charts and manuals.
     """
 
     findings: tuple[tuple[str, str, str], ...] = ()
@@ -119,6 +121,7 @@ class Ended(Struct, frozen=True, kw_only=True):
     status: int | None = None
     seconds: float = 0.0
     trouble: str = ""
+    report: Report | None = None
 
     def shows(self, check: str, kind: str) -> bool:
         """Whether it shows a finding: the same one, or another grave one of the same check."""
@@ -189,7 +192,24 @@ def _performed(attempt: Attempt, scratch: Path, stop: threading.Event, deadline:
         in_time = watched(words, variables, place.cwd, run_dir, output, min(until, deadline or until), stop)
     if stop.is_set() or (not in_time and deadline is not None and time.monotonic() >= deadline):
         return None
-    return _ended(run_dir, log, time.monotonic() - begin, by_config, in_time, attempt.limit_seconds)
+    ended = _ended(run_dir, log, time.monotonic() - begin, by_config, in_time, attempt.limit_seconds)
+    if ended.report is None or place is attempt.workplace:
+        return ended
+    home = _at_home(ended.report, place.folder, attempt.workplace.folder)
+    return msgspec.structs.replace(ended, report=home)
+
+
+def _at_home(report: Report, copied: Path, original: Path) -> Report:
+    """Let findings name the files of the original folder instead of the copy's."""
+
+    def moved(finding: Finding) -> Finding:
+        path = Path(finding.at.path or "")
+        if not path.is_relative_to(copied):
+            return finding
+        at = msgspec.structs.replace(finding.at, path=str(original / path.relative_to(copied)))
+        return msgspec.structs.replace(finding, at=at)
+
+    return msgspec.structs.replace(report, findings=[moved(finding) for finding in report.findings])
 
 
 def _configured(
@@ -300,6 +320,7 @@ def _ended(run_dir: Path, log: Path, seconds: float, by_config: set[str], in_tim
         status=run.end.get("status"),
         seconds=seconds,
         trouble=trouble or (f"the treatment failed: {faults[0]}" if faults else ""),
+        report=msgspec.structs.replace(report, charts=[], manuals={}),
     )
 
 

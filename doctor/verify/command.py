@@ -366,14 +366,20 @@ def _recorded_length(report: Report) -> tuple[int, float]:
 
 def _charts(finding: Finding, pairs: Sequence[Pair]) -> list[Chart]:
     lines = [
-        Line(name=f"{word}, run {number}", points=list(ended.losses))
+        _line(f"{word}, run {number}", ended)
         for number, pair in enumerate(pairs, 1)
         for word, ended in (("without", pair.before), ("with", pair.after))
         if ended is not None and ended.losses
     ]
+    lines = [line for line in lines if line.points]
     title = f"Loss with and without the repair of {finding.check}"
     positive = all(value > 0 for line in lines for _, value in line.points)
     return [Chart(title=title, x_label="step", lines=lines, log=positive)] if lines else []
+
+
+def _line(name: str, ended: Ended) -> Line:
+    points = [(step, value) for step, value in ended.losses if value is not None]
+    return Line(name=name, points=points, broken=[step for step, value in ended.losses if value is None][:20])
 
 
 def _report(

@@ -1,6 +1,7 @@
 """Runs a user's command again, watched and for a bounded number of steps, with or without a repair."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -32,6 +33,7 @@ POLL_SECONDS = 0.1
 GRACE_SECONDS = 10.0
 """Given to a command that is asked to end, before it is made to."""
 MAX_LOG_BYTES = 4000
+MAX_LOSSES = 500
 
 
 class Store(Protocol):
@@ -116,7 +118,7 @@ class Ended(Struct, frozen=True, kw_only=True):
     treated: tuple[str, ...] = ()
     refused: dict[str, str] = {}
     measures: dict[str, float | None] = {}
-    losses: tuple[tuple[float, float], ...] = ()
+    losses: tuple[tuple[float, float | None], ...] = ()
     steps: int = 0
     status: int | None = None
     seconds: float = 0.0
@@ -315,7 +317,7 @@ def _ended(run_dir: Path, log: Path, seconds: float, by_config: set[str], in_tim
         treated=tuple(sorted(by_config | {str(one.facts["change"]) for one in events if one.kind == "treated"})),
         refused={str(one.facts["change"]): str(one.facts["why"]) for one in events if one.kind == "treatment_refused"},
         measures=measured(run),
-        losses=_thinned(run),
+        losses=_course(run),
         steps=steps,
         status=run.end.get("status"),
         seconds=seconds,
@@ -324,14 +326,14 @@ def _ended(run_dir: Path, log: Path, seconds: float, by_config: set[str], in_tim
     )
 
 
-def _thinned(run: Run, points: int = 200) -> tuple[tuple[float, float], ...]:
-    """Return the first process's finite losses, a point for every few steps."""
+def _course(run: Run) -> tuple[tuple[float, float | None], ...]:
+    """Return the first process's losses by step, None where one was not finite; of many steps every few."""
     for process in run.processes:
         losses = process.series.get("loss")
         if losses is not None:
-            known = losses.finite
-            every = max(1, len(known) // points)
-            return tuple(zip(known.steps[::every].astype(float).tolist(), known.values[::every].tolist(), strict=True))
+            every = -(-len(losses) // MAX_LOSSES)
+            known = zip(losses.steps[::every].tolist(), losses.values[::every].tolist(), strict=True)
+            return tuple((float(step), value if math.isfinite(value) else None) for step, value in known)
     return ()
 
 

@@ -32,8 +32,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seeds : tuple of int
     workers : int
         Runs at a time.
-    wrong : dict
-        A repair that does not help: it must be refuted.
     """
 
     check: str
@@ -41,7 +39,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     seeds: tuple[int, ...] = SEEDS
     workers: int = 2
-    wrong: dict[str, float | str | bool] = {}
 
 
 class _Memory:

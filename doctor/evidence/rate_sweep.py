@@ -108,7 +108,7 @@ class RateSweep:
 
     @property
     def shape(self) -> str:
-        """Return "at once" (at the user's rate, or at all), "sudden" or "gradual" (at the edge), "" where none broke."""
+        """Return "at once" (at the user's rate, or at all), "sudden" or "gradual" (at the edge); "" if none broke."""
         if self.breaks_at is None:
             return ""
         usual = [level for level in self.levels if self.own is None or level is self.nearest(self.own)]

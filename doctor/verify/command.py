@@ -18,12 +18,12 @@ from doctor.model import (
     Chart,
     EditCode,
     Finding,
-    Line,
     Report,
     Verdict,
     Verification,
 )
 from doctor.settings import Settings, as_options
+from doctor.verify.command_charts import charts_of
 from doctor.verify.command_runs import Attempt, Ended, Store, perform, seeded
 from doctor.verify.command_verdict import Pair, verdict
 from doctor.verify.workplace import CannotCopy, Insertion, Workplace
@@ -206,7 +206,7 @@ def verify_findings(
             for plan in plans:
                 verification, tried = _verified(plan, bench, steps(plan.finding))
                 verifications.append(verification)
-                charts += _charts(plan.finding, tried)
+                charts += charts_of(plan.finding, tried)
         finally:
             bench.stop.set()
     bench.observer.finished()
@@ -362,24 +362,6 @@ def _without_runs(finding: Finding, word: Verdict, reason: str) -> Verification:
 def _recorded_length(report: Report) -> tuple[int, float]:
     facts = next((subject.facts for subject in report.case.subjects if subject.kind == "run"), {})
     return int(facts.get("steps") or 0), float(facts.get("seconds") or 0.0)
-
-
-def _charts(finding: Finding, pairs: Sequence[Pair]) -> list[Chart]:
-    lines = [
-        _line(f"{word}, run {number}", ended)
-        for number, pair in enumerate(pairs, 1)
-        for word, ended in (("without", pair.before), ("with", pair.after))
-        if ended is not None and ended.losses
-    ]
-    lines = [line for line in lines if line.points]
-    title = f"Loss with and without the repair of {finding.check}"
-    positive = all(value > 0 for line in lines for _, value in line.points)
-    return [Chart(title=title, x_label="step", lines=lines, log=positive)] if lines else []
-
-
-def _line(name: str, ended: Ended) -> Line:
-    points = [(step, value) for step, value in ended.losses if value is not None]
-    return Line(name=name, points=points, broken=[step for step, value in ended.losses if value is None][:20])
 
 
 def _report(

@@ -198,17 +198,17 @@ def stress(
     """
     if (data is None) == (not command):
         raise UsageError("verify --stress: name a data set, or a command after --")
-    from doctor.verify.stress_arms import CommandArm, DataArm
+    from doctor.verify.stress_arms import Bench, CommandArm, DataArm
 
     observer = observer or Silent()
     with tempfile.TemporaryDirectory(prefix="doctor-stress-", ignore_cleanup_errors=True) as scratch:
-        shared = {"scratch": Path(scratch), "deadline": deadline, "cache": cache or Cache(None), "observer": observer}
+        bench = Bench(scratch=Path(scratch), deadline=deadline, cache=cache or Cache(None), observer=observer)
         arm: DataArm | CommandArm
         if data is not None:
-            arm = DataArm(data, settings, config or {}, workers, **shared)
+            arm = DataArm(data, settings, config or {}, workers, bench)
             coarse: Sequence[float] = COARSE_RATES
         else:
-            arm = CommandArm(command, workers or 1, **shared)
+            arm = CommandArm(command, workers or 1, bench)
             coarse = ()
 
         def done() -> bool:

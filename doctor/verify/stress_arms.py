@@ -3,9 +3,11 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,6 +38,16 @@ READING = ("header", "delimiter", "encoding", "split_column")
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What the trainings of one visit share; `deadline` is on `time.monotonic`."""
+
+    scratch: Path
+    deadline: float | None
+    cache: Cache
+    observer: Observer
+
+
 class DataArm:
     """The reference trainer on a data set; it knows which rows are in each batch."""
 
@@ -45,16 +57,12 @@ class DataArm:
         settings: Settings,
         config: Mapping[str, Any],
         workers: int | None,
-        *,
-        scratch: Path,
-        deadline: float | None,
-        cache: Cache,
-        observer: Observer,
+        bench: Bench,
     ) -> None:
         self._data, self._settings, self._workers = data, settings, workers
         self._own = bool(config.get("optimizer"))
         self._config = dict(config) | ({} if self._own else PLAIN)
-        self._scratch, self._deadline, self._cache, self._observer = scratch, deadline, cache, observer
+        self._bench = bench
         self._results: list[tuple[Trial, Result]] = []
         self._without: tuple[int, ...] = ()
         self._made = 0
@@ -62,13 +70,13 @@ class DataArm:
     def attempt(self, stage: str, asked: Sequence[tuple[float, int, int]]) -> list[Trial]:
         """Train once for each (rate, seed, updates)."""
         jobs = [self._job(*one) for one in asked]
-        self._observer.planned(self._made + len(jobs))
+        self._bench.observer.planned(self._made + len(jobs))
         self._made += len(jobs)
 
         def done(number: int) -> None:
-            self._observer.measuring(f"{stage} search at rate {asked[number][0]:.3g}", str(self._data))
+            self._bench.observer.measuring(f"{stage} search at rate {asked[number][0]:.3g}", str(self._data))
 
-        results = run_anew(jobs, self._cache, workers=self._workers, deadline=self._deadline, done=done)
+        results = run_anew(jobs, self._bench.cache, workers=self._workers, deadline=self._bench.deadline, done=done)
         trials = []
         for (rate, seed, _), result in zip(asked, results, strict=True):
             if result.failure and result.failure.kind in ("data", "not installed", "config", "disk"):
@@ -89,15 +97,15 @@ class DataArm:
             micro_batch=None if "train_micro_batch_size_per_gpu" in self._config else BATCH_ROWS,
             without_rows=self._without,
         )
-        self._made_folder = self._scratch / f"{len(list(self._scratch.iterdir()))}"
-        self._made_folder.mkdir()
+        output = self._bench.scratch / f"{len(list(self._bench.scratch.iterdir()))}"
+        output.mkdir()
         return Job(
             data=str(self._data),
             target=settings.target,
             splits=dict(item.split("=", 1) for item in settings.split if "=" in item),
             reading={name: str(getattr(settings, name)) for name in READING if getattr(settings, name) is not None},
             recipe=recipe,
-            output=str(self._made_folder),
+            output=str(output),
         )
 
     def completed(self, trials: list[Trial], done: Callable[[], bool]) -> Sweep:
@@ -123,8 +131,6 @@ class DataArm:
         self._without = tuple(batches.numbers[one.row] for one in chosen)
         longest = max((len(one.losses) for one in trials if one.stage == "stress"), default=0)
         without = self.attempt("without", [(rate, seed, longest) for rate, seed, _ in again])
-        import msgspec
-
         return msgspec.structs.replace(sweep, trials=(*trials, *without))
 
     def _has_rate(self) -> bool:
@@ -215,15 +221,11 @@ class CommandArm:
         self,
         command: Sequence[str],
         workers: int,
-        *,
-        scratch: Path,
-        deadline: float | None,
-        cache: Cache,
-        observer: Observer,
+        bench: Bench,
     ) -> None:
         self._place = Workplace.of(command, Path.cwd())
         self._takes_seed = seeded(self._place, 0) is not None
-        self._workers, self._deadline, self._cache, self._observer = workers, deadline, cache, observer
+        self._workers, self._bench = workers, bench
         self._stop = threading.Event()
 
     def attempt(self, stage: str, asked: Sequence[tuple[float, int, int]]) -> list[Trial]:
@@ -237,7 +239,7 @@ class CommandArm:
         return [trial for trial in found if trial is not None]
 
     def _one(self, stage: str, ratio: float, seed: int, steps: int) -> Trial | None:
-        self._observer.measuring(f"rate times {ratio:.3g}", " ".join(self._place.words))
+        self._bench.observer.measuring(f"rate times {ratio:.3g}", " ".join(self._place.words))
         attempt = Attempt(
             workplace=self._place,
             steps=steps,
@@ -246,7 +248,7 @@ class CommandArm:
             repetition=0 if self._takes_seed else seed,
             changes={"learning_rate_ratio": ratio},
         )
-        ended = perform(attempt, self._stop, self._deadline, self._cache)
+        ended = perform(attempt, self._stop, self._bench.deadline, self._bench.cache)
         if ended is None:
             return None
         if ended.trouble and not ended.losses:

@@ -44,10 +44,10 @@ CHECK = Check(
     "learning/learning-rate-stress",
     Severity.WARNING,
     {
-        "rows": "{count} rows break the training at a learning rate of {rate:.3g}: {with_suspects} of {breaks} "
-        "breaking updates had one of them in their batch ({chance:.0%} by chance); without them {held} of {tried} "
+        "rows": "at a learning rate of {rate:.3g} the training breaks by single rows ({count}): {with_suspects} of "
+        "{breaks} breaking updates had one in their batch ({chance:.0%} by chance); without them {held} of {tried} "
         "such runs hold",
-        "at-once": "the loss breaks within {updates} updates {where}, from {first_loss:.3g} of the untrained model: "
+        "at-once": "the loss breaks after update {updates} {where}, from {first_loss:.3g} of the untrained model: "
         "labels or inputs are of a size that rates are not made for",
         "own-breaks": "the loss breaks at the {unit} in use, {own:.3g}; it holds up to {holds_to:.3g}",
         "own-near": "the {unit} in use, {own:.3g}, lies close below the one that breaks, {breaks_at:.3g}",

@@ -24,7 +24,7 @@ from doctor.model import (
 )
 from doctor.settings import Settings, as_options
 from doctor.verify.command_charts import charts_of
-from doctor.verify.command_runs import Attempt, Ended, Store, perform, seeded
+from doctor.verify.command_runs import Attempt, Ended, Store, perform, seeded, spares
 from doctor.verify.command_verdict import Pair, verdict
 from doctor.verify.workplace import CannotCopy, Insertion, Workplace
 from doctor.version import VERSION
@@ -68,23 +68,25 @@ class _Bench:
     known: dict[tuple[object, ...], Ended | None] = field(default_factory=dict)
 
     def attempt(
-        self, steps: int, place: int, changes: Mapping[str, float | str | bool], edit: Insertion | None
+        self, plan: Plan, steps: int, place: int, changes: Mapping[str, float | str | bool], edit: Insertion | None
     ) -> Attempt:
-        seed = self.seeds[place] if self.takes_seed else None
+        """Return a run of the command; `place` is that of its seed."""
         return Attempt(
             workplace=self.workplace,
             steps=steps,
             limit_seconds=self.limit_seconds,
-            seed=seed,
+            seed=self.seeds[place] if self.takes_seed else None,
             repetition=0 if self.takes_seed else place,
             changes=changes,
             insertion=edit,
+            sparing=spares(plan.finding.check),
         )
 
     def run(self, attempts: Sequence[Attempt]) -> list[Ended | None]:
         """Run them, a few at a time, each once per visit."""
         marks = [
-            (one.steps, one.seed, one.repetition, repr(sorted(one.changes.items())), one.insertion) for one in attempts
+            (one.steps, one.seed, one.repetition, one.sparing, repr(sorted(one.changes.items())), one.insertion)
+            for one in attempts
         ]
         waiting = {
             mark: self.pool.submit(self._one, one)
@@ -291,7 +293,7 @@ def _verified(plan: Plan, bench: _Bench, steps: int) -> tuple[Verification, list
     for changes, edit in plan.tries:
         if (why := _impossible(bench, edit)) is not None:
             return _without_runs(finding, Verdict.NOT_RUN, why), []
-        pairs = _pairs(finding, bench, steps, changes, edit)
+        pairs = _pairs(plan, bench, steps, changes, edit)
         verification = verdict(finding, pairs, changes, bench.seeds, bench.takes_seed, steps, time.monotonic() - begin)
         said.append(f"{_words(changes) or finding.repair.summary if finding.repair else ''}: {verification.verdict}")
         best = best or (verification, pairs)
@@ -328,16 +330,16 @@ def _impossible(bench: _Bench, edit: Insertion | None) -> str | None:
 
 
 def _pairs(
-    finding: Finding,
+    plan: Plan,
     bench: _Bench,
     steps: int,
     changes: Mapping[str, float | str | bool],
     edit: Insertion | None,
 ) -> list[Pair]:
     """Run the first pair, and the others only where it leaves something to find out."""
-    pairs: list[Pair] = []
+    finding, pairs = plan.finding, list[Pair]()
     for places in (range(1), range(1, len(bench.seeds))):
-        wanted = [bench.attempt(steps, place, *arm) for place in places for arm in (({}, None), (changes, edit))]
+        wanted = [bench.attempt(plan, steps, place, *arm) for place in places for arm in (({}, None), (changes, edit))]
         ended = bench.run(wanted)
         pairs += [Pair(before=ended[i], after=ended[i + 1]) for i in range(0, len(ended), 2)]
         first = pairs[0] if pairs else None

@@ -26,7 +26,7 @@ from doctor.verify.measures import measured
 from doctor.verify.workplace import CannotCopy, Insertion, Workplace
 from doctor.watching.probe.treated_config import treated
 
-TREATMENT, MAX_STEPS = "DOCTOR_TREATMENT", "DOCTOR_MAX_STEPS"
+TREATMENT, MAX_STEPS, RECORD = "DOCTOR_TREATMENT", "DOCTOR_MAX_STEPS", "DOCTOR_RECORD"
 CONFIG_OPTIONS = ("--deepspeed_config", "--deepspeed", "--config", "--ds_config", "--deepspeed-config")
 SEED_VARIABLES = ("DOCTOR_SEED", "PYTHONHASHSEED")
 POLL_SECONDS = 0.1
@@ -54,6 +54,9 @@ class Attempt:
     ----------
     changes : mapping
         Of the training, by the names of `doctor.repair.treatments.KNOWN`; empty for a run without a repair.
+    sparing : bool
+        Whether the probe may look at fewer steps to save time. It must where memory is judged, which its copies of the
+        weights would fragment; else all runs are looked at alike.
     repetition : int
         Which of several alike runs it is, where the command takes no seed.
     """
@@ -65,6 +68,7 @@ class Attempt:
     repetition: int = 0
     changes: Mapping[str, float | str | bool] = field(default_factory=dict)
     insertion: Insertion | None = None
+    sparing: bool = False
 
     def key(self) -> str | None:
         """Name the result by all that decides it; None where the folder cannot be read or is too large."""
@@ -85,6 +89,7 @@ class Attempt:
                 "changes": dict(self.changes),
                 "edit": [str(edit.path), edit.line, edit.code] if edit else None,
                 "limit": self.limit_seconds,
+                "sparing": self.sparing,
             }
         )
 
@@ -134,6 +139,11 @@ class Ended(Struct, frozen=True, kw_only=True):
         """Whether the check looked and found nothing grave."""
         looked = self.outcomes.get(check) in (Outcome.HEALTHY.value, Outcome.FOUND.value)
         return looked and not self.shows(check, "\0")
+
+
+def spares(check: str) -> bool:
+    """Whether the probe must save time in runs that are to show a check's finding."""
+    return check.startswith("memory/")
 
 
 def seeded(workplace: Workplace, seed: int) -> tuple[tuple[str, ...], dict[str, str]] | None:
@@ -186,6 +196,7 @@ def _performed(attempt: Attempt, scratch: Path, stop: threading.Event, deadline:
     words, variables = given or (place.words, {})
     words, by_config = _configured(words, place.cwd, attempt.changes, scratch)
     rest = {name: value for name, value in attempt.changes.items() if name not in by_config}
+    variables |= {} if attempt.sparing else {RECORD: "full"}
     variables |= {MAX_STEPS: str(attempt.steps)} | ({TREATMENT: json.dumps(rest)} if rest else {})
     run_dir, log = scratch / "run", scratch / "log"
     begin = time.monotonic()
@@ -251,7 +262,7 @@ def watched(
 
     A process of its own, because a watch lowers its priority for good and takes the signals of the whole process.
     """
-    dropped = (TREATMENT, MAX_STEPS, "DOCTOR_RUN_DIR", "DOCTOR_ON_CRITICAL", "DOCTOR_MAX_GRAD_NORM")
+    dropped = (TREATMENT, MAX_STEPS, RECORD, "DOCTOR_RUN_DIR", "DOCTOR_ON_CRITICAL", "DOCTOR_MAX_GRAD_NORM")
     environment = {name: value for name, value in os.environ.items() if name not in dropped} | dict(variables)
     process = subprocess.Popen(  # noqa: S603  # the user's own command
         [sys.executable, "-m", "doctor", "watch", "--no-live", "--run-dir", str(run_dir), "--", *words],

@@ -13,7 +13,7 @@ from doctor.measurements import Observer
 from doctor.model import AnyRepair, ChangeTraining, Report
 from doctor.settings import Settings
 from doctor.verify.command import SEEDS, verify_findings
-from doctor.verify.command_runs import Attempt, Store, perform, seeded
+from doctor.verify.command_runs import Attempt, Store, perform, seeded, spares
 from doctor.verify.workplace import Workplace
 
 PATIENT = "clinic.toml"
@@ -138,6 +138,7 @@ def _first_look(folder: Path, options: Options, deadline: float | None, store: S
         steps=options.steps,
         limit_seconds=LIMIT_SECONDS,
         seed=options.seeds[0] if seeded(place, 0) else None,
+        sparing=spares(options.check),
     )
     ended = perform(attempt, threading.Event(), deadline, store)
     if ended is None:

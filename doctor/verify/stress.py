@@ -164,6 +164,7 @@ def stress(
     *,
     command: Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
+    rates: Sequence[float] = COARSE_RATES,
     seeds: Sequence[int] = SEEDS,
     steps: int | None = None,
     deadline: float | None = None,
@@ -181,6 +182,8 @@ def stress(
         The user's own training, whose rate is multiplied.
     config : mapping, optional
         The user's DeepSpeed configuration, for `data`.
+    rates : sequence of float
+        Of the coarse search on a data set, rising.
     steps : int, optional
         Updates of a trial in the last stage.
     deadline : float, optional
@@ -206,7 +209,7 @@ def stress(
         arm: DataArm | CommandArm
         if data is not None:
             arm = DataArm(data, settings, config or {}, workers, bench)
-            coarse: Sequence[float] = COARSE_RATES
+            coarse = rates
         else:
             arm = CommandArm(command, workers or 1, bench)
             coarse = ()

@@ -161,10 +161,12 @@ class EditCode(Repair, frozen=True, kw_only=True):
 class ChangeTraining(Repair, frozen=True, kw_only=True):
     """Train in another way: what `doctor.repair.treatments` can do to a configuration or to a watched command.
 
-    `changes` holds values by the names that `doctor.repair.treatments.KNOWN` lists, such as `{"max_grad_norm": 1.0}`.
+    `changes` holds values by the names that `doctor.repair.treatments.KNOWN` lists, such as `{"max_grad_norm": 1.0}`;
+    `otherwise` what else is worth trying, in this order, should that not help.
     """
 
     changes: dict[str, float | str | bool]
+    otherwise: tuple[dict[str, float | str | bool], ...] = ()
 
 
 class Advise(Repair, frozen=True, kw_only=True):

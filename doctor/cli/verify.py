@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from doctor.verify.cache import Cache
 
 MIN_SEEDS = 3
+OF_THE_VISIT = (
+    *("target", "time", "group", "annotators", "item", "scale", "split", "split_column", "header", "delimiter"),
+    *("encoding", "pipeline", "set_", "fail_on"),
+)
+"""Options that are settings, by the names of `doctor.settings.Settings`."""
 
 
 class _Divided(click.Command):
@@ -62,7 +67,7 @@ class _Divided(click.Command):
     help="A refuted repair of a finding at least this severe ends in exit status 1. [default: error]",
 )
 @click.pass_context
-def command(context: click.Context, paths: tuple[Path, ...], output: Path | None, **given: Any) -> int:
+def command(context: click.Context, /, paths: tuple[Path, ...], output: Path | None, **given: Any) -> int:
     """Try repairs by training with and without them, and say which hold.
 
     PATHS are a data set: the repair of each finding is tried with the reference trainer. With --config the symptom of a
@@ -96,9 +101,7 @@ def command(context: click.Context, paths: tuple[Path, ...], output: Path | None
 
 
 def _settings(paths: tuple[Path, ...], given: dict[str, Any], format_: str | None) -> Settings:
-    wanted = ("target", "time", "group", "annotators", "item", "scale", "split", "split_column", "header", "delimiter")
-    wanted += ("encoding", "pipeline", "set_", "fail_on")
-    asked = options.as_settings({name: given[name] for name in wanted})
+    asked = options.as_settings({name: given[name] for name in OF_THE_VISIT})
     return settings_for(paths[0] if paths else Path(), {**asked, "format": format_})
 
 
@@ -110,10 +113,9 @@ def _form(
 ) -> Work:
     """Return what is to be done, by which of its forms the command was called."""
     deadline = begin + given["budget"] if given["budget"] is not None else None
-    limits = {
-        "seeds": tuple(range(given["seeds"])),
-        "deadline": deadline,
-    } | ({"steps": given["steps"]} if given["steps"] else {})
+    limits: dict[str, Any] = {"seeds": tuple(range(given["seeds"])), "deadline": deadline}
+    if given["steps"] is not None:
+        limits["steps"] = given["steps"]
     if given["dataset"] is not None and given["config"] is None:
         raise UsageError("verify: --dataset goes with --config; a data set alone is named without it")
     if given["device_memory"] is not None and given["config"] is None:

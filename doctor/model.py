@@ -151,19 +151,22 @@ class FillMissing(Repair, frozen=True, kw_only=True):
 
 
 class EditCode(Repair, frozen=True, kw_only=True):
-    """Insert or change a line of code."""
+    """Insert `code` before a line, or where not `inserted`, put it in place of an expression in that line."""
 
     line: int | None = None
     code: str = ""
+    inserted: bool = True
 
 
 class ChangeTraining(Repair, frozen=True, kw_only=True):
     """Train in another way: what `doctor.repair.treatments` can do to a configuration or to a watched command.
 
-    `changes` holds values by the names that `doctor.repair.treatments.KNOWN` lists, such as `{"max_grad_norm": 1.0}`.
+    `changes` holds values by the names that `doctor.repair.treatments.KNOWN` lists, such as `{"max_grad_norm": 1.0}`;
+    `otherwise` what else is worth trying, in this order, should that not help.
     """
 
     changes: dict[str, float | str | bool]
+    otherwise: tuple[dict[str, float | str | bool], ...] = ()
 
 
 class Advise(Repair, frozen=True, kw_only=True):
@@ -370,8 +373,8 @@ class Verification(Struct, frozen=True, kw_only=True, omit_defaults=True):
         The finding whose repair was tried.
     measure : str
         What was compared, in words, with its unit.
-    before, after : tuple of float
-        The measure without and with the repair, one per seed and in the same order; NaN where a run gave none.
+    before, after : tuple of float or None
+        The measure without and with the repair, one per seed and in the same order; None or NaN where a run gave none.
     effect : float or None
         Median over seeds of the improvement, positive where the repair helps.
     interval : (float, float) or None
@@ -386,8 +389,8 @@ class Verification(Struct, frozen=True, kw_only=True, omit_defaults=True):
     verdict: Verdict
     reason: str = ""
     measure: str = ""
-    before: tuple[float, ...] = ()
-    after: tuple[float, ...] = ()
+    before: tuple[float | None, ...] = ()
+    after: tuple[float | None, ...] = ()
     effect: float | None = None
     interval: tuple[float, float] | None = None
     seeds: tuple[int, ...] = ()

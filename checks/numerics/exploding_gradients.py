@@ -40,7 +40,7 @@ import numpy as np
 
 from doctor.evidence.gradients import Burst, blame, bursts
 from doctor.evidence.history import History, Series, Trace
-from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import ChangeTraining, Check, Finding, Location, Severity, Undecided
 
 MIN_BEFORE = 4
 """Norms before a burst without which nothing is known of their range."""
@@ -59,6 +59,12 @@ CHECK = Check(
         "{steps} steps were{culprit}",
     },
     leads_to=("numerics/nan-source", "numerics/non-finite-loss", "learning/loss-spike", "learning/not-converging"),
+)
+
+REPAIR = ChangeTraining(
+    summary="clip the gradient norm, or lower the learning rate",
+    changes={"max_grad_norm": 1.0},  # the bound that nearly all published recipes use
+    otherwise=({"learning_rate_ratio": 0.1},),
 )
 
 
@@ -92,7 +98,7 @@ def examine(
                     consequence=consequence,
                     culprit=_culprit(trace, burst.step),
                     bursts=len(found),
-                    repair=Advise(summary="clip the gradient norm, or lower the learning rate", safety=Safety.MANUAL),
+                    repair=REPAIR,
                 )
                 break
 
@@ -139,6 +145,7 @@ def _bound(trace: Trace, norms: Series, max_norm: float) -> Iterator[Finding]:
             steps_above=len(above),
             steps=len(norms),
             culprit=_culprit(trace, step),
+            repair=REPAIR,
         )
 
 

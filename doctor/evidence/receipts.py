@@ -17,6 +17,8 @@ UNFINISHED_RATIO = 2
 """By which the activations of a forward pass that was cut off are taken: it got half way on average."""
 MAX_PARTS = 64
 """How far a batch is cut whose rows nobody counted."""
+MIN_BLOCKS = 4
+"""In a chain of fewer parts there is little to drop and compute again."""
 MARGIN_SHARE = 0.05
 """Left free: allocators round up."""
 
@@ -121,10 +123,17 @@ class Receipts:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A change of the training, and what it would need in all."""
+    """A change of the training, and what it would need in all.
+
+    Attributes
+    ----------
+    changes : dict
+        By the names of `doctor.repair.treatments`; empty where none of them does it.
+    """
 
     summary: str
     needed: int
+    changes: dict[str, float | str | bool]
 
 
 def needed_bytes(shortage: Shortage) -> int | None:
@@ -137,15 +146,13 @@ def needed_bytes(shortage: Shortage) -> int | None:
     return receipt.peak + (shortage.requested or 0) + states + max(0, gradients - receipt.activations)
 
 
-def smallest_change(shortage: Shortage, world: int) -> Change | None:
-    """Return the first change, in order of what it costs the user, with which the step fits; None where none does."""
+def fitting_changes(shortage: Shortage, world: int) -> list[Change]:
+    """Return the changes with which the step fits, in order of what they cost the user."""
     receipt, needed = shortage.receipt, needed_bytes(shortage)
     if receipt is None or needed is None:
-        return None
+        return []
     room = (1 - MARGIN_SHARE) * receipt.limit
-    return next(
-        (change for change in _changes(receipt, needed, shortage.requested or 0, world) if change.needed <= room), None
-    )
+    return [change for change in _changes(receipt, needed, shortage.requested or 0, world) if change.needed <= room]
 
 
 def _changes(receipt: Receipt, needed: int, requested: int, world: int) -> Iterator[Change]:
@@ -156,23 +163,52 @@ def _changes(receipt: Receipt, needed: int, requested: int, world: int) -> Itera
     while parts <= (receipt.rows or MAX_PARTS):
         size = f"of {receipt.rows // parts} instead of {receipt.rows} rows" if receipt.rows else f"1/{parts} the size"
         words = f"micro-batches {size}, gradients accumulated over {parts} of them"
-        yield Change(summary=words, needed=fixed + math.ceil(activations / parts))
+        cut = math.ceil(activations / parts)
+        yield Change(summary=words, needed=fixed + cut, changes={"micro_batch_ratio": 1 / parts})
         parts *= 2
-    if receipt.blocks >= 4:
-        kept = 2 / math.sqrt(receipt.blocks)
+    if receipt.blocks >= MIN_BLOCKS:
+        kept = math.ceil(activations * min(1.0, 2 / math.sqrt(receipt.blocks)))
         words = "activation checkpointing (about a fifth more time)"
-        yield Change(summary=words, needed=fixed + math.ceil(activations * min(1.0, kept)))
+        yield Change(summary=words, needed=fixed + kept, changes={"activation_checkpointing": True})
+    yield from _lighter_states(receipt, fixed, activations)
+    yield from _sharded(receipt, fixed, activations, world)
+
+
+def _lighter_states(receipt: Receipt, fixed: int, activations: int) -> Iterator[Change]:
+    """Spare optimizer state, first with the batch as it is, then with rows one by one."""
     states = receipt.optimizer + receipt.to_come()[1]
-    least = fixed + (math.ceil(activations / receipt.rows) if receipt.rows else activations)
+    name, words, spared = "adam8bit", "an 8-bit optimizer", states * 3 // 4
+    if receipt.device == "cpu":  # has no 8-bit optimizer
+        name, words, spared = "adafactor", "Adafactor, which keeps a number per row and column", states * 9 // 10
     if states:
-        yield Change(summary="an 8-bit optimizer, with micro-batches of 1 row", needed=least - states * 3 // 4)
+        yield Change(summary=words, needed=fixed + activations - spared, changes={"optimizer": name})
+        one_row, least = _one_row(receipt, activations)
+        words += ", with micro-batches of 1 row"
+        yield Change(summary=words, needed=fixed + least - spared, changes={**one_row, "optimizer": name})
+
+
+def _sharded(receipt: Receipt, fixed: int, activations: int, world: int) -> Iterator[Change]:
+    """Spread over the ranks, or move to the host, what one device cannot hold."""
+    states = receipt.optimizer + receipt.to_come()[1]
+    one_row, least = _one_row(receipt, activations)
+    least += fixed
     if world > 1:
         spared = states * (world - 1) // world
-        yield Change(summary=f"ZeRO stage 1 over {world} ranks, with micro-batches of 1 row", needed=least - spared)
+        words = f"ZeRO stage 1 over {world} ranks, with micro-batches of 1 row"
+        yield Change(summary=words, needed=least - spared, changes={"zero_stage": 1} | one_row)
         spared += (receipt.parameters + receipt.gradients) * (world - 1) // world
-        yield Change(summary=f"ZeRO stage 3 over {world} ranks, with micro-batches of 1 row", needed=least - spared)
+        words = f"ZeRO stage 3 over {world} ranks, with micro-batches of 1 row"
+        yield Change(summary=words, needed=least - spared, changes={"zero_stage": 3} | one_row)
     if receipt.device != "cpu" and states:
-        yield Change(summary="optimizer state in host memory (offload), micro-batches of 1 row", needed=least - states)
+        words = "optimizer state in host memory (offload), micro-batches of 1 row"
+        yield Change(summary=words, needed=least - states, changes={})
+
+
+def _one_row(receipt: Receipt, activations: int) -> tuple[dict[str, float | str | bool], int]:
+    """Return the change to micro-batches of one row, and what activations take then."""
+    if receipt.rows <= 1:
+        return {}, activations
+    return {"micro_batch_ratio": 1 / receipt.rows}, math.ceil(activations / receipt.rows)
 
 
 def _out_of_memory(event: Event) -> bool:

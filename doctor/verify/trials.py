@@ -3,7 +3,7 @@
 import math
 import statistics
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,10 +14,12 @@ from msgspec import Struct
 from doctor.case import case_of_run
 from doctor.engine import examine
 from doctor.errors import DoctorError, UsageError
+from doctor.measurements import Observer, Silent
 from doctor.model import Finding, Outcome, Report
 from doctor.settings import Settings
 from doctor.subjects.run import open_run
 from doctor.trainer.recipe import Job, Recipe, Result
+from doctor.verify.cache import content_of, key_of
 
 LATEST_SHARE = 0.1
 """Of the losses, the last ones whose median is the final loss."""
@@ -78,9 +80,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     def useful_share(self) -> float:
         """The share of the updates asked for that were made, from a finite loss and not skipped."""
         skipped = set(self.result.skipped_steps)
-        made = sum(
-            1 for step, loss in enumerate(self.result.losses, 1) if math.isfinite(loss) and step not in skipped
-        )
+        made = sum(1 for step, loss in enumerate(self.result.losses, 1) if math.isfinite(loss) and step not in skipped)
         asked = len(self.result.losses) if self._stopped_early else self.recipe.steps
         return made / max(1, asked)
 
@@ -144,7 +144,7 @@ class Bench:
     deadline : float or None
         Of `time.monotonic()`.
     store : Store or None
-    done : callable
+    observer : Observer
         Told of each training that has ended.
     """
 
@@ -155,7 +155,7 @@ class Bench:
     device_bytes: int | None = None
     deadline: float | None = None
     store: Store | None = None
-    done: Callable[[Trial], None] = lambda trial: None
+    observer: Observer = field(default_factory=Silent)
     _known: dict[str, Trial] = field(default_factory=dict)
     _content: str | None = None
 
@@ -179,6 +179,7 @@ class Bench:
         from doctor.trainer.jobs import run_jobs
 
         names = list(missing)
+        self.observer.planned(len(names))
         with tempfile.TemporaryDirectory(prefix="doctor-verify-") as folder:
             jobs = [self._job(missing[key], Path(folder) / f"run{number}") for number, key in enumerate(names)]
 
@@ -212,7 +213,7 @@ class Bench:
         self._known[key] = trial
         if self.store is not None and not trial.out_of_time and trial.report is not None:
             self.store.put(key, msgspec.msgpack.encode(trial))
-        self.done(trial)
+        self.observer.measuring("training", f"{self.shown}, seed {recipe.seed}")
 
     def _examined(self, result: Result) -> Report | None:
         if result.run_dir is None or not Path(result.run_dir).is_dir():
@@ -225,8 +226,6 @@ class Bench:
             self._known[key] = msgspec.msgpack.decode(content, type=Trial)
 
     def _key(self, recipe: Recipe) -> str:
-        from doctor.verify.cache import content_of, key_of
-
         if self._content is None:
             self._content = content_of(self.data)
         asked = self.settings

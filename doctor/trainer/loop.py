@@ -1,0 +1,193 @@
+"""The training itself: read the data, build model and engine, make the updates, evaluate."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from doctor.trainer.checkpoints import BEST, Checkpoints, State, refuse_other_recipe
+from doctor.trainer.config import batch_sizes, learning_rate
+from doctor.trainer.data import Data
+from doctor.trainer.engine import Facts, build_engine, facts_after_step, grad_norm_before_step, loss_scale
+from doctor.trainer.evaluating import evaluated, evaluation_loss, on_device
+from doctor.trainer.memory import Peak, limited
+from doctor.trainer.models import build, model_name
+from doctor.trainer.objective import objective, with_cutmix
+from doctor.trainer.order import Order
+from doctor.trainer.progress import Observer
+from doctor.trainer.ranks import Ranks
+from doctor.trainer.rates import rate_ratio, warming
+from doctor.trainer.recipe import Job
+from doctor.trainer.tracing import Trace
+
+CHECKPOINTS = "checkpoints"
+SEED_STRIDE = 1_000_003
+
+
+def train(job: Job, data: Data, ranks: Ranks, trace: Trace, observer: Observer) -> None:
+    """Train as a job says; what happens is told to the trace, also where it ends in an exception."""
+    training = Training(job, data, ranks, trace)
+    peak = Peak(ranks.device)
+    try:
+        with limited(job.device_bytes, ranks.device):
+            training.build()
+            observer.begun(job.recipe.steps, training.begin())
+            with training.watched():
+                training.run(observer)
+            trace.evaluations = evaluated(training.engine, data, job, ranks)
+    finally:
+        trace.peak_bytes = peak.bytes()
+
+
+class Training:
+    """A training under way.
+
+    Attributes
+    ----------
+    engine : DeepSpeedEngine
+        Once built.
+    """
+
+    engine: Any
+
+    def __init__(self, job: Job, data: Data, ranks: Ranks, trace: Trace) -> None:
+        self.job, self.recipe, self.data, self.ranks, self.trace = job, job.recipe, data, ranks, trace
+        self.micro, self.accumulation, rows = batch_sizes(self.recipe, ranks.world)
+        classes = data.train.targets if self.recipe.oversample and data.task == "classification" else None
+        self.order = Order(len(data.train), rows, self.recipe.seed, classes)
+        self.objective = objective(data, self.recipe, ranks.device)
+        self.checkpoints = Checkpoints(Path(job.output, CHECKPOINTS), ranks)
+        self.step = 0
+        self.best, self.without_better = float("inf"), 0
+
+    def build(self) -> None:
+        """Build the model and the engine around it."""
+        torch.manual_seed(self.recipe.seed)
+        model = build(self.data, self.recipe).to(self.ranks.device)
+        self.trace.model = model_name(self.data, self.recipe)
+        self.trace.parameters = sum(weight.numel() for weight in model.parameters())
+        self.engine, notes = build_engine(model, self.recipe, self.ranks)
+        self.trace.notes += notes
+
+    def begin(self) -> int:
+        """Go back to the newest checkpoint where the job says so; return the updates made until then."""
+        self.checkpoints.begin(resume=self.job.resume)
+        newest = self.checkpoints.newest()
+        if newest is not None:
+            state = self.checkpoints.load(self.engine, newest.name)
+            refuse_other_recipe(state, self.recipe, newest)
+            self.step = state.step
+            self.trace.restore(state.trace)
+            self.best, self.without_better = state.best, state.without_better
+        return self.step
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Record the run while the block lasts, unless somebody does already."""
+        from doctor.watching import here
+
+        if not self.job.watched or here.being_watched():
+            yield
+            return
+        if self.ranks.world > 1:
+            self.trace.notes.append("not recorded: several ranks are watched by `doctor watch -- torchrun …`")
+            yield
+            return
+        folder = Path(self.job.output, "run")
+        with here.watch(self.engine.module, run_dir=folder, quiet=True) as watch:
+            self.trace.run_dir = str(folder)
+            self.log = watch.log
+            yield
+
+    def log(self, **metrics: float) -> None:
+        """Tell the recorder of metrics; nobody listens unless the run is watched."""
+
+    def run(self, observer: Observer) -> None:
+        """Make the updates that are left."""
+        while self.step < self.recipe.steps:
+            facts = self.update()
+            self.step += 1
+            self.trace.add(self.step, facts)
+            observer.stepped(self.step, facts.loss)
+            if self.recipe.evaluate_every and self.step % self.recipe.evaluate_every == 0 and self.evaluate():
+                break
+            if self.job.checkpoint_every and self.step % self.job.checkpoint_every == 0:
+                self.checkpoints.save_step(self.engine, self.state())
+        if self.recipe.early_stopping and self.best < float("inf"):
+            self.checkpoints.load(self.engine, BEST)
+            self.trace.notes.append(f"went back to the best weights: loss {self.best:.4g} on validation")
+
+    def state(self) -> State:
+        """Return what a checkpoint of this moment holds besides the weights."""
+        return State(
+            step=self.step,
+            recipe=self.recipe,
+            trace=self.trace.kept(),
+            best=self.best,
+            without_better=self.without_better,
+        )
+
+    def update(self) -> Facts:
+        """Make one update from its micro-batches."""
+        # All that is random in an update follows from its number, so a resumed run needs no generator's state.
+        torch.manual_seed((self.recipe.seed * SEED_STRIDE + self.step) * self.ranks.world + self.ranks.rank)
+        rows = self.order.of(self.step).reshape(self.accumulation, self.ranks.world, self.micro)[:, self.ranks.rank]
+        base = self.set_rate()
+        scale, loss, norm = loss_scale(self.engine), 0.0, None
+        self.engine.train()
+        for micro in rows:
+            inputs, targets = self.batch(micro)
+            criterion = self.objective
+            if self.recipe.cutmix and "images" in inputs:
+                inputs["images"], criterion = with_cutmix(criterion, inputs["images"], targets)
+            value = criterion(self.engine(**inputs), targets)
+            self.engine.backward(value)
+            loss += float(value.detach()) / self.accumulation
+            if self.engine.is_gradient_accumulation_boundary():
+                norm = grad_norm_before_step(self.engine)
+            self.engine.step()
+        facts = facts_after_step(self.engine, self.ranks.mean(loss), self.rate, scale, norm)
+        if facts.skipped and base is not None:
+            self._set(base)  # DeepSpeed's scheduler does not go on after a skipped update
+        return facts
+
+    def batch(self, rows: Any) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Return inputs and targets of some rows of train, on the device."""
+        return on_device(self.data.train.chosen(rows), self.ranks.device)
+
+    def set_rate(self) -> float | None:
+        """Set the rate of the update to come; return what it was where a scheduler of DeepSpeed's decides."""
+        scheduler = self.recipe.config.get("scheduler")
+        if scheduler is None:
+            self._set(learning_rate(self.recipe) * rate_ratio(self.recipe, self.step) * warming(self.recipe, self.step))
+            return None
+        base = float(self.engine.optimizer.param_groups[0]["lr"])
+        if not str(scheduler.get("type", "")).startswith("Warmup"):
+            self._set(base * warming(self.recipe, self.step))
+        else:
+            self.rate = base
+        return base
+
+    def _set(self, rate: float) -> None:
+        self.rate = rate
+        for group in self.engine.optimizer.param_groups:
+            group["lr"] = rate
+
+    def evaluate(self) -> bool:
+        """Evaluate on the way; return whether there was no better loss for too long."""
+        split = "validation" if "validation" in self.data.evaluated else next(iter(self.data.evaluated), None)
+        if split is None:
+            return False
+        loss = evaluation_loss(self.engine, self.data, self.data.evaluated[split], self.job, self.ranks)
+        self.trace.evaluated(self.step, split, loss)
+        self.log(evaluation_loss=loss)
+        if not self.recipe.early_stopping or split != "validation":
+            return False
+        if loss < self.best:
+            self.best, self.without_better = loss, 0
+            self.checkpoints.save(self.engine, BEST, self.state())
+            return False
+        self.without_better += 1
+        return self.without_better >= self.recipe.early_stopping

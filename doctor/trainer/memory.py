@@ -1,0 +1,83 @@
+"""How much memory a training takes beyond that at its start, and a limit on it."""
+
+import ctypes
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ARENA_MAX, MMAP_THRESHOLD, TRIM_THRESHOLD = -8, -3, -1
+"""Parameters of glibc's mallopt."""
+OWN_MAPPING_BYTES = 65_536
+
+
+@contextmanager
+def limited(device_bytes: int | None, device: str) -> Iterator[None]:
+    """Let what happens inside have so much memory beyond what is in use now; None is no limit.
+
+    On a GPU it is the device's memory, else the address space.
+    """
+    if device_bytes is None:
+        yield
+        return
+    if device.startswith("cuda"):
+        import torch
+
+        whole = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, device_bytes / whole), device)
+        try:
+            yield
+        finally:
+            torch.cuda.set_per_process_memory_fraction(1.0, device)
+        return
+    _give_back_what_is_freed()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (_status("VmSize") + device_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _give_back_what_is_freed() -> None:
+    """Have each tensor in a mapping of its own, so that the address space shows what is used."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(ARENA_MAX, 1)
+        libc.mallopt(MMAP_THRESHOLD, OWN_MAPPING_BYTES)
+        libc.mallopt(TRIM_THRESHOLD, OWN_MAPPING_BYTES)
+
+
+class Peak:
+    """The most memory in use since this was made, beyond what was in use then."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        if device.startswith("cuda"):
+            import torch
+
+            torch.cuda.reset_peak_memory_stats(device)
+            self._begin = torch.cuda.memory_allocated(device)
+            return
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # begins the high-water mark anew
+        except OSError:
+            pass
+        self._begin = _status("VmRSS")
+
+    def bytes(self) -> int:
+        """Return it."""
+        if self._device.startswith("cuda"):
+            import torch
+
+            return int(torch.cuda.max_memory_allocated(self._device)) - self._begin
+        return max(0, _status("VmHWM") - self._begin)
+
+
+def _status(name: str) -> int:
+    """Read a size of this process, in bytes; 0 where the system does not tell."""
+    try:
+        lines = Path("/proc/self/status").read_text("utf-8").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)

@@ -32,9 +32,9 @@ def train(job: Job, data: Data, ranks: Ranks, trace: Trace, observer: Observer) 
     peak = Peak(ranks.device)
     try:
         with limited(job.device_bytes, ranks.device):
-            training.build()
-            observer.begun(job.recipe.steps, training.begin())
             with training.watched():
+                training.build()
+                observer.begun(job.recipe.steps, training.begin())
                 training.run(observer)
             trace.evaluations = evaluated(training.engine, data, job, ranks)
     finally:
@@ -96,8 +96,8 @@ class Training:
             yield
             return
         folder = Path(self.job.output, "run")
-        with here.watch(self.engine.module, run_dir=folder, quiet=True) as watch:
-            self.trace.run_dir = str(folder)
+        self.trace.run_dir = str(folder)
+        with here.watch(run_dir=folder, quiet=True, complete=True) as watch:
             self.log = watch.log
             yield
 

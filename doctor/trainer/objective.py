@@ -25,7 +25,9 @@ def objective(data: Data, recipe: Recipe, device: str) -> Objective:
         return lambda outputs, targets: F.cross_entropy(
             outputs.flatten(0, 1).float(), targets.flatten(), label_smoothing=smoothing, reduction="none"
         ).mean()
-    weights = _class_weights(data).to(device) if recipe.class_weights else None
+    if not recipe.class_weights:  # as everybody writes it, so that whoever watches knows what guessing would yield
+        return lambda outputs, targets: F.cross_entropy(outputs.float(), targets, label_smoothing=smoothing)
+    weights = _class_weights(data).to(device)
     return lambda outputs, targets: F.cross_entropy(
         outputs.float(), targets, weight=weights, label_smoothing=smoothing, reduction="none"
     ).mean()

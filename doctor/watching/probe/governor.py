@@ -31,11 +31,14 @@ class Governor:
         On average one step in 2**level is sampled.
     overhead : float
         Smoothed share of the step time that the probe takes.
+    saves : bool
+        Whether to sample less where the probe costs too much. Where not, the same training is recorded alike each time.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.level = 0
+        self.saves = True
         self.overhead = 0.0
         self.total_seconds = 0.0
         self.total_spent = 0.0
@@ -53,7 +56,7 @@ class Governor:
             return
         share = spent / seconds
         self.overhead += (share - self.overhead) * (SMOOTHING if step > 1 / SMOOTHING else 1 / step)
-        if self.total_spent < GRACE_SECONDS or step - self._changed < PATIENCE:
+        if not self.saves or self.total_spent < GRACE_SECONDS or step - self._changed < PATIENCE:
             return
         if self.overhead > HALVE_SHARE and self.level < MAX_LEVEL:
             self._change(step, MAX_LEVEL if self.overhead > DISABLE_SHARE and self.level else self.level + 1)

@@ -3,7 +3,7 @@
 import errno
 import re
 
-from doctor.errors import DoctorError
+from doctor.errors import DoctorError, UsageError
 from doctor.trainer.recipe import Failure
 from doctor.wording import printable
 
@@ -13,8 +13,8 @@ LOSS_SCALE = re.compile(r"loss scale already at minimum", re.I)
 MAX_CHARACTERS = 400
 
 
-class Refused(DoctorError):
-    """DeepSpeed does not take the configuration."""
+class Refused(UsageError):
+    """The configuration cannot be trained with."""
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from doctor.trainer.checkpoints import BEST, Checkpoints, State, refuse_other_recipe
-from doctor.trainer.config import batch_sizes, learning_rate
+from doctor.trainer.config import batch_sizes, learning_rate, warms_up
 from doctor.trainer.data import Data
 from doctor.trainer.engine import Facts, build_engine, facts_after_step, grad_norm_before_step, loss_scale
 from doctor.trainer.evaluating import evaluated, evaluation_loss, on_device
@@ -21,6 +21,7 @@ from doctor.trainer.ranks import Ranks
 from doctor.trainer.rates import rate_ratio, warming
 from doctor.trainer.recipe import Job
 from doctor.trainer.tracing import Trace
+from doctor.watching import here
 
 CHECKPOINTS = "checkpoints"
 SEED_STRIDE = 1_000_003
@@ -59,7 +60,8 @@ class Training:
         self.order = Order(len(data.train), rows, self.recipe.seed, classes)
         self.objective = objective(data, self.recipe, ranks.device)
         self.checkpoints = Checkpoints(Path(job.output, CHECKPOINTS), ranks)
-        self.step = 0
+        self.step, self.rate = 0, 0.0
+        self.watch: here.Watch | None = None
         self.best, self.without_better = float("inf"), 0
 
     def build(self) -> None:
@@ -86,8 +88,6 @@ class Training:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Record the run while the block lasts, unless somebody does already."""
-        from doctor.watching import here
-
         if not self.job.watched or here.being_watched():
             yield
             return
@@ -98,11 +98,8 @@ class Training:
         folder = Path(self.job.output, "run")
         self.trace.run_dir = str(folder)
         with here.watch(run_dir=folder, quiet=True, complete=True) as watch:
-            self.log = watch.log
+            self.watch = watch
             yield
-
-    def log(self, **metrics: float) -> None:
-        """Tell the recorder of metrics; nobody listens unless the run is watched."""
 
     def run(self, observer: Observer) -> None:
         """Make the updates that are left."""
@@ -164,10 +161,7 @@ class Training:
             self._set(learning_rate(self.recipe) * rate_ratio(self.recipe, self.step) * warming(self.recipe, self.step))
             return None
         base = float(self.engine.optimizer.param_groups[0]["lr"])
-        if not str(scheduler.get("type", "")).startswith("Warmup"):
-            self._set(base * warming(self.recipe, self.step))
-        else:
-            self.rate = base
+        self._set(base if warms_up(scheduler) else base * warming(self.recipe, self.step))
         return base
 
     def _set(self, rate: float) -> None:
@@ -182,7 +176,8 @@ class Training:
             return False
         loss = evaluation_loss(self.engine, self.data, self.data.evaluated[split], self.job, self.ranks)
         self.trace.evaluated(self.step, split, loss)
-        self.log(evaluation_loss=loss)
+        if self.watch is not None:
+            self.watch.log(evaluation_loss=loss)
         if not self.recipe.early_stopping or split != "validation":
             return False
         if loss < self.best:

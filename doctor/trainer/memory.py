@@ -3,7 +3,7 @@
 import ctypes
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ARENA_MAX, MMAP_THRESHOLD, TRIM_THRESHOLD = -8, -3, -1
@@ -59,10 +59,8 @@ class Peak:
             torch.cuda.reset_peak_memory_stats(device)
             self._begin = torch.cuda.memory_allocated(device)
             return
-        try:
+        with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")  # begins the high-water mark anew
-        except OSError:
-            pass
         self._begin = _status("VmRSS")
 
     def bytes(self) -> int:

@@ -1,5 +1,7 @@
 """The models: small, and written out so that they can be read and changed."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as the whole field calls it
@@ -154,7 +156,7 @@ class Convolutional(nn.Module):
                 nn.GELU(),
                 nn.MaxPool2d(2),
             )
-            for before, after in zip(depths, depths[1:], strict=False)
+            for before, after in pairwise(depths)
         ]
         self.blocks, self.dropout = Blocks(blocks, recipe), nn.Dropout(recipe.dropout)
         self.head = nn.Linear(depths[-1], data.sizes.outputs)

@@ -81,7 +81,8 @@ class Trace:
 
     def result(self, failure: Failure | None) -> Result:
         """Return all as a result."""
-        return Result(
+        return msgspec.structs.replace(
+            Result(),
             **self.lists,
             skipped_steps=self.skipped,
             evaluations=self.evaluations,
@@ -104,7 +105,7 @@ class Trace:
 
     def _line(self, values: dict[str, Any]) -> None:
         if self._file is None:
-            self._file = Path(self._job.output, TRACE_FILE).open("w", encoding="utf-8", buffering=1)
+            self._file = Path(self._job.output, TRACE_FILE).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115  # see close
         self._file.write(json.dumps(spelt(values)) + "\n")
 
     def _scalar(self, name: str, value: float, step: int) -> None:

@@ -8,9 +8,9 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from doctor.model import Finding, Outcome, Report, Severity
+from doctor.model import Finding, Outcome, Report, Severity, Verification
 from doctor.wording import printable
-from doctor_reports import charts, pictures, verdict
+from doctor_reports import charts, pictures, proofs, verdict
 from doctor_reports.masking import masked
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ def render(report: Report, *, color: bool = False) -> str:
         ignored=[finding for finding in shown.findings if finding.suppressed],
         anchors=_anchors(shown.findings),
         titles={finding.fingerprint: finding.message for finding in shown.findings},
-        verdicts={item.fingerprint: item.verdict for item in shown.verifications},
+        proofs=proofs,
+        proven=_by_finding(shown),
+        loose=[item for item in shown.verifications if item.fingerprint not in {f.fingerprint for f in open_findings}],
         manuals={check: passages(page) for check, page in shown.manuals.items()},
         outcomes=verdict.outcomes(shown),
         Outcome=Outcome,
@@ -58,6 +60,13 @@ def render(report: Report, *, color: bool = False) -> str:
         facts=pictures.facts,
         max_unfolded=MAX_UNFOLDED,
     )
+
+
+def _by_finding(report: Report) -> dict[str, list[Verification]]:
+    known: dict[str, list[Verification]] = {}
+    for item in report.verifications:
+        known.setdefault(item.fingerprint, []).append(item)
+    return known
 
 
 def _tone(report: Report) -> str:

@@ -5,16 +5,17 @@ import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from doctor.model import Finding, Outcome, Report, Safety, Severity
+from doctor.model import Finding, Outcome, Report, Safety, Severity, Verdict, Verification
 from doctor.wording import printable
-from doctor_reports import verdict
+from doctor_reports import proofs, verdict
 from doctor_reports.masking import masked
 
 PAPER_WIDTH = 100
 MIN_WIDTH, MAX_WIDTH = 40, 120
 INDENT = 9
-RED, YELLOW, CYAN, BOLD, DIM = "1;31", "33", "36", "1", "2"
+RED, GREEN, YELLOW, CYAN, BOLD, DIM = "1;31", "32", "33", "36", "1", "2"
 COLORS = {Severity.ERROR: RED, Severity.WARNING: YELLOW, Severity.INFO: CYAN}
+INKS = {Verdict.VERIFIED: GREEN, Verdict.REFUTED: RED, Verdict.NOT_TESTABLE: YELLOW, Verdict.NOT_RUN: DIM}
 SAFETY = {Safety.SAFE: "safe", Safety.UNSAFE: "unsafe, look first", Safety.MANUAL: "by hand"}
 
 
@@ -38,6 +39,7 @@ def render(report: Report, *, color: bool = False) -> str:
     plain = not color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     page = _Page(width if color else PAPER_WIDTH, plain, terminal=color)
     shown = verdict.plainer(masked(report))
+    page.know(shown.verifications)
     if verdict.run_of(shown) is not None:
         return "\n".join(page.run(shown)) + "\n"
     return "\n".join((*page.subjects(shown), *page.findings(shown), *page.closing(shown))) + "\n"
@@ -67,6 +69,7 @@ class _Page:
         self._width = width
         self._terminal = terminal
         self._plain = plain
+        self._proofs: dict[str, list[Verification]] = {}
 
     def _ink(self, style: str, text: str) -> str:
         return text if self._plain or not text else f"\x1b[{style}m{text}\x1b[0m"
@@ -85,6 +88,11 @@ class _Page:
                 yield self._ink(style, f"  {shown}")
             lead = " " * 4 if narrow else f"  {shown}{' ' * (left - cells(shown))}  "
             yield from self._paragraph(text, style=style, first=lead, indent=len(lead) if narrow else left + 4)
+
+    def know(self, verifications: Sequence[Verification]) -> None:
+        """Remember what was proven of the repairs, to be told beside them."""
+        for item in verifications:
+            self._proofs.setdefault(item.fingerprint, []).append(item)
 
     def subjects(self, report: Report) -> Iterator[str]:
         """Say what was opened, what was taken for what and what could not be read."""
@@ -126,10 +134,13 @@ class _Page:
         rest = verdict.unexplained(report)
         for finding in rest:
             yield from self._finding(finding, several=False)
-        if rest:
+        yield from self.loose(report)
+        if rest or report.verifications:
             yield ""
         sentence = f"{verdict.verdict(report)} {verdict.aside(report)}".rstrip()
         yield from self._paragraph(sentence, style=RED if bad else BOLD)
+        if report.verifications:
+            yield from self._paragraph(f"Repairs tried: {proofs.tally(report.verifications)}.", style=BOLD)
         for examination in verdict.undecided(report):
             if examination.outcome is Outcome.CRASHED:
                 yield from self._table([(examination.check, f"crashed: {examination.reason}")])
@@ -144,6 +155,8 @@ class _Page:
             for finding in group.findings:
                 yield from self._finding(finding, several)
             yield ""
+        loose = list(self.loose(report))
+        yield from [*loose, ""] if loose else []
 
     def _finding(self, finding: Finding, several: bool) -> Iterator[str]:
         word = finding.severity.value
@@ -162,12 +175,40 @@ class _Page:
         if finding.repair and finding.repair.summary:
             text = f"→ {finding.repair.summary} ({SAFETY[finding.repair.safety]})"
             yield from self._paragraph(text, first=" " * INDENT, indent=INDENT + 2)
+        for item in self._proofs.get(finding.fingerprint, ()):
+            yield from self._proof(item)
+
+    def loose(self, report: Report) -> Iterator[str]:
+        """Tell the proofs that stand by no finding that is shown."""
+        shown = {finding.fingerprint for finding in verdict.opened(report)}
+        for item in report.verifications:
+            if item.fingerprint not in shown:
+                first = f"{'repair':{INDENT}}"
+                yield from self._paragraph(f"{item.repair}  {item.check}", first=first, indent=INDENT)
+                yield from self._proof(item)
+
+    def _proof(self, item: Verification) -> Iterator[str]:
+        """Say what the pairs of runs said, why, and what they cost."""
+        word = item.verdict.value
+        lines = wrapped(
+            f"{word}: {item.reason}" if item.reason else word,
+            self._width,
+            first=" " * INDENT,
+            indent=INDENT + 2,
+        )
+        lines[0] = lines[0].replace(word, self._ink(INKS[item.verdict], word), 1)
+        yield from lines
+        told = "; ".join(filter(None, (proofs.change(item), proofs.cost(item))))
+        if told:
+            yield from self._paragraph(told, style=DIM, first=" " * (INDENT + 2), indent=INDENT + 2)
 
     def closing(self, report: Report) -> Iterator[str]:
         """Give the verdict, count the six outcomes, and say what stayed open and why."""
         bad = report.count(Severity.ERROR) > 0 or report.incomplete
         sentences = f"{verdict.verdict(report)} {verdict.aside(report)}"
         yield from self._paragraph(sentences, style=RED if bad else BOLD)
+        if report.verifications:
+            yield from self._paragraph(f"Repairs tried: {proofs.tally(report.verifications)}.", style=BOLD)
         yield from self._paragraph(self._counts(report))
         open_questions = [(e.check, f"{self._ending(e.outcome)}: {e.reason}") for e in verdict.undecided(report)]
         ignored = [(f.check, f"ignored: {f.message} (reason: {f.suppressed})") for f in report.findings if f.suppressed]

@@ -13,7 +13,7 @@ from doctor.subjects.batch import MAX_STORED_COLUMNS, Batch, Entry, ReadingOptio
 from doctor.subjects.column_types import TIMES, find_readings
 from doctor.subjects.dialect import NONE, Dialect, clean_names
 from doctor.subjects.staging import damaged, stage
-from doctor.subjects.table import Engine, Malformed
+from doctor.subjects.table import Engine, Malformed, TextForm
 from doctor.subjects.text_file import LINES_NAMED, TextFile, look_over
 
 MAX_OBJECT_BYTES = 1 << 27
@@ -47,12 +47,13 @@ def read_json(
         relations = [_array(engine, text) for text in arrays]
         if lined:
             relations.append(_lines(engine, lined))
-        for relation, files, malformed in relations:
-            batches.append(_batch(engine, relation, split, files, malformed))
+        for relation, files, malformed, left_out in relations:
+            batches.append(_batch(engine, relation, split, files, malformed, left_out))
     return batches, problems
 
 
-_Records = tuple[str, tuple[tuple[TextFile, int], ...], tuple[Malformed, ...]]
+_LeftOut = tuple[tuple[int, ...], ...]
+_Records = tuple[str, tuple[tuple[TextFile, int], ...], tuple[Malformed, ...], _LeftOut]
 
 
 def _lines(engine: Engine, texts: Sequence[TextFile]) -> _Records:
@@ -61,6 +62,7 @@ def _lines(engine: Engine, texts: Sequence[TextFile]) -> _Records:
         _refuse_document(text)
     staged, _ = stage(engine, texts, Dialect(delimiter=NONE, width=1, first=("",)), skip_first=False)
     kept = []
+    left_out: list[tuple[int, ...]] = []
     told: list[Malformed] = []
     first = 0
     mended = f"regexp_replace(c0, {sql.quoted(_NAN)}, '\\1null\\2', 'g')"
@@ -89,9 +91,10 @@ def _lines(engine: Engine, texts: Sequence[TextFile]) -> _Records:
                     )
                 )
         kept.append((text, rows - len(broken)))
+        left_out.append(tuple(int(position) - first for _, position in broken))
         told += damaged(text, rows)
         first += rows
-    return f'(SELECT j FROM "{name}" WHERE j IS NOT NULL ORDER BY position)', tuple(kept), tuple(told)
+    return f'(SELECT j FROM "{name}" WHERE j IS NOT NULL ORDER BY position)', tuple(kept), tuple(told), tuple(left_out)
 
 
 def _deep_rows(engine: Engine, relation: str, row: str) -> list[int]:
@@ -177,7 +180,12 @@ def _array(engine: Engine, text: TextFile) -> _Records:
                 of=int(objects + others),
             ),
         )
-    return f"(SELECT j FROM \"{name}\" WHERE json_type(j) = 'OBJECT' ORDER BY rowid)", ((text, int(objects)),), told
+    return (
+        f"(SELECT j FROM \"{name}\" WHERE json_type(j) = 'OBJECT' ORDER BY rowid)",
+        ((text, int(objects)),),
+        told,
+        ((),),
+    )
 
 
 def _batch(
@@ -186,6 +194,7 @@ def _batch(
     split: str,
     files: Sequence[tuple[TextFile, int]],
     malformed: tuple[Malformed, ...],
+    left_out: _LeftOut,
 ) -> Batch:
     """Turn objects into columns by the structure that all of them share."""
     answer = engine.rows(f"SELECT json_group_structure(j::JSON) FROM {records}")[0][0]
@@ -213,6 +222,10 @@ def _batch(
         facts={column: found[f"c{number}"] for number, column in enumerate(names) if f"c{number}" in found},
         scratch=relation,
         malformed=malformed,
+        forms=tuple(
+            TextForm(encoding=text.encoding, columns=tuple(names), fields=tuple(keys), left_out=missing)
+            for (text, _), missing in zip(files, left_out, strict=True)
+        ),
     )
 
 

@@ -40,6 +40,8 @@ class Staged:
     width: int
     rows_of_files: tuple[int, ...]
     rejects: tuple[Reject, ...]
+    quote: str = ""
+    escape: str = ""
 
     @property
     def rows(self) -> int:
@@ -131,6 +133,8 @@ def _read(
         width=dialect.width,
         rows_of_files=_rows_of_files(engine, relation, texts),
         rejects=_rejects(engine, name, texts),
+        quote=quote,
+        escape=escape,
     )
 
 

@@ -34,6 +34,23 @@ class Untestable(Unavailable):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Columns out of which an arm makes the one label that it learns.
+
+    Attributes
+    ----------
+    target : str
+        What that label is called.
+    known : tuple of str
+        The columns of the data before any repair.
+    """
+
+    target: str
+    annotators: tuple[str, ...]
+    known: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cut:
     """Rows for both arms, and rows of which both know nothing.
 
@@ -49,11 +66,14 @@ class Cut:
     story : str
         How deployment was made, to be read by a person.
     measure : str
-        "gap" where the difference between promise and reality is judged, else the metric that is.
+        What is judged: "gap", the difference between promise and reality; "rarest", whether all classes are recognised
+        in deployment; "labels", how well true labels are predicted there.
     repaired_too : bool
         Whether the repair is to be made on the rows of deployment as well, as an edit of columns is.
     deployed_worse : float
         By how much the score in deployment may fall; what makes a promise honest need not make the model better.
+    labels : Labels or None
+        Where each arm first makes the label that it learns.
     """
 
     kept: str
@@ -63,6 +83,7 @@ class Cut:
     measure: str = "gap"
     repaired_too: bool = False
     deployed_worse: float = MIN_LOSS
+    labels: Labels | None = None
     details: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -244,7 +265,7 @@ def _every_class(table: Table, finding: Finding, target: str, seed: int) -> Cut:
         promised=_later(table, finding) if len(table.splits) > 1 else WHOLE,
         deployments={"every class": _bare(table, f"SELECT * EXCLUDE (held) FROM ({place}) WHERE held")},
         story="one row in five of each class, held out of both arms",
-        measure="balanced_accuracy",
+        measure="rarest",
         details={"rarest": finding.evidence.get("rarest")},
     )
 

@@ -15,6 +15,8 @@ MIN_RECALL_LACK = 0.10
 """By how much the recall of the rarest class must fall behind the other classes' to be a symptom."""
 MIN_BETTER = 0.02
 """The least gain of balanced accuracy that is worth a repair."""
+MIN_WRONG_SHARE = 0.05
+"""The least share of wrong labels that counts as a symptom."""
 LEAST_R2 = -1.0
 """R² has no lower end; below this a model is useless, and how useless says nothing."""
 
@@ -105,6 +107,28 @@ def judge_rarest(
     judged = judge(before, after, higher_is_better=True, min_effect=MIN_BETTER)
     then = [recalls.get(rarest, float("nan")) for recalls in recalls_after]
     told = f"of class {rarest} {_median(seen):.0%} are recognised without the repair, {_median(then):.0%} with it"
+    reason = told if judged.verdict is Verdict.VERIFIED else f"{told}; {judged.reason}"
+    return Judgement(verdict=judged.verdict, reason=reason, effect=judged.effect, interval=judged.interval)
+
+
+def judge_labels(before: Sequence[float], after: Sequence[float], *, wrong_share: float) -> Judgement:
+    """Judge whether true labels are predicted better once those that are learnt are better.
+
+    Parameters
+    ----------
+    before, after : sequence of float
+        Score against checked labels, one per seed.
+    wrong_share : float
+        Of the labels that are learnt without the repair, those that a check refutes.
+    """
+    if wrong_share < MIN_WRONG_SHARE:
+        said = f"single labels differ from the checked ones in {wrong_share:.0%} of the rows"
+        return Judgement(verdict=Verdict.NOT_TESTABLE, reason=f"the symptom does not show: {said}")
+    judged = judge(before, after, higher_is_better=True, min_effect=MIN_BETTER)
+    told = (
+        f"a model of single labels, {wrong_share:.0%} of them wrong, scores {_median(before):.2f} on checked labels; "
+    )
+    told += f"one of the repaired labels {_median(after):.2f}"
     reason = told if judged.verdict is Verdict.VERIFIED else f"{told}; {judged.reason}"
     return Judgement(verdict=judged.verdict, reason=reason, effect=judged.effect, interval=judged.interval)
 

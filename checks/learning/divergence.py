@@ -38,7 +38,7 @@ import numpy as np
 from doctor.evidence.criteria import Criteria
 from doctor.evidence.curves import Curve, curve, trend
 from doctor.evidence.history import History, Trace
-from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import ChangeTraining, Check, Finding, Location, Safety, Severity, Undecided
 
 START_VALUES = 5
 """First values whose median is the start, with the first block the other candidate; the smaller one counts."""
@@ -65,6 +65,13 @@ CHECK = Check(
         "learning/clipping-always-active",
         "learning/overfitting",
     ),
+)
+
+REPAIR = ChangeTraining(
+    changes={"learning_rate_ratio": 0.1},  # the next step of a search over orders of magnitude
+    otherwise=({"max_grad_norm": 1.0}, {"learning_rate_ratio": 0.01}),
+    summary="lower the learning rate or clip gradients, and restart from before",
+    safety=Safety.UNSAFE,
 )
 
 
@@ -113,9 +120,7 @@ def _judge(trace: Trace, course: Curve, min_ratio: float, guessing: float) -> It
         end=course.end,
         lowest=float(course.levels.min()),
         learning_rate=_last(trace, "learning_rate"),
-        repair=Advise(
-            summary="lower the learning rate or clip gradients, and restart from before", safety=Safety.MANUAL
-        ),
+        repair=REPAIR,
     )
 
 

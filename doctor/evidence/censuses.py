@@ -32,6 +32,10 @@ class Holder:
         How many items it will hold at most, where it says so itself (`maxlen`, `maxsize`).
     evicts : str
         The line that takes something out of it, or how it may be bounded; empty where nothing says so.
+    container : str
+        Its own type, such as "list"; empty where that was not recorded.
+    expression : str
+        It, as it is written in `line`, which fills it by a call of its method; empty otherwise.
     """
 
     name: str
@@ -44,6 +48,8 @@ class Holder:
     bytes_per_second: float
     limit: int | None
     evicts: str
+    container: str = ""
+    expression: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +138,8 @@ def _holder(entry: dict[str, Any], seconds: float) -> Holder:
         bytes_per_second=_number(entry.get("bytes"), 0.0) / seconds,
         limit=int(_number(holder["limit"])) if holder.get("limit") else None,
         evicts=str(holder.get("evicts") or ""),
+        container=str(holder.get("container") or ""),
+        expression=str(holder.get("expression") or ""),
     )
 
 

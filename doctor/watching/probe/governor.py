@@ -32,13 +32,13 @@ class Governor:
     overhead : float
         Smoothed share of the step time that the probe takes.
     saves : bool
-        Whether to sample less where the probe costs too much. Where not, the same training is recorded alike each time.
+        False where the record matters more than the time, as in runs that try a repair: those must see alike.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.level = 0
         self.saves = True
+        self.level = 0
         self.overhead = 0.0
         self.total_seconds = 0.0
         self.total_spent = 0.0

@@ -115,6 +115,8 @@ class Training:
         if self.recipe.early_stopping and self.best < float("inf"):
             self.checkpoints.load(self.engine, BEST)
             self.trace.notes.append(f"went back to the best weights: loss {self.best:.4g} on validation")
+            if self.watch is not None:  # which hears of evaluations by itself, but not of those that were undone
+                self.watch.log(evaluation_loss=self.best)
 
     def state(self) -> State:
         """Return what a checkpoint of this moment holds besides the weights."""
@@ -176,8 +178,6 @@ class Training:
             return False
         loss = evaluation_loss(self.engine, self.data, self.data.evaluated[split], self.job, self.ranks)
         self.trace.evaluated(self.step, split, loss)
-        if self.watch is not None:
-            self.watch.log(evaluation_loss=loss)
         if not self.recipe.early_stopping or split != "validation":
             return False
         if loss < self.best:

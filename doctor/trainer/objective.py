@@ -41,11 +41,12 @@ def _class_weights(data: Data) -> Tensor:
 
 def plain_loss(data: Data, outputs: Tensor, targets: Tensor) -> tuple[float, int]:
     """Return the sum of the loss without smoothing and weights, as evaluations state it, and over how many."""
+    # Means, as a training loop would take them: whoever watches compares them with each other and with guessing.
     if data.task == "regression":
-        return float(F.mse_loss(outputs[:, 0].double(), targets.double(), reduction="sum")), len(targets)
+        return float(F.mse_loss(outputs[:, 0].double(), targets.double())) * len(targets), len(targets)
     flat, wanted = outputs.flatten(0, -2).double(), targets.flatten()
-    judged = wanted >= 0
-    return float(F.cross_entropy(flat, wanted, reduction="sum")), int(judged.sum())
+    judged = int((wanted >= 0).sum())
+    return (float(F.cross_entropy(flat, wanted)) * judged if judged else 0.0), judged
 
 
 def with_cutmix(objective: Objective, images: Tensor, targets: Tensor) -> tuple[Tensor, Objective]:

@@ -22,6 +22,7 @@ from doctor.subjects.layout import open_tables
 from doctor.subjects.pipeline import Pipeline
 from doctor.subjects.run import Run, is_run_folder, open_run
 from doctor.subjects.source import Source, is_source, open_source
+from doctor.subjects.sweep import Sweep, is_sweep, open_sweep
 from doctor.subjects.table import Engine, Table
 
 Known = TypeVar("Known")
@@ -86,7 +87,9 @@ class Case:
                     roles=roles | ({"group": [guess.value for guess in keys.guesses]} if keys and keys.guesses else {}),
                 )
             )
-        subjects += [subject.summary() for subject in self.others if isinstance(subject, (Source, Pipeline, Run))]
+        subjects += [
+            subject.summary() for subject in self.others if isinstance(subject, (Source, Pipeline, Run, Sweep))
+        ]
         return CaseSummary(path=self.shown, subjects=subjects, guesses=guesses, problems=self._all_problems())
 
     def _all_problems(self) -> list[Problem]:
@@ -128,10 +131,13 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
     for path in paths:
         if not path.exists() and not path.is_symlink():
             raise UsageError(f"{path}: there is no such file or folder")
-        if path.is_file() and not is_table(path) and not is_source(path):
+        if path.is_file() and not is_table(path) and not is_source(path) and not is_sweep(path):
             raise UsageError(f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst)")
     if len(paths) == 1 and is_run_folder(paths[0]):
         yield case_of_run(open_run(paths[0]))
+        return
+    if len(paths) == 1 and is_sweep(paths[0]):
+        yield case_of_sweep(open_sweep(paths[0]))
         return
     stamps = stamps_of(paths)
     engine = Engine(memory_limit=settings.memory_limit, threads=settings.threads)
@@ -201,6 +207,11 @@ def with_contents(report: Report, case: Case) -> Report:
 def case_of_run(run: Run) -> Case:
     """Make a visit to one recorded run."""
     return Case(shown=run.shown, others=(run,), problems=run.problems, matters=frozenset({Run}))
+
+
+def case_of_sweep(sweep: Sweep) -> Case:
+    """Make a visit to one sweep of learning rates."""
+    return Case(shown=sweep.shown, others=(sweep,), matters=frozenset({Sweep}))
 
 
 def _declared(settings: Settings) -> Declared:

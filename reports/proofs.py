@@ -74,6 +74,13 @@ def change(verification: Verification) -> str:
     return told
 
 
+def middle(verification: Verification) -> tuple[str, str] | None:
+    """Return the medians without and with the repair; None where nothing was measured."""
+    if not verification.before or not verification.after:
+        return None
+    return number(_median(verification.before)), number(_median(verification.after))
+
+
 def cost(verification: Verification) -> str:
     """Say how many runs there were and what they took: `3 seeds, 300 steps each, 12.0 s`."""
     parts = []

@@ -1,6 +1,7 @@
 """What a training learns from: arrays by split, read from whatever lies at a path. Loads no torch."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from doctor.settings import settings_for
 from doctor.trainer.recipe import Job
 
 Array = NDArray[Any]
+VALIDATION_SHARE = 0.1
 HOLD_OUT_SEED = 0
 """Not the seed of the training: runs with other seeds are evaluated on the same rows."""
 
@@ -105,6 +107,19 @@ def read(job: Job) -> Data:
     UsageError
         Naming what cannot be trained on.
     """
+    return _without(_read(job), job.recipe.without_rows)
+
+
+def _without(data: Data, numbers: Sequence[int]) -> Data:
+    """Leave rows of train out; what is standardised stays as it was."""
+    if not numbers:
+        return data
+    kept = np.flatnonzero(~np.isin(data.train.numbers, numbers))
+    said = f"{len(data.train) - len(kept)} rows of train left out"
+    return replace(data, train=data.train.chosen(kept), notes=[*data.notes, said])
+
+
+def _read(job: Job) -> Data:
     from doctor.trainer import images, tables, texts
 
     path = Path(job.data)
@@ -130,6 +145,21 @@ def read(job: Job) -> Data:
     data = texts.read(table, job.recipe) if texts.is_text(table, job.recipe) else tables.encode(table, job.recipe)
     data.notes[:0] = notes
     return data
+
+
+def with_validation(data: Data) -> Data:
+    """Hold out rows of train by which to stop early, where there is no validation split; test is not for that."""
+    if "validation" in data.evaluated:
+        return data
+    parts, _ = divided(np.full(len(data.train), "train", dtype=object), VALIDATION_SHARE)
+    held = data.train.chosen(parts["validation"])
+    said = f"{len(held)} rows of train held out as validation, to stop by"
+    return replace(
+        data,
+        train=data.train.chosen(parts["train"]),
+        evaluated={"validation": held, **data.evaluated},
+        notes=[*data.notes, said],
+    )
 
 
 def divided(splits: Array, share: float) -> tuple[dict[str, Array], list[str]]:

@@ -12,9 +12,9 @@ from doctor.trainer.metrics import Answers, measured, predictions
 from doctor.trainer.objective import plain_loss
 from doctor.trainer.ranks import Ranks
 from doctor.trainer.recipe import Job
+from doctor.trainer.result import PREDICTIONS
 
 ROWS_AT_ONCE = 256
-PREDICTIONS = "predictions.npz"
 
 
 def on_device(rows: Rows, device: str) -> tuple[dict[str, torch.Tensor], torch.Tensor]:

@@ -62,6 +62,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Rows of train that are evaluated at the end; of the other splits all are.
     without : tuple of str
         Columns not to be learnt from.
+    without_rows : tuple of int
+        Rows of train that are left out, by `doctor.trainer.data.Rows.numbers`.
     text : str or None
         The column of texts, for a model that reads; None guesses.
     tokenizer : str or None
@@ -100,6 +102,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     early_stopping: int = 0
     max_evaluated_rows: int = 10_000
     without: tuple[str, ...] = ()
+    without_rows: tuple[int, ...] = ()
     text: str | None = None
     tokenizer: str | None = None
     length: int = 128
@@ -146,7 +149,7 @@ class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tensorboard : bool
         Write TensorBoard events into the folder `tensorboard`.
     checkpoint_every : int
-        Updates between checkpoints; 0 writes none.
+        Updates between checkpoints; there is one of the last update, too. 0 writes none.
     resume : bool
         Go on from the newest checkpoint in the folder, if there is one.
     """

@@ -39,6 +39,7 @@ class Trace:
         self.parameters = self.peak_bytes = 0
         self.model = ""
         self.run_dir: str | None = None
+        self.predictions: str | None = None
 
     def know(self, data: Data) -> None:
         """Take what is known of the data."""
@@ -95,6 +96,7 @@ class Trace:
             notes=self.notes,
             failure=failure,
             run_dir=self.run_dir,
+            predictions=self.predictions,
         )
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ from doctor.model import AnyRepair, Finding, Location, Report, Severity, Verdict
 from doctor.rounds import Round, Visit
 from doctor.settings import Settings
 from doctor.verify.cache import Cache
+from doctor.verify.sizes import bytes_of
 from doctor.version import VERSION
 
 FILES = "clinic*.toml"
@@ -186,10 +187,14 @@ def visit(case: Case, deadline: float | None = None, cache: Cache | None = None)
         with tempfile.TemporaryDirectory(prefix="doctor-clinic-") as scratch:
             report = RUNNERS[patient.kind](case, Path(scratch), deadline, cache or Cache(None))
     except DoctorError as error:
-        return ended(trouble=str(error))
+        return ended(trouble=str(error).replace(f"{scratch}/", ""))
     except Exception as error:
         return ended(trouble=f"a fault of doctor itself: {type(error).__name__}: {error}")
-    found = [finding for finding in report.findings if finding.check == patient.check]
+    found = [
+        msgspec.structs.replace(finding, message=finding.message.replace(f"{scratch}/", ""))
+        for finding in report.findings
+        if finding.check == patient.check
+    ]
     told = [item for item in report.verifications if item.check == patient.check]
     facts = {"finding": found[0].message if found and patient.suppose is None else "", "trouble": ""}
     if not found:
@@ -242,7 +247,7 @@ def _config(case: Case, scratch: Path, deadline: float | None, cache: Cache) -> 
         "seeds": patient.seeds,
         "recipe": patient.recipe,
         "instead": patient.instead,
-        "device_memory": _bytes(patient.device_memory),
+        "device_memory": bytes_of(patient.device_memory) if patient.device_memory else None,
     }
     return verify_config(
         case.file.parent / (patient.config or "ds.json"),
@@ -301,7 +306,9 @@ def _settings(case: Case, folder: Path) -> tuple[Settings, dict[str, Any]]:
 
     known = {item.name for item in fields(Settings)} - set(NOT_SETTINGS)
     options = {name.replace("-", "_"): value for name, value in case.patient.options.items()}
-    given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if name in known}
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in options.items() if name in known
+    }
     if "pipeline" in given:
         given["pipeline"] = str(folder / given["pipeline"])
     rest = {name: value for name, value in options.items() if name not in known}
@@ -371,14 +378,3 @@ def _name(file: Path, folder: Path) -> str:
 def _fits(case: Case, word: str) -> bool:
     check = case.patient.check
     return word in (check, *check.split("/"), case.name) or case.name.startswith(f"{word}/")
-
-
-def _bytes(size: str | None) -> int | None:
-    if size is None:
-        return None
-    import re
-
-    found = re.fullmatch(r"\s*([\d.]+)\s*([kKmMgGtT]?)i?[bB]?\s*", str(size))
-    if not found:
-        raise UsageError(f"{size!r} is no size, such as 500MB or 4GB")
-    return int(float(found[1]) * 1000 ** " kmgt".index(found[2].lower() or " "))

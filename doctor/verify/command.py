@@ -1,9 +1,8 @@
 """Verifies repairs on the user's own command: run again with and without each, watched, a little past the failure."""
 
-import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +18,13 @@ from doctor.model import (
     Chart,
     EditCode,
     Finding,
-    Line,
     Report,
     Verdict,
     Verification,
 )
 from doctor.settings import Settings, as_options
-from doctor.verify.command_runs import Attempt, Ended, Store, perform, seeded
+from doctor.verify.command_charts import charts_of
+from doctor.verify.command_runs import Attempt, Ended, Store, perform, seeded, spares
 from doctor.verify.command_verdict import Pair, verdict
 from doctor.verify.workplace import CannotCopy, Insertion, Workplace
 from doctor.version import VERSION
@@ -69,23 +68,25 @@ class _Bench:
     known: dict[tuple[object, ...], Ended | None] = field(default_factory=dict)
 
     def attempt(
-        self, steps: int, place: int, changes: Mapping[str, float | str | bool], edit: Insertion | None
+        self, plan: Plan, steps: int, place: int, changes: Mapping[str, float | str | bool], edit: Insertion | None
     ) -> Attempt:
-        seed = self.seeds[place] if self.takes_seed else None
+        """Return a run of the command; `place` is that of its seed."""
         return Attempt(
             workplace=self.workplace,
             steps=steps,
             limit_seconds=self.limit_seconds,
-            seed=seed,
+            seed=self.seeds[place] if self.takes_seed else None,
             repetition=0 if self.takes_seed else place,
             changes=changes,
             insertion=edit,
+            sparing=spares(plan.finding.check),
         )
 
     def run(self, attempts: Sequence[Attempt]) -> list[Ended | None]:
         """Run them, a few at a time, each once per visit."""
         marks = [
-            (one.steps, one.seed, one.repetition, repr(sorted(one.changes.items())), one.insertion) for one in attempts
+            (one.steps, one.seed, one.repetition, one.sparing, repr(sorted(one.changes.items())), one.insertion)
+            for one in attempts
         ]
         waiting = {
             mark: self.pool.submit(self._one, one)
@@ -149,29 +150,65 @@ def verify_command(
     recorded = recorded_report(run, settings)
     if not command:
         raise UsageError("verify: name the command to run again, as in: doctor verify RUN -- python train.py")
-    workplace = Workplace.of(command, Path.cwd())
-    plans = [_plan(finding) for finding in _chosen(recorded, checks)]
     total, seconds = _recorded_length(recorded)
+    return verify_findings(
+        recorded,
+        list(_chosen(recorded, checks)),
+        Workplace.of(command, Path.cwd()),
+        settings,
+        seeds=seeds,
+        steps=lambda finding: steps or bounded_steps(finding, total),
+        limit_seconds=max(MIN_LIMIT_SECONDS, LIMIT_RATIO * seconds),
+        deadline=deadline,
+        cache=cache,
+        observer=observer,
+        workers=workers,
+    )
+
+
+def verify_findings(
+    recorded: Report,
+    findings: Sequence[Finding],
+    workplace: Workplace,
+    settings: Settings,
+    *,
+    seeds: Sequence[int],
+    steps: Callable[[Finding], int],
+    limit_seconds: float,
+    deadline: float | None = None,
+    cache: Store | None = None,
+    observer: Observer | None = None,
+    workers: int = 1,
+) -> Report:
+    """Try the repairs of some findings of a report; see `verify_command`.
+
+    Parameters
+    ----------
+    steps : callable
+        The bound on each run, by finding.
+    limit_seconds : float
+        After which a run is stopped.
+    """
+    plans = [_plan(finding) for finding in findings]
     begin = time.monotonic()
+    verifications, charts = [], []
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         bench = _Bench(
             workplace=workplace,
             seeds=tuple(seeds),
             takes_seed=seeded(workplace, 0) is not None,
-            limit_seconds=max(MIN_LIMIT_SECONDS, LIMIT_RATIO * seconds),
+            limit_seconds=limit_seconds,
             deadline=deadline,
             store=cache,
             pool=pool,
             observer=observer or Silent(),
         )
         bench.observer.planned(2 * len(seeds) * len(plans))
-        verifications, charts = [], []
         try:
             for plan in plans:
-                bound = steps or bounded_steps(plan.finding, total)
-                verification, tried = _verified(plan, bench, bound)
+                verification, tried = _verified(plan, bench, steps(plan.finding))
                 verifications.append(verification)
-                charts += _charts(plan.finding, tried)
+                charts += charts_of(plan.finding, tried)
         finally:
             bench.stop.set()
     bench.observer.finished()
@@ -256,7 +293,7 @@ def _verified(plan: Plan, bench: _Bench, steps: int) -> tuple[Verification, list
     for changes, edit in plan.tries:
         if (why := _impossible(bench, edit)) is not None:
             return _without_runs(finding, Verdict.NOT_RUN, why), []
-        pairs = _pairs(finding, bench, steps, changes, edit)
+        pairs = _pairs(plan, bench, steps, changes, edit)
         verification = verdict(finding, pairs, changes, bench.seeds, bench.takes_seed, steps, time.monotonic() - begin)
         said.append(f"{_words(changes) or finding.repair.summary if finding.repair else ''}: {verification.verdict}")
         best = best or (verification, pairs)
@@ -293,16 +330,16 @@ def _impossible(bench: _Bench, edit: Insertion | None) -> str | None:
 
 
 def _pairs(
-    finding: Finding,
+    plan: Plan,
     bench: _Bench,
     steps: int,
     changes: Mapping[str, float | str | bool],
     edit: Insertion | None,
 ) -> list[Pair]:
     """Run the first pair, and the others only where it leaves something to find out."""
-    pairs: list[Pair] = []
+    finding, pairs = plan.finding, list[Pair]()
     for places in (range(1), range(1, len(bench.seeds))):
-        wanted = [bench.attempt(steps, place, *arm) for place in places for arm in (({}, None), (changes, edit))]
+        wanted = [bench.attempt(plan, steps, place, *arm) for place in places for arm in (({}, None), (changes, edit))]
         ended = bench.run(wanted)
         pairs += [Pair(before=ended[i], after=ended[i + 1]) for i in range(0, len(ended), 2)]
         first = pairs[0] if pairs else None
@@ -329,18 +366,6 @@ def _recorded_length(report: Report) -> tuple[int, float]:
     return int(facts.get("steps") or 0), float(facts.get("seconds") or 0.0)
 
 
-def _charts(finding: Finding, pairs: Sequence[Pair]) -> list[Chart]:
-    lines = [
-        Line(name=f"{word}, run {number}", points=list(ended.losses))
-        for number, pair in enumerate(pairs, 1)
-        for word, ended in (("without", pair.before), ("with", pair.after))
-        if ended is not None and ended.losses
-    ]
-    title = f"Loss with and without the repair of {finding.check}"
-    positive = all(value > 0 for line in lines for _, value in line.points)
-    return [Chart(title=title, x_label="step", lines=lines, log=positive)] if lines else []
-
-
 def _report(
     recorded: Report, settings: Settings, verifications: list[Verification], charts: list[Chart], seconds: float
 ) -> Report:
@@ -360,22 +385,3 @@ def _report(
         verifications=[one for one in verifications if one.fingerprint in tried],
         charts=[*charts, *recorded.charts],
     )
-
-
-def watch_first(command: Sequence[str], run_dir: Path, *, steps: int | None, limit_seconds: float) -> None:
-    """Watch a command, as `doctor watch` does, for a bounded number of steps: a run to verify repairs on.
-
-    Raises
-    ------
-    UsageError
-        When it left no record.
-    """
-    from doctor.verify.command_runs import MAX_STEPS, watched
-
-    log = run_dir.with_name(f"{run_dir.name}.log")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    variables = {MAX_STEPS: str(steps)} if steps else {}
-    with log.open("wb") as output:
-        watched(command, variables, Path.cwd(), run_dir, output, time.monotonic() + limit_seconds, threading.Event())
-    if not (run_dir / "diagnosis.json").is_file():
-        raise UsageError(f"{os.fspath(run_dir)}: the command left no record; what it wrote is in {log}")

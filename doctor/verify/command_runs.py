@@ -1,6 +1,7 @@
 """Runs a user's command again, watched and for a bounded number of steps, with or without a repair."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -18,20 +19,21 @@ import msgspec
 from msgspec import Struct
 
 from doctor.errors import CannotOpen
-from doctor.model import Outcome, Report, Severity
+from doctor.model import Finding, Outcome, Report, Severity
 from doctor.subjects.run import Run, open_run
 from doctor.verify.cache import content_of, key_of
 from doctor.verify.measures import measured
 from doctor.verify.workplace import CannotCopy, Insertion, Workplace
 from doctor.watching.probe.treated_config import treated
 
-TREATMENT, MAX_STEPS = "DOCTOR_TREATMENT", "DOCTOR_MAX_STEPS"
+TREATMENT, MAX_STEPS, RECORD = "DOCTOR_TREATMENT", "DOCTOR_MAX_STEPS", "DOCTOR_RECORD"
 CONFIG_OPTIONS = ("--deepspeed_config", "--deepspeed", "--config", "--ds_config", "--deepspeed-config")
 SEED_VARIABLES = ("DOCTOR_SEED", "PYTHONHASHSEED")
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 10.0
 """Given to a command that is asked to end, before it is made to."""
 MAX_LOG_BYTES = 4000
+MAX_LOSSES = 500
 
 
 class Store(Protocol):
@@ -52,6 +54,9 @@ class Attempt:
     ----------
     changes : mapping
         Of the training, by the names of `doctor.repair.treatments.KNOWN`; empty for a run without a repair.
+    sparing : bool
+        Whether the probe may look at fewer steps to save time. It must where memory is judged, which its copies of the
+        weights would fragment; else all runs are looked at alike.
     repetition : int
         Which of several alike runs it is, where the command takes no seed.
     """
@@ -63,6 +68,7 @@ class Attempt:
     repetition: int = 0
     changes: Mapping[str, float | str | bool] = field(default_factory=dict)
     insertion: Insertion | None = None
+    sparing: bool = False
 
     def key(self) -> str | None:
         """Name the result by all that decides it; None where the folder cannot be read or is too large."""
@@ -83,6 +89,7 @@ class Attempt:
                 "changes": dict(self.changes),
                 "edit": [str(edit.path), edit.line, edit.code] if edit else None,
                 "limit": self.limit_seconds,
+                "sparing": self.sparing,
             }
         )
 
@@ -107,6 +114,8 @@ class Ended(Struct, frozen=True, kw_only=True):
         See `doctor.verify.measures`; None stands for a value that is not finite.
     trouble : str
         Why nothing can be said of this run; empty where something can.
+    report : Report or None
+        All that was said of it, with places in the original folder; without charts and manuals.
     """
 
     findings: tuple[tuple[str, str, str], ...] = ()
@@ -114,11 +123,12 @@ class Ended(Struct, frozen=True, kw_only=True):
     treated: tuple[str, ...] = ()
     refused: dict[str, str] = {}
     measures: dict[str, float | None] = {}
-    losses: tuple[tuple[float, float], ...] = ()
+    losses: tuple[tuple[float, float | None], ...] = ()
     steps: int = 0
     status: int | None = None
     seconds: float = 0.0
     trouble: str = ""
+    report: Report | None = None
 
     def shows(self, check: str, kind: str) -> bool:
         """Whether it shows a finding: the same one, or another grave one of the same check."""
@@ -129,6 +139,11 @@ class Ended(Struct, frozen=True, kw_only=True):
         """Whether the check looked and found nothing grave."""
         looked = self.outcomes.get(check) in (Outcome.HEALTHY.value, Outcome.FOUND.value)
         return looked and not self.shows(check, "\0")
+
+
+def spares(check: str) -> bool:
+    """Whether the probe must save time in runs that are to show a check's finding."""
+    return check.startswith("memory/")
 
 
 def seeded(workplace: Workplace, seed: int) -> tuple[tuple[str, ...], dict[str, str]] | None:
@@ -181,6 +196,7 @@ def _performed(attempt: Attempt, scratch: Path, stop: threading.Event, deadline:
     words, variables = given or (place.words, {})
     words, by_config = _configured(words, place.cwd, attempt.changes, scratch)
     rest = {name: value for name, value in attempt.changes.items() if name not in by_config}
+    variables |= {} if attempt.sparing else {RECORD: "full"}
     variables |= {MAX_STEPS: str(attempt.steps)} | ({TREATMENT: json.dumps(rest)} if rest else {})
     run_dir, log = scratch / "run", scratch / "log"
     begin = time.monotonic()
@@ -189,7 +205,24 @@ def _performed(attempt: Attempt, scratch: Path, stop: threading.Event, deadline:
         in_time = watched(words, variables, place.cwd, run_dir, output, min(until, deadline or until), stop)
     if stop.is_set() or (not in_time and deadline is not None and time.monotonic() >= deadline):
         return None
-    return _ended(run_dir, log, time.monotonic() - begin, by_config, in_time, attempt.limit_seconds)
+    ended = _ended(run_dir, log, time.monotonic() - begin, by_config, in_time, attempt.limit_seconds)
+    if ended.report is None or place is attempt.workplace:
+        return ended
+    home = _at_home(ended.report, place.folder, attempt.workplace.folder)
+    return msgspec.structs.replace(ended, report=home)
+
+
+def _at_home(report: Report, copied: Path, original: Path) -> Report:
+    """Let findings name the files of the original folder instead of the copy's."""
+
+    def moved(finding: Finding) -> Finding:
+        path = Path(finding.at.path or "")
+        if not path.is_relative_to(copied):
+            return finding
+        at = msgspec.structs.replace(finding.at, path=str(original / path.relative_to(copied)))
+        return msgspec.structs.replace(finding, at=at)
+
+    return msgspec.structs.replace(report, findings=[moved(finding) for finding in report.findings])
 
 
 def _configured(
@@ -229,7 +262,7 @@ def watched(
 
     A process of its own, because a watch lowers its priority for good and takes the signals of the whole process.
     """
-    dropped = (TREATMENT, MAX_STEPS, "DOCTOR_RUN_DIR", "DOCTOR_ON_CRITICAL", "DOCTOR_MAX_GRAD_NORM")
+    dropped = (TREATMENT, MAX_STEPS, RECORD, "DOCTOR_RUN_DIR", "DOCTOR_ON_CRITICAL", "DOCTOR_MAX_GRAD_NORM")
     environment = {name: value for name, value in os.environ.items() if name not in dropped} | dict(variables)
     process = subprocess.Popen(  # noqa: S603  # the user's own command
         [sys.executable, "-m", "doctor", "watch", "--no-live", "--run-dir", str(run_dir), "--", *words],
@@ -295,22 +328,23 @@ def _ended(run_dir: Path, log: Path, seconds: float, by_config: set[str], in_tim
         treated=tuple(sorted(by_config | {str(one.facts["change"]) for one in events if one.kind == "treated"})),
         refused={str(one.facts["change"]): str(one.facts["why"]) for one in events if one.kind == "treatment_refused"},
         measures=measured(run),
-        losses=_thinned(run),
+        losses=_course(run),
         steps=steps,
         status=run.end.get("status"),
         seconds=seconds,
         trouble=trouble or (f"the treatment failed: {faults[0]}" if faults else ""),
+        report=msgspec.structs.replace(report, charts=[], manuals={}),
     )
 
 
-def _thinned(run: Run, points: int = 200) -> tuple[tuple[float, float], ...]:
-    """Return the first process's finite losses, a point for every few steps."""
+def _course(run: Run) -> tuple[tuple[float, float | None], ...]:
+    """Return the first process's losses by step, None where one was not finite; of many steps every few."""
     for process in run.processes:
         losses = process.series.get("loss")
         if losses is not None:
-            known = losses.finite
-            every = max(1, len(known) // points)
-            return tuple(zip(known.steps[::every].astype(float).tolist(), known.values[::every].tolist(), strict=True))
+            every = -(-len(losses) // MAX_LOSSES)
+            known = zip(losses.steps[::every].tolist(), losses.values[::every].tolist(), strict=True)
+            return tuple((float(step), value if math.isfinite(value) else None) for step, value in known)
     return ()
 
 

@@ -115,7 +115,8 @@ def verify_data(
     watcher = observer or Silent()
     own = replace(settings, select=tuple(checks) or settings.select, budget=None)
     with open_case(paths, own) as case:
-        report = examine(case, own, watcher)
+        watcher.measuring("findings", case.shown)
+        report = examine(case, own)
         findings = [one for one in (*report.findings, *suppose) if one.repair and not one.suppressed]
         watcher.planned(2 * len(seeds) * sum(1 for one in findings if _why_not(one, instead) is None))
         bench = _Bench(
@@ -129,6 +130,7 @@ def verify_data(
             observer=watcher,
             workers=workers,
         )
+        watcher.measuring("training", "both arms")
         verifications = [bench.verify(finding, instead or finding.repair) for finding in findings]
         watcher.finished()
     shown = [*report.findings, *suppose]
@@ -256,8 +258,6 @@ class _Bench:
             return before, recipe.replaced(class_weights=True)
 
     def _run(self, jobs: Sequence[Job], finding: Finding) -> list[Result]:
-        self.observer.measuring("training", finding.check)
-
         def done(number: int) -> None:
             self.observer.measuring("training", finding.check)
 

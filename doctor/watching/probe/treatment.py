@@ -1,8 +1,9 @@
 """Changes the training, and only where `DOCTOR_TREATMENT` asks for it: for runs that try a repair.
 
 The one part of the probe that does not leave the training as it is. `DOCTOR_TREATMENT` holds JSON, values by the names
-of `doctor.repair.treatments.KNOWN`; `DOCTOR_MAX_STEPS` a number of steps after which the process ends with status 0.
-Where neither is set nothing here is imported.
+of `doctor.repair.treatments.KNOWN`; `DOCTOR_MAX_STEPS` a number of steps after which the process ends with status 0,
+and with `DOCTOR_RECORD=full` the probe does not save time by looking at fewer of them. Where neither of the first two
+is set nothing here is imported.
 
 What was done is written down: an event `treated` with the `change` when it first takes effect, an event
 `treatment_refused` with `why` where it cannot. A change without the first of them has not been tried.
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 CHANGES = "DOCTOR_TREATMENT"
 MAX_STEPS = "DOCTOR_MAX_STEPS"
+RECORD = "DOCTOR_RECORD"
 
 
 class Log:
@@ -71,8 +73,8 @@ def install(parts: Parts) -> None:
         TreatedModels(parts, changes, log).install()
     if changes.keys() & TreatedUpdates.CHANGES:
         TreatedUpdates(parts, changes, log).install()
+    session.governor.saves = os.environ.get(RECORD) != "full"
     if os.environ.get(MAX_STEPS):
-        session.governor.saves = False
         session.listeners.append(Bound(session, int(os.environ[MAX_STEPS])))
 
 

@@ -10,7 +10,14 @@ import torch
 from doctor.trainer.checkpoints import BEST, Checkpoints, State, refuse_other_recipe
 from doctor.trainer.config import batch_sizes, learning_rate, warms_up
 from doctor.trainer.data import Data
-from doctor.trainer.engine import Facts, build_engine, facts_after_step, grad_norm_before_step, loss_scale
+from doctor.trainer.engine import (
+    Facts,
+    build_engine,
+    facts_after_step,
+    grad_norm_before_step,
+    loss_scale,
+    with_scaling,
+)
 from doctor.trainer.evaluating import evaluated, evaluation_loss, on_device
 from doctor.trainer.interruption import Interruption, postponed
 from doctor.trainer.memory import Peak, limited
@@ -161,7 +168,7 @@ class Training:
             if self.recipe.cutmix and "images" in inputs:
                 inputs["images"], criterion = with_cutmix(criterion, inputs["images"], targets)
             value = criterion(self.engine(**inputs), targets)
-            self.engine.backward(value)
+            self.engine.backward(with_scaling(self.engine, value))
             loss += float(value.detach()) / self.accumulation
             if self.engine.is_gradient_accumulation_boundary():
                 norm = grad_norm_before_step(self.engine)

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 ARENA_MAX, MMAP_THRESHOLD, TRIM_THRESHOLD = -8, -3, -1
 """Parameters of glibc's mallopt."""
 OWN_MAPPING_BYTES = 65_536
+LARGEST_HOLE_BYTES = 1 << 26
 
 
 @contextmanager
@@ -31,12 +35,14 @@ def limited(device_bytes: int | None, device: str) -> Iterator[None]:
             torch.cuda.set_per_process_memory_fraction(1.0, device)
         return
     _give_back_what_is_freed()
+    filling = _holes_filled()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_status("VmSize") + device_bytes, hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        filling.clear()
 
 
 def _give_back_what_is_freed() -> None:
@@ -47,6 +53,20 @@ def _give_back_what_is_freed() -> None:
         libc.mallopt(MMAP_THRESHOLD, OWN_MAPPING_BYTES)
         libc.mallopt(TRIM_THRESHOLD, OWN_MAPPING_BYTES)
     _give_back()
+
+
+def _holes_filled() -> list[NDArray[np.uint8]]:
+    """Take, without touching it, the memory that was freed inside mappings: it would be used without showing."""
+    filling: list[NDArray[np.uint8]] = []
+    size = LARGEST_HOLE_BYTES
+    while size >= OWN_MAPPING_BYTES:
+        before = _status("VmSize")
+        piece = np.empty(size, np.uint8)
+        if _status("VmSize") > before:
+            size //= 2
+        else:
+            filling.append(piece)
+    return filling
 
 
 def _give_back() -> None:

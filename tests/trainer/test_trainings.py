@@ -112,7 +112,7 @@ def test_what_a_result_states(table: Path, tmp_path: Path) -> None:
     assert heard == [0]
     assert (result.task, result.model, result.classes) == ("classification", "mlp", ["no", "yes"])
     assert result.rows == {"train": 400, "test": 100}
-    assert result.parameters == sum((3 * 5, 0)) - 15 + 5 * 2 + (3 + 2) * 64 + 64 + 64 * 64 + 64 + 64 * 2 + 2
+    assert result.parameters == 5 * 3 + 6 * 64 + 64 + 64 * 64 + 64 + 64 * 2 + 2
     test = result.evaluations["test"]
     assert set(test) == {"loss", "accuracy", "balanced_accuracy", "auc", "recall of no", "recall of yes"}
     assert test["auc"] > 0.9
@@ -229,7 +229,7 @@ def pid_of(folder: Path) -> str:
     for process in Path("/proc").iterdir():
         if process.name.isdecimal():
             try:
-                if any(os.readlink(opened) == trace for opened in (process / "fd").iterdir()):
+                if any(str(opened.readlink()) == trace for opened in (process / "fd").iterdir()):
                     return process.name
             except OSError:
                 continue

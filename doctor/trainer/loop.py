@@ -108,7 +108,7 @@ class Training:
             return
         taken = len(list(Path(self.job.output).glob(f"{RUN}*")))
         folder = Path(self.job.output, f"{RUN}-{taken + 1}" if taken else RUN)
-        with here.watch(run_dir=folder, quiet=True) as watch:
+        with here.watch(run_dir=folder, quiet=True, complete=True) as watch:
             self.trace.run_dir = str(folder)
             self.watch = watch
             yield
@@ -126,6 +126,8 @@ class Training:
         if self.recipe.early_stopping and self.best < float("inf"):
             self.checkpoints.load(self.engine, BEST)
             self.trace.notes.append(f"went back to the best weights: loss {self.best:.4g} on validation")
+            if self.watch is not None:  # which hears of evaluations by itself, but not of those that were undone
+                self.watch.log(evaluation_loss=self.best)
 
     def _run(self, observer: Observer, interruption: Interruption) -> None:
         while self.step < self.recipe.steps:
@@ -202,8 +204,6 @@ class Training:
             return False
         loss = evaluation_loss(self.engine, self.data, self.data.evaluated[split], self.job, self.ranks)
         self.trace.evaluated(self.step, split, loss)
-        if self.watch is not None:
-            self.watch.log(evaluation_loss=loss)
         if not self.recipe.early_stopping or split != "validation":
             return False
         if loss < self.best:

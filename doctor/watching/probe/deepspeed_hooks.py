@@ -49,6 +49,7 @@ class DeepSpeedHooks:
 
     @entry
     def before_backward(self, engine: Any, loss: Any = None, *args: Any, **kwargs: Any) -> None:
+        self.steps.engine = True  # also where it was built before anybody watched
         if isinstance(loss, torch.Tensor):
             self.steps.facts.given_loss = loss.detach()
 
@@ -94,6 +95,8 @@ class DeepSpeedHooks:
         elif scale is not None:
             values["loss_scale"] = float(scale)
         self.session.tell("update_begins", engine.optimizer, values)
+        if _in_float32(engine) and self.updates.due():
+            self.updates.remember(list(engine.module.parameters()))
 
     @entry
     def after_step(self, token: Any, result: Any, engine: Any, *args: Any, **kwargs: Any) -> None:
@@ -108,7 +111,7 @@ class DeepSpeedHooks:
             scaled = inner is not None and getattr(engine.optimizer, "loss_scale", 1) == 1  # so in 0.19
             self._norm(norm / values.get("loss_scale", 1.0) if scaled else norm)
         if engine.zero_optimization_stage() < 3 and self.updates.due():
-            self.updates.weigh(list(engine.module.parameters()), values)
+            self.updates.weigh(list(engine.module.parameters()), values, skipped=values["skipped"] > 0)
         self.steps.finish(("engine", id(engine)))
 
     def _norm(self, norm: Any) -> None:
@@ -148,6 +151,12 @@ class DeepSpeedHooks:
         )
         inner = getattr(engine, "basic_optimizer", None) or engine.optimizer
         self.session.event("optimizer", track=0, **described(inner))
+
+
+def _in_float32(engine: Any) -> bool:
+    """Whether all weights are whole here, and not rounded copies, so that they show how far an update went."""
+    halved = engine.fp16_enabled() or engine.bfloat16_enabled()
+    return not halved and engine.zero_optimization_stage() < 3
 
 
 def _scale(engine: Any, scaler: Any) -> Any:

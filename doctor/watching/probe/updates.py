@@ -34,6 +34,7 @@ class Updates(Listener):
         self._updates = LayerRing(session, models.names, "updates")
         self._zeros = LayerRing(session, models.names, "zero_gradients")
         self._taken: tuple[Any, list[torch.Tensor], list[torch.Tensor]] | None = None
+        self._remembered: list[torch.Tensor] = []
 
     def install(self) -> None:
         """Listen."""
@@ -43,12 +44,24 @@ class Updates(Listener):
         """Whether the step in progress is looked at."""
         return self.session.step <= FIRST or self.session.governor.samples(self.session.step, EVERY)
 
-    def weigh(self, weights: list[torch.Tensor], values: dict[str, float]) -> None:
-        """Take the weights' norms and checksum alone."""
-        chosen = [one.detach() for one in weights if one.is_floating_point() and one.numel()]
-        if chosen and len({one.device for one in chosen}) == 1:
-            with torch.no_grad():
-                self._measure(self.session.step, "weight_norm", self._weights, weights, chosen, values)
+    def remember(self, weights: list[torch.Tensor]) -> None:
+        """Copy the weights before an update that an engine makes; large ones are left alone."""
+        chosen = _weighable(weights)
+        if sum(one.numel() * one.element_size() for one in chosen) <= MAX_COPY_BYTES:
+            self._remembered = [one.detach().clone() for one in chosen]
+
+    def weigh(self, weights: list[torch.Tensor], values: dict[str, float], *, skipped: bool = False) -> None:
+        """Take the weights' norms and checksum, and how far they went since they were remembered."""
+        before, self._remembered = self._remembered, []
+        chosen = _weighable(weights)
+        if not chosen or len({one.device for one in chosen}) > 1:
+            return
+        with torch.no_grad():
+            number = self.session.step
+            self._measure(number, "weight_norm", self._weights, chosen, chosen, values)
+            if before and len(before) == len(chosen) and not skipped:
+                moved = torch._foreach_sub(chosen, before)
+                self._measure(number, "update_norm", self._updates, chosen, list(moved), values)
 
     def update_begins(self, optimizer: Any, values: dict[str, float]) -> None:
         """Copy the weights before the update, where that is due."""
@@ -99,6 +112,10 @@ class Updates(Listener):
             ring.write(number, keys, lengths)
 
         self.steps.deferred.fetch(norms, known)
+
+
+def _weighable(weights: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [one for one in weights if one.is_floating_point() and one.numel()]
 
 
 def checksum(lengths: list[float]) -> float:

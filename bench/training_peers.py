@@ -5,9 +5,13 @@ Both are applied as their authors describe, without editing a program: `peer_tra
 """
 
 import json
+import shutil
 import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -51,28 +55,50 @@ PEERS = ("torchmortem", "trainproof")
 ORDER = {"critical": 0, "FAIL": 0, "warning": 1, "WARN": 1}
 
 
-def compare(wanted: Sequence[tuple], python: Path, work: Path, run: Callable[..., int | None]) -> list[str]:
+def compare(
+    wanted: Sequence[tuple], python: Path, work: Path, run: Callable[..., int | None], patience: float = 1.0
+) -> list[str]:
     """Run both peers on all programs and lay out what they said, with totals."""
-    sick = ["| program | torchmortem says | | trainproof says | |", "|---" * 5 + "|"]
-    well = ["| healthy program | seed | torchmortem | trainproof |", "|---" * 4 + "|"]
+    sick = ["| program | torchmortem says | | trainproof says | | ended with |", "|---" * 6 + "|"]
+    well = ["| healthy program | seed | torchmortem | trainproof | ended with |", "|---" * 5 + "|"]
     counts = {peer: Counter() for peer in PEERS}
     for program, seed in wanted:
         folder = work / f"peers-{program.name}-{program.twin}-{seed}"
-        folder.mkdir(parents=True, exist_ok=True)
         command = program.at_seed(seed, [str(python), str(HERE / "peer_training.py"), str(folder)])
-        run(command, limit_seconds=60 + 6 * program.seconds, log=folder / "log")
+        run_once(command, folder, partial(run, limit_seconds=patience * program.limit_seconds))
         said = {"torchmortem": of_torchmortem(folder), "trainproof": of_trainproof(folder, python)}
         if program.twin == "sick":
             words = {peer: worth(program, told) for peer, told in said.items()}
             for peer, word in words.items():
                 counts[peer][word] += 1
-            sick.append(f"| {program.name} | " + " | ".join(f"{_first(said[p])} | {words[p]}" for p in PEERS) + " |")
+            cells = [f"{_first(said[peer])} | {words[peer]}" for peer in PEERS]
+            sick.append(f"| {program.name} | {' | '.join(cells)} | {_ended(folder)} |")
         else:
             for peer, told in said.items():
                 counts[peer]["healthy"] += 1
                 counts[peer]["false alarm"] += bool(told)
-            well.append(f"| {program.name} | {seed} | " + " | ".join(_first(said[peer]) for peer in PEERS) + " |")
+            cells = [_first(said[peer]) for peer in PEERS]
+            well.append(f"| {program.name} | {seed} | {' | '.join(cells)} | {_ended(folder)} |")
     return ["## Peers", "", *sick, "", *well, "", *(_total(peer, counts[peer]) for peer in PEERS), ""]
+
+
+def run_once(command: Sequence[str], folder: Path, run: Callable[..., int | None]) -> None:
+    """Run a program, unless an earlier comparison that kept its files has run it to its end."""
+    ended = folder / "ended"
+    if ended.exists():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    begin = time.perf_counter()
+    status = run(command, log=folder / "log")
+    seconds = time.perf_counter() - begin
+    word = "stopped at the limit" if status is None else f"status {status}"
+    ended.write_text(f"{word} after {seconds:.0f} s\n", "utf-8")
+    print(f"{folder.name}: {word}, {seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+def _ended(folder: Path) -> str:
+    return (folder / "ended").read_text("utf-8").strip()
 
 
 def of_torchmortem(folder: Path) -> list[tuple[str, str | None]] | None:

@@ -56,7 +56,8 @@ class Model:
     not_in_optimizer : tuple of str
         Parameters that want gradients and that no optimizer has.
     frozen_in_optimizer : tuple of str
-        Parameters that an optimizer has and that want no gradients.
+        Parameters that an optimizer has and that wanted no gradients at any look: not those that are frozen while
+        another network takes its turn, or once they have learnt.
     misspelt : tuple of str
         Parameters with an attribute `require_grad`, which torch does not know.
     module_types : tuple of str
@@ -109,10 +110,13 @@ class Parameters:
         if not described:
             raise NotApplicable("no model was described")
         rank = min(event.rank for event in described)
-        models = {str(event.facts.get("root")): _model(event) for event in described if event.rank == rank}
+        looks: dict[str, list[Incident]] = {}
+        for event in described:
+            if event.rank == rank:
+                looks.setdefault(str(event.facts.get("root")), []).append(event)
         missing = [event for event in incidents.of("gradients_missing") if event.rank == rank]
         return cls(
-            models=tuple(models.values()),
+            models=tuple(map(_model, looks.values())),
             optimizers={
                 int(event.facts.get("track", 0)): event.facts
                 for event in incidents.of("optimizer")
@@ -127,8 +131,10 @@ class Parameters:
         return any(part in kind for part in SCALE_FREE)
 
 
-def _model(event: Incident) -> Model:
+def _model(looks: list[Incident]) -> Model:
+    event = looks[-1]
     facts = event.facts
+    frozen = set.intersection(*(set(look.facts.get("frozen_in_optimizer", ())) for look in looks))
     return Model(
         rank=event.rank,
         step=event.step or 0,
@@ -146,7 +152,7 @@ def _model(event: Incident) -> Model:
         parameters=int(facts.get("parameters", 0)),
         trainable=int(facts.get("trainable", 0)),
         not_in_optimizer=tuple(facts.get("not_in_optimizer", ())),
-        frozen_in_optimizer=tuple(facts.get("frozen_in_optimizer", ())),
+        frozen_in_optimizer=tuple(name for name in facts.get("frozen_in_optimizer", ()) if name in frozen),
         misspelt=tuple(facts.get("misspelt", ())),
         module_types=tuple(str(one.get("type")) for one in facts.get("modules", ())),
     )

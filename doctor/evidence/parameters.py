@@ -81,6 +81,17 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unreached:
+    """An optimizer at whose first `steps` steps none of its parameters had a gradient."""
+
+    rank: int
+    step: int
+    optimizer: str
+    steps: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parameters:
     """What the lowest rank has.
 
@@ -91,11 +102,14 @@ class Parameters:
         By track: "class" and "groups" with their options.
     without_gradient : frozenset of str or None
         Parameters that want gradients and had none in the first steps; None where that was not looked at.
+    unreached : tuple of Unreached
+        Of torch's own optimizers, which pass over parameters without gradients.
     """
 
     models: tuple[Model, ...]
     optimizers: dict[int, dict[str, Any]]
     without_gradient: frozenset[str] | None
+    unreached: tuple[Unreached, ...] = ()
 
     @classmethod
     def measure(cls, incidents: Incidents) -> "Parameters":
@@ -123,6 +137,17 @@ class Parameters:
                 if event.rank == rank
             },
             without_gradient=frozenset(missing[-1].facts.get("names", ())) if missing else None,
+            unreached=tuple(
+                Unreached(
+                    rank=event.rank,
+                    step=event.step or 0,
+                    optimizer=str(event.facts.get("optimizer")),
+                    steps=int(event.facts.get("steps", 0)),
+                    names=tuple(map(str, event.facts.get("names", ()))),
+                )
+                for event in incidents.of("optimizer_without_gradients")
+                if event.rank == rank
+            ),
         )
 
     def scale_free(self, track: int) -> bool:

@@ -1,6 +1,5 @@
 """A run that never gets to its first steps is told from one that takes its time."""
 
-import re
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from watched_commands import diagnosis, finished, launch, until
 
+from doctor.subjects.run import open_run
 from doctor.watching.activity import Activity, sleeps, use_of
 from doctor.watching.beginnings import Beginning, Novice, is_launcher, unsettled
 from doctor.watching.left_behind import LeftBehind
@@ -205,8 +205,10 @@ def test_what_never_begins_is_told_within_a_minute_with_its_line(tmp_path: Path)
             process.terminate()
         for process in runs.values():
             finished(process)
-    seconds = {name: int(re.findall(r"for (\d+) s", line)[0]) for name, line in told.items()}
-    assert max(seconds["joins"], seconds["loads"]) < 60
+    assert all(told.values())
+    for name in ("joins", "loads"):
+        (stalled,) = [event for event in open_run(tmp_path / name / "run").events if event.kind == "stalled"]
+        assert stalled.facts["seconds"] < 60  # when it was seen; on a busy machine the words may come later
     found = {
         name: next(one for one in diagnosis(tmp_path / name)["findings"] if one["check"] == "distributed/hang")
         for name in programs

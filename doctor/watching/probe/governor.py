@@ -11,7 +11,7 @@ HALVE_SHARE = 0.005
 """Of the step time, above which sampling is halved."""
 DISABLE_SHARE = 0.01
 """Above which what is sampled is left out."""
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 1.0
 """What the probe may cost in all before it saves: short runs of tiny models are recorded in full."""
 SMOOTHING = 0.05
 PATIENCE = 50

@@ -43,7 +43,7 @@ class Governor:
 
     def samples(self, step: int, every: int = 1) -> bool:
         """Whether what is normally taken at one step in `every` is taken at this one."""
-        return step * GOLDEN % 1.0 < 1.0 / (every << self.level)
+        return evenly(step, every << self.level)
 
     def step_took(self, step: int, seconds: float, spent: float) -> None:
         """Hear what a step took in all, and how much of it was the probe."""
@@ -70,3 +70,8 @@ class Governor:
         self._session.event(
             "governor", level=self.level, overhead=round(self.overhead, 6), overhead_overall=round(share, 6)
         )
+
+
+def evenly(step: int, every: int) -> bool:
+    """Whether a step is one of those that are spread evenly, one in `every`; for what costs next to nothing."""
+    return step * GOLDEN % 1.0 < 1.0 / every

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .entry import around, entry
+from .governor import evenly
 from .gradients import Gradients
 from .models import Models, described
 from .steps import Steps
+from .torch_hooks import MODE_EVERY
 from .updates import Updates
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ class DeepSpeedHooks:
         if rates and isinstance(rates[0], (int, float)):
             values["learning_rate"] = float(rates[0])
         share = self.models.training_share()
-        if share is not None and (self.session.step < 8 or self.session.governor.samples(self.session.step, 16)):
+        if share is not None and (self.session.step < 8 or evenly(self.session.step, MODE_EVERY)):
             values["training_mode"] = share
         if engine.gradient_clipping() > 0:
             values["max_norm"] = float(engine.gradient_clipping())

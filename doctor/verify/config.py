@@ -39,6 +39,7 @@ def verify_config(
     deadline: float | None = None,
     cache: Store | None = None,
     observer: Observer | None = None,
+    workers: int | None = None,
     recipe: Mapping[str, Any] | None = None,
     instead: Changes | None = None,
 ) -> Report:
@@ -66,6 +67,8 @@ def verify_config(
         Where results are kept, so that an interrupted verification goes on.
     observer : Observer, optional
         Told of each training.
+    workers : int, optional
+        Trainings at a time. [default: as many as there are cores]
     recipe : mapping, optional
         Fields of `doctor.trainer.recipe.Recipe`, such as `model` or `width`.
     instead : mapping, optional
@@ -93,6 +96,7 @@ def verify_config(
             device_bytes=device_memory,
             deadline=deadline,
             store=cache,
+            workers=workers,
             observer=observer or Silent(),
         )
         before = bench.run([plain.replaced(seed=seed) for seed in seeds])

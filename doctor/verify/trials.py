@@ -17,7 +17,7 @@ from doctor.errors import DoctorError, UsageError
 from doctor.measurements import Observer, Silent
 from doctor.model import Finding, Outcome, Report
 from doctor.settings import Settings
-from doctor.subjects.run import open_run
+from doctor.subjects.run import is_run_folder, open_run
 from doctor.trainer.recipe import Job, Recipe, Result
 from doctor.verify.cache import content_of, key_of
 
@@ -28,6 +28,8 @@ MIN_FALL_SHARE = 0.1
 """Of the loss at the start, or of that of guessing where it is smaller, by which a healthy training has fallen."""
 MAX_LOST_SHARE = 0.1
 """Of the updates, that a healthy training may skip or spend on a loss that is not finite."""
+RUN = "run"
+"""Where the recorder of a training writes, in its output folder."""
 WRONG_USE = ("config", "data", "not installed", "disk")
 """Failures of what was asked for, which no repair of a training cures."""
 
@@ -144,6 +146,8 @@ class Bench:
     deadline : float or None
         Of `time.monotonic()`.
     store : Store or None
+    workers : int or None
+        Trainings at a time; None is as many as there are cores.
     observer : Observer
         Told of each training that has ended.
     """
@@ -155,6 +159,7 @@ class Bench:
     device_bytes: int | None = None
     deadline: float | None = None
     store: Store | None = None
+    workers: int | None = None
     observer: Observer = field(default_factory=Silent)
     _known: dict[str, Trial] = field(default_factory=dict)
     _content: str | None = None
@@ -184,12 +189,9 @@ class Bench:
             jobs = [self._job(missing[key], Path(folder) / f"run{number}") for number, key in enumerate(names)]
 
             def on_done(number: int, result: Result) -> None:
-                self._keep(names[number], missing[names[number]], result)
+                self._keep(names[number], jobs[number], result)
 
-            results = run_jobs(jobs, on_done=on_done, deadline=self.deadline)
-            for key, result in zip(names, results, strict=True):
-                if key not in self._known:
-                    self._keep(key, missing[key], result)
+            run_jobs(jobs, on_done=on_done, deadline=self.deadline, workers=self.workers)
 
     def _job(self, recipe: Recipe, output: Path) -> Job:
         asked = self.settings
@@ -205,20 +207,21 @@ class Bench:
             watched=True,
         )
 
-    def _keep(self, key: str, recipe: Recipe, result: Result) -> None:
+    def _keep(self, key: str, job: Job, result: Result) -> None:
         if result.failure is not None and result.failure.kind in WRONG_USE:
             kind = DoctorError if result.failure.kind == "disk" else UsageError
             raise kind(result.failure.message)
-        trial = Trial(recipe=recipe, result=result, report=self._examined(result))
+        folder = Path(result.run_dir or Path(job.output, RUN))  # a process that was killed names none
+        trial = Trial(recipe=job.recipe, result=result, report=self._examined(folder))
         self._known[key] = trial
         if self.store is not None and not trial.out_of_time and trial.report is not None:
             self.store.put(key, msgspec.msgpack.encode(trial))
-        self.observer.measuring("training", f"{self.shown}, seed {recipe.seed}")
+        self.observer.measuring("training", f"{self.shown}, seed {job.recipe.seed}")
 
-    def _examined(self, result: Result) -> Report | None:
-        if result.run_dir is None or not Path(result.run_dir).is_dir():
+    def _examined(self, folder: Path) -> Report | None:
+        if not is_run_folder(folder):
             return None
-        return examine(case_of_run(open_run(Path(result.run_dir), self.shown)), self.settings)
+        return examine(case_of_run(open_run(folder, self.shown)), self.settings)
 
     def _recall(self, key: str) -> None:
         content = self.store.get(key) if self.store is not None and key not in self._known else None

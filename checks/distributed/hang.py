@@ -31,8 +31,8 @@ Calibration
 
 Limits
     Stacks are known where the monitor could ask for them. A rank on a machine whose run folder is not shared is only
-    known to be missing. Before the first steps, a process that polls more often than a timer would looks busy; so does
-    one that spins, as GPU libraries may while they wait.
+    known to be missing. Before the first steps a process in an event loop is taken for a server; one that polls more
+    often than a timer would looks busy, and so does one that spins, as GPU libraries may while they wait.
 
 Source
     State of each rank as its probe recorded it; faulthandler's stacks; the kernel's account of each process.
@@ -75,6 +75,7 @@ _AT_LEISURE = ("barrier", "object")
 _NETWORK = re.compile(
     r"/(ssl|socket|socketserver|ftplib|http/\w+|urllib/\w+|urllib3/.+|httpx/.+|httpcore/.+|anyio/.+)\.py$"
 )
+_SERVER = re.compile(r"/(asyncio/(base_events|runners)|socketserver|tornado/.+|zmq/.+|uvicorn/.+)\.py$")
 _WORDS = {"finished": "its end", "joining": "init_process_group"}
 
 
@@ -98,6 +99,8 @@ def examine(
     if any(one.phase in ON_PURPOSE for one in going) or (early and not ranks.quiet):
         return
     kind, odd = _odd(known)
+    if early and kind == "alone" and _serves(odd):
+        return
     longest = max(one.longest_seconds for one in known)
     limit = max(min_seconds, min_paces * ranks.pace_seconds, min_longest * longest)
     if _waits_outside(ranks, odd) if early else _may_be_busy(known, odd):
@@ -142,6 +145,11 @@ def _may_be_busy(ranks: Sequence[Rank], odd: Rank) -> bool:
 
 def _has_busy_frame(one: Rank) -> bool:
     return any(_BUSY.search(frame.function.lower()) for frame in one.stack if frame.own)
+
+
+def _serves(one: Rank) -> bool:
+    """Whether it answers requests, as a notebook's kernel does, and waits for the next."""
+    return any(_SERVER.search(frame.path.replace("\\", "/")) for frame in one.stack)
 
 
 def _waits_outside(ranks: Ranks, odd: Rank) -> bool:

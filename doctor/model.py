@@ -54,7 +54,10 @@ def _kebab(name: str) -> str:
 class Location(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a finding is. `rows`, `line` and `step` count from 1, rows without the header, `rank` from 0.
 
-    `module` is the dotted name of a part of the model, `operation` what it computed there.
+    `module` is the dotted name of a part of the model, `operation` what it computed there. For findings on tables
+    `file` is the file that holds the first of `rows`, or the only one there is, where `file_line` is the line at which
+    that row begins, or that names the columns, and `row_group` the row group of a Parquet file, from 0; what cannot be
+    told for certain is left out. `line` is a place that the check itself names, in `path`.
     """
 
     path: str | None = None
@@ -67,6 +70,9 @@ class Location(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rank: int | None = None
     module: str | None = None
     operation: str | None = None
+    file: str | None = None
+    file_line: int | None = None
+    row_group: int | None = None
 
     @property
     def column(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 from pathlib import Path
 
 from doctor.model import Declared, Guess
@@ -204,8 +204,8 @@ def _filled(engine: Engine, name: str, selects: Sequence[str], *, temporary: boo
 def _parts(batches: Sequence[Batch], first_rows: Sequence[int]) -> tuple[Part, ...]:
     parts = []
     for batch, first in zip(batches, first_rows, strict=True):
-        for path, rows in batch.files:
-            parts.append(Part(path=path, split=batch.split, rows=rows, first_row=first))
+        for (path, rows), lines in zip_longest(batch.files, batch.lines):
+            parts.append(Part(path=path, split=batch.split, rows=rows, first_row=first, lines=lines))
             first += rows
     return tuple(parts)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from doctor.model import Guess
 from doctor.subjects.column_types import TextFacts
+from doctor.subjects.record_lines import RecordLines
 from doctor.subjects.table import Malformed
 
 MAX_STORED_COLUMNS = 500
@@ -49,6 +50,8 @@ class Batch:
         Columns known to hold no NaN and no empty text, so that reading them need not look for one each time.
     scratch : str
         The stored table beneath, which can be dropped once the rows are part of a table.
+    lines : tuple of RecordLines
+        Where the records of each file stand in it, in the order of `files`; empty where files have no such lines.
     """
 
     split: str
@@ -61,6 +64,7 @@ class Batch:
     scratch: str = ""
     malformed: tuple[Malformed, ...] = ()
     guesses: tuple[Guess, ...] = ()
+    lines: tuple[RecordLines, ...] = ()
 
     @property
     def rows(self) -> int:

@@ -19,6 +19,7 @@ from msgspec import Struct
 from doctor.errors import BudgetSpent, Unavailable, UsageError
 from doctor.model import Declared, Guess, Problem
 from doctor.subjects import sql
+from doctor.subjects.record_lines import RecordLines
 from doctor.wording import printable
 
 COLUMNS_NAMED = 30
@@ -50,12 +51,13 @@ class Column(Struct, frozen=True, kw_only=True):
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """One file of a table. Its rows bear numbers from `first_row` on."""
+    """One file of a table. Its rows bear numbers from `first_row` on; `lines` knows where they stand in a text file."""
 
     path: Path
     split: str
     rows: int
     first_row: int
+    lines: RecordLines | None = None
 
 
 class Malformed(Struct, frozen=True, kw_only=True):

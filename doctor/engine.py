@@ -84,6 +84,7 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
             sample_seed=settings.sample_seed,
             sample_rows=settings.sample_rows,
             repeat=as_options(settings),
+            fail_on=settings.fail_on,
         ),
         case=case.summary(lambda wanted, table: measurements.had(wanted, _table_scope(case, table, settings))),
         findings=findings,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from doctor.model import Finding, Outcome, Report, Safety, Severity
 from doctor.wording import printable
 from doctor_reports import verdict
+from doctor_reports.comparison import Change, Comparison, compare
 from doctor_reports.masking import masked
 
 PAPER_WIDTH = 100
@@ -34,13 +35,22 @@ def render(report: Report, *, color: bool = False) -> str:
         Lines of at most 100 characters where it does not go to a terminal; only a longer word makes a longer line.
         There is no escape sequence but our own colours.
     """
-    width = min(max(shutil.get_terminal_size((PAPER_WIDTH, 24)).columns, MIN_WIDTH), MAX_WIDTH)
-    plain = not color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    page = _Page(width if color else PAPER_WIDTH, plain, terminal=color)
+    page = _page(color)
     shown = verdict.plainer(masked(report))
     if verdict.run_of(shown) is not None:
         return "\n".join(page.run(shown)) + "\n"
     return "\n".join((*page.subjects(shown), *page.findings(shown), *page.closing(shown))) + "\n"
+
+
+def render_changes(named: Sequence[tuple[str, Report]], *, color: bool = False) -> str:
+    """Write what changed between reports, the oldest first."""
+    return "\n".join(_page(color).changes(compare(named))) + "\n"
+
+
+def _page(color: bool) -> "_Page":
+    width = min(max(shutil.get_terminal_size((PAPER_WIDTH, 24)).columns, MIN_WIDTH), MAX_WIDTH)
+    plain = not color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return _Page(width if color else PAPER_WIDTH, plain, terminal=color)
 
 
 def cells(text: str) -> int:
@@ -179,6 +189,29 @@ class _Page:
         if found:
             yield ""
             yield from self._hints(report, found[0].check)
+
+    def changes(self, seen: Comparison) -> Iterator[str]:
+        """List what is new, what stayed and what is gone, then the verdict on the last visit."""
+        yield from self._table(list(zip(seen.names, map(verdict.verdict, seen.reports), strict=True)), style="")
+        if seen.aside:
+            yield from self._paragraph(seen.aside, style=YELLOW)
+        for heading, found in seen.groups:
+            yield ""
+            yield self._ink(BOLD, heading)
+            for change in found:
+                yield from self._change(change, seen)
+        yield ""
+        yield from self._paragraph(seen.sentence[:1].upper() + seen.sentence[1:], style=BOLD)
+
+    def _change(self, change: Change, seen: Comparison) -> Iterator[str]:
+        yield from self._finding(change.finding, several=False)
+        if change.before:
+            yield from self._paragraph(f"before: {change.before}", style=DIM, indent=INDENT)
+        if change.why:
+            yield from self._paragraph(f"because {change.why}", style=DIM, indent=INDENT)
+        if len(seen.names) > 2:
+            there = [name for name, present in zip(seen.names, change.present, strict=True) if present]
+            yield from self._paragraph(f"found in {', '.join(there)}", style=DIM, indent=INDENT)
 
     @staticmethod
     def _ending(outcome: Outcome) -> str:

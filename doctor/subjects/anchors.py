@@ -21,6 +21,10 @@ def anchored(at: Location, table: Table) -> Location:
     parts = [part for part in table.parts if at.split is None or at.split not in known or part.split == at.split]
     if at.rows:
         parts = [part for part in parts if part.rows >= at.rows[0]]
+    elif at.columns:
+        # The column is in each of them, so the first is a place as good as any.
+        holders = {split for column in table.columns if column.name == at.columns[0] for split in column.splits}
+        parts = [part for part in parts if part.split in holders or part.split not in table.splits][:1]
     if len(parts) != 1:
         return at
     part = parts[0]

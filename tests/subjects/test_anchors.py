@@ -151,3 +151,13 @@ def test_the_split_names_the_file_and_shards_do_not(tmp_path: Path) -> None:
     ambiguous, certain = (at for at, _ in places(shards, range(2, 4)))
     assert (ambiguous.file, ambiguous.file_line) == (None, None)
     assert (certain.file, certain.file_line) == (str(shards / "part-1.csv"), 4)
+
+
+def test_a_column_is_anchored_where_the_first_file_that_has_it_names_it(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("\nname,x,y\na,1,0\nb,2,1\n", "utf-8")
+    (tmp_path / "test.csv").write_text("name,x\nc,1\nd,2\n", "utf-8")
+    engine = Engine()
+    (table,), _ = open_tables(engine, [tmp_path], Declared(), options=ReadingOptions())
+    at = anchored(Location(columns=("y",)), table)
+    assert (at.file, at.file_line) == (str(tmp_path / "train.csv"), 2)
+    engine.close()

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from doctor.model import Examination, Finding, Outcome, Report
 from doctor_reports import verdict
-from doctor_reports.masking import masked
+from doctor_reports.masking import mask, masked
 
 LOOKED = (Outcome.HEALTHY, Outcome.FOUND, Outcome.IGNORED)
 
@@ -69,6 +69,10 @@ class Change:
     present: tuple[bool, ...]
     why: str = ""
 
+    def presence(self, names: Sequence[str]) -> list[tuple[str, bool]]:
+        """Pair the visits' names with whether the finding was open there."""
+        return list(zip(names, self.present, strict=True))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
@@ -85,6 +89,11 @@ class Comparison:
     names: tuple[str, ...]
     reports: tuple[Report, ...]
     changes: tuple[Change, ...]
+
+    @property
+    def visits(self) -> list[tuple[str, Report]]:
+        """Names with their reports."""
+        return list(zip(self.names, self.reports, strict=True))
 
     def of(self, kind: Kind) -> list[Change]:
         """Return the changes of a kind, gravest first."""
@@ -126,7 +135,7 @@ def compare(named: Sequence[tuple[str, Report]]) -> Comparison:
         (change for change in changes if change is not None),
         key=lambda change: (change.finding.severity.rank, change.finding.check, change.finding.message),
     )
-    return Comparison(names=tuple(name for name, _ in named), reports=reports, changes=tuple(ordered))
+    return Comparison(names=tuple(mask(name) for name, _ in named), reports=reports, changes=tuple(ordered))
 
 
 def _by_mark(report: Report) -> dict[str, Finding]:

@@ -192,7 +192,7 @@ class _Page:
 
     def changes(self, seen: Comparison) -> Iterator[str]:
         """List what is new, what stayed and what is gone, then the verdict on the last visit."""
-        yield from self._table(list(zip(seen.names, map(verdict.verdict, seen.reports), strict=True)), style="")
+        yield from self._table([(name, verdict.verdict(report)) for name, report in seen.visits], style="")
         if seen.aside:
             yield from self._paragraph(seen.aside, style=YELLOW)
         for heading, found in seen.groups:
@@ -210,7 +210,7 @@ class _Page:
         if change.why:
             yield from self._paragraph(f"because {change.why}", style=DIM, indent=INDENT)
         if len(seen.names) > 2:
-            there = [name for name, present in zip(seen.names, change.present, strict=True) if present]
+            there = [name for name, present in change.presence(seen.names) if present]
             yield from self._paragraph(f"found in {', '.join(there)}", style=DIM, indent=INDENT)
 
     @staticmethod

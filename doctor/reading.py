@@ -92,7 +92,7 @@ def _fault(content: bytes) -> str:
     try:
         json.loads(content)
     except json.JSONDecodeError as error:
-        cut = error.pos >= len(error.doc.rstrip())
+        cut = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated string")
         return f":{error.lineno}: not JSON: {'it is cut off' if cut else error.msg}"
     except (UnicodeDecodeError, RecursionError):
         return ": not JSON"

@@ -82,7 +82,7 @@ def _manual(check: str, manual: str) -> str:
 
 def _result(finding: Finding, name: str, rules: Mapping[str, int], default: str) -> dict[str, Any]:
     repair = repair_of(finding)
-    text = printable(finding.message) + (f" Repair: {printable(repair)}." if repair else "")
+    text = (printable(finding.message) or finding.check) + (f" Repair: {printable(repair)}." if repair else "")
     result: dict[str, Any] = {
         "ruleId": finding.check,
         "ruleIndex": rules[finding.check],

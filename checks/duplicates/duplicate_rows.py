@@ -76,10 +76,10 @@ def _finding(kind: str, severity: Severity, repeats: Repeats, repeated: Repeated
         safety=Safety.UNSAFE if loose else Safety.SAFE,
         summary=f"drop all copies but the first{where}",
     )
-    rows = repeats.examples[0].rows if repeats.examples else ()
+    first = repeats.examples[0] if repeats.examples else None
     return CHECK.finding(
         kind,
-        at=Location(split=split, rows=rows),
+        at=Location(split=split, rows=first.rows if first else (), file=first.file if first else None),
         severity=severity,
         repair=None if kind == "natural" else drop,
         extra_rows=repeats.extra_rows,

@@ -15,11 +15,14 @@ from doctor.subjects.table import Part, Table
 def anchored(at: Location, table: Table) -> Location:
     """Fill in the file of a finding on a table and its place there, where these can be told for certain.
 
-    Rows bear the numbers of their own file, so where several files of a split are long enough the right one is unknown.
+    Rows bear the numbers of their own file, so where a check names none and several files of a split are long enough
+    the right one is unknown.
     """
     known = {part.split for part in table.parts}
     parts = [part for part in table.parts if at.split is None or at.split not in known or part.split == at.split]
-    if at.rows:
+    if at.file is not None:
+        parts = [part for part in table.parts if str(part.path) == at.file]
+    elif at.rows:
         parts = [part for part in parts if part.rows >= at.rows[0]]
     elif at.columns:
         # The column is in each of them, so the first is a place as good as any.

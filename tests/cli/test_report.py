@@ -111,6 +111,16 @@ def test_a_duplicated_row_is_anchored_at_its_line(tmp_path: Path, doctor: Doctor
     assert text.split("\n")[line - 1].startswith(f"n{row - 1},")
 
 
+def test_a_copy_in_a_shard_is_anchored_in_its_shard(tmp_path: Path, doctor: Doctor) -> None:
+    lines = [f"n{number},{number * 7919},{number * 31}" for number in range(300)]
+    for name, rows in (("part-0", lines[:150]), ("part-1", [*lines[150:], *lines[200:203]])):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / f"{name}.csv").write_text("\n".join(["name,note,size", *rows]) + "\n", "utf-8")
+    done = doctor("scan", "data", "--select", "duplicate-rows", "--format", "github", cwd=tmp_path)
+    place = done.stdout.partition("file=")[2].partition(",title")[0]
+    assert place in {f"data/part-1.csv,line={200 + i - 150 + 2}" for i in range(3)}
+
+
 @pytest.mark.parametrize(
     ("name", "status"), [("error", 0), ("warning", 1), ("info", 1), ("never", 0)], ids=lambda value: str(value)
 )

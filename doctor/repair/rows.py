@@ -9,7 +9,7 @@ from doctor.repair.state import Effect, Refused, State
 from doctor.subjects import sql
 
 MIN_DRAWN_ROWS = 100
-MIN_DRAWN_SHARE = 0.1
+MIN_DRAWN_SHARE = 0.2
 """Of the training rows; drawing fewer would cost more than the imbalance does."""
 
 

@@ -198,7 +198,10 @@ def _donated(changes: Changes) -> dict[str, dict[int, str]]:
         if not wanted:
             continue
         keys = _keys(part)
+        last = max(max(rows) for rows in wanted.values())
         for item in items(part)[0]:
+            if item.row > last:
+                break
             names = [name for name, rows in wanted.items() if item.row in rows]
             if names:
                 values = {member.key: item.raw[member.value : member.end] for member in members(item.raw)}

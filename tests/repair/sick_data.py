@@ -112,3 +112,23 @@ def changes_of(case: Case, *, rows: Sequence[int] = (), columns: Sequence[str] =
     state.kept[list(rows)] = False
     state.dropped += columns
     return Changes.of(state)
+
+
+def save_to_disk(rows: Sequence[Row], folder: Path, split: str, counts: dict[str, int]) -> None:
+    """Write a split as `datasets.DatasetDict.save_to_disk` does."""
+    import pyarrow as pa
+    from pyarrow import ipc
+
+    kinds = {str: "string", int: "int64", float: "float64"}
+    first = {name: next(row[name] for row in rows if row[name] is not None) for name in rows[0]}
+    features = {name: {"dtype": kinds[type(value)], "_type": "Value"} for name, value in first.items()}
+    table = pa.Table.from_pylist(list(rows))
+    notes = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    (folder / split).mkdir(parents=True)
+    with ipc.new_stream(str(folder / split / "data-00000-of-00001.arrow"), table.schema.with_metadata(notes)) as out:
+        out.write_table(table)
+    state = {"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_fingerprint": f"abc{split}", "_split": split}
+    info = {"features": features, "splits": {name: {"name": name, "num_examples": n} for name, n in counts.items()}}
+    (folder / split / "state.json").write_text(json.dumps(state, indent=2))
+    (folder / split / "dataset_info.json").write_text(json.dumps(info, indent=2))
+    (folder / "dataset_dict.json").write_text(json.dumps({"splits": list(counts)}))

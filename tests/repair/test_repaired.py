@@ -1,5 +1,6 @@
 """Every repair cures its finding and brings no other, in every format."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import FIXTURES
 from msgspec import structs
-from sick_data import FORMATS, hashes, sick_rows, write_rows
+from sick_data import FORMATS, hashes, save_to_disk, sick_rows, write_rows
 
 from doctor.case import Case, open_case
 from doctor.engine import examine
@@ -175,3 +176,25 @@ def test_a_cut_in_time_leaves_no_group_on_both_sides(tmp_path: Path) -> None:
     assert done.comparison.unsolved == ()
     gone = {finding.check for finding in done.comparison.gone}
     assert {"leakage/temporal-overlap", "leakage/group-overlap"} <= gone
+
+
+def test_a_saved_data_set_keeps_its_notes_in_step(of_csv: tuple[Path, Treated], tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    home, copy = tmp_path / "data", tmp_path / "copy"
+    splits = sick_rows()
+    for split, rows in splits.items():
+        save_to_disk(rows, home, split, {name: len(some) for name, some in splits.items()})
+    with open_case([home], Settings(target="label")) as case:
+        written = write_copy(plan_for(case, of_csv[1].plan), case, copy)
+    assert content(of_csv[0] / "copy") == content(copy)
+    assert written.copied == ("dataset_dict.json",)
+    with pa.OSFile(str(copy / "train" / "data-00000-of-00001.arrow")) as stream:
+        table = pa.ipc.open_stream(stream).read_all()
+    info = json.loads((copy / "train" / "dataset_info.json").read_text())
+    inner = json.loads(table.schema.metadata[b"huggingface"])["info"]
+    assert table.column_names == list(info["features"]) == list(inner["features"])
+    assert table.num_rows == info["splits"]["train"]["num_examples"]
+    state = json.loads((copy / "train" / "state.json").read_text())
+    assert state["_fingerprint"] != "abctrain"
+    assert state["_split"] == "train"

@@ -40,13 +40,14 @@ def train(job: Job, data: Data, ranks: Ranks, trace: Trace, observer: Observer) 
     training = Training(job, data, ranks, trace)
     done = training.begin()
     peak = Peak(ranks.device)
-    try:
-        with training.watched(), limited(job.device_bytes, ranks.device):
-            training.build()
-            observer.begun(job.recipe.steps, done)
-            training.run(observer)
-    finally:
-        trace.peak_bytes = peak.bytes()
+    with training.watched():
+        try:
+            with limited(job.device_bytes, ranks.device):
+                training.build()
+                observer.begun(job.recipe.steps, done)
+                training.run(observer)
+        finally:
+            trace.peak_bytes = peak.bytes()
     trace.evaluations = evaluated(training.engine, data, job, ranks)
 
 

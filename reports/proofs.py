@@ -29,6 +29,11 @@ class Pair:
     after: float | None
     text: str
 
+    @property
+    def broken(self) -> bool:
+        """Whether a run gave no number."""
+        return self.before is None or self.after is None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
@@ -100,8 +105,8 @@ def picture(verification: Verification) -> Picture | None:
     if not finite or len(verification.before) != len(verification.after):
         return None
     low, high = min(finite), max(finite)
-    if 0 < low < (high - low):
-        low = 0.0  # near zero the eye compares lengths
+    if low > 0 and (low < high - low or len(finite) < len(verification.before) + len(verification.after)):
+        low = 0.0  # else what is near zero, or all that is there, would be spread over the whole width
     spread = (high - low) or 1.0
 
     def place(value: float | None) -> float | None:

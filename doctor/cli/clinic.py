@@ -22,6 +22,9 @@ from doctor.cli import EXIT_FOUND, EXIT_HEALTHY
 @click.option("--cache", type=click.Path(path_type=Path), help="Keep results here. [default: all is run anew]")
 @click.option("--format", "format_", metavar="FORMAT", help="text, json or html. [default: text]")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the table here.")
+@click.option(
+    "--page", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the HTML page here as well."
+)
 def command(
     only: tuple[str, ...],
     patients: Path | None,
@@ -30,6 +33,7 @@ def command(
     cache: Path | None,
     format_: str | None,
     output: Path | None,
+    page: Path | None,
 ) -> int:
     """Take every patient from the symptom to the verdict: symptom, finding, repair, symptom gone.
 
@@ -56,6 +60,8 @@ def command(
             cache=Cache(cache),
             observer=observer,
         )
+    if page is not None:
+        _write(load_renderer("html", "render_round")(made), page)
     _write(render(made, color=output is None and sys.stdout.isatty()), output)
     return EXIT_FOUND if made.failed else EXIT_HEALTHY
 

@@ -82,8 +82,9 @@ class _Lines:
         what = f"measuring {measure_name(name, subject)}"
         if self._unit:
             self._told = now
-            counted = f"{self._done} of {self._planned} {self._unit}s"
-            what = ", ".join(filter(None, (counted, time_left(seconds, self._done, self._planned), subject)))
+            if self._planned:
+                counted = f"{self._done} of {self._planned} {self._unit}s"
+                what = ", ".join(filter(None, (counted, time_left(seconds, self._done, self._planned), subject)))
         print(f"doctor: {seconds:.0f} s, {what}", file=sys.stderr, flush=True)
 
     def finished(self) -> None:

@@ -10,9 +10,9 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +31,7 @@ from doctor.version import VERSION
 
 FILES = "clinic*.toml"
 DEFAULT_WORKERS = 2
+SECONDS_BETWEEN_STOPS = 0.2
 NOT_SETTINGS = ("thresholds", "suppressions", "origin", "select", "ignore", "fail_on", "format", "budget")
 
 
@@ -152,17 +153,33 @@ def make_round(
     store = cache or Cache(None)
     visits: dict[int, Visit] = {}
     pool = ThreadPoolExecutor(max_workers=workers)
+    waiting: dict[Future[Visit], int] = {}
     try:
         waiting = {pool.submit(visit, case, deadline, store): place for place, case in enumerate(cases)}
         watcher.measuring("visit", cases[0].name)
         for done in as_completed(waiting):
             visits[waiting[done]] = done.result()
             watcher.measuring("visit", cases[waiting[done]].name)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        _stop_trainings(waiting)
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     watcher.finished()
     seconds = round(time.monotonic() - begin, 1)
     return Round(version=VERSION, visits=[visits[place] for place in sorted(visits)], workers=workers, seconds=seconds)
+
+
+def _stop_trainings(waiting: Collection[Future[Visit]]) -> None:
+    """End what was started for the patients, until nobody waits for it; their threads then clear up."""
+    import psutil
+
+    while any(future.running() for future in waiting):
+        time.sleep(SECONDS_BETWEEN_STOPS)
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                process.kill()
 
 
 def visit(case: Case, deadline: float | None = None, cache: Cache | None = None) -> Visit:

@@ -15,17 +15,19 @@ from msgspec import structs
 
 from doctor.case import Case, open_case
 from doctor.engine import examine
-from doctor.errors import NoVerdict, UsageError
+from doctor.errors import DoctorError, NoVerdict, UsageError
 from doctor.measurements import Observer, Silent
 from doctor.model import (
     Advise,
     AnyRepair,
     ChangeTraining,
+    DropColumns,
     EditCode,
     Finding,
     Report,
     ReviewRows,
     Reweight,
+    Severity,
     Verdict,
     Verification,
 )
@@ -221,7 +223,7 @@ class _Bench:
     ) -> "_Pair":
         """Write the two data sets of one seed."""
         target = str(roles["target"])
-        others = tuple(name for name in (*roles.get("annotators", ()), roles.get("item")) if name and name != target)
+        others = self._apart(finding, roles, target)
         if concerns_labels(finding):
             made = checked_labels(table, finding, target, tuple(roles.get("annotators", ())), seed)
         else:
@@ -246,6 +248,19 @@ class _Bench:
             )
         return _Pair(made=made, seed=seed, jobs=tuple(arms))
 
+    def _apart(self, finding: Finding, roles: Mapping[str, Any], target: str) -> tuple[str, ...]:
+        """Name the columns that neither arm learns: others' answers, and leaks that would hide what is tried here."""
+        leaks = [
+            name
+            for one in self.report.findings
+            if one.severity is Severity.ERROR and one.check.startswith("leakage/") and not one.suppressed
+            if isinstance(one.repair, DropColumns)
+            for name in one.repair.columns
+        ]
+        answers = [*roles.get("annotators", ()), roles.get("item")]
+        own = {target, *finding.at.columns}
+        return tuple(dict.fromkeys(name for name in (*answers, *leaks) if name and name not in own))
+
     def _treated(
         self, before: Layout, finding: Finding, repair: AnyRepair, settings: Settings, recipe: Recipe, output: Path
     ) -> tuple[Layout, Recipe]:
@@ -262,7 +277,12 @@ class _Bench:
             self.observer.measuring("training", finding.check)
 
         results = run_anew(jobs, self.cache, workers=self.workers, deadline=self.deadline, done=done)
-        if any(result.failure and result.failure.kind == "out of time" for result in results):
+        kinds = {result.failure.kind: result.failure.message for result in results if result.failure}
+        if "not installed" in kinds:
+            raise UsageError(kinds["not installed"])
+        if "disk" in kinds:
+            raise DoctorError(kinds["disk"])
+        if "out of time" in kinds:
             raise OutOfTime
         return results
 

@@ -219,7 +219,8 @@ def _keys(part: Part) -> dict[str, str]:
 def _through(changes: Changes, number: int, given: Mapping[str, Mapping[int, str]]) -> Iterator[tuple[int, Item]]:
     """Give each record of a part, as it is to be, with the part that it goes to."""
     part = changes.table.parts[number]
-    homes, cells, keys = changes.homes(part), changes.cells(part), _keys(part)
+    homes, keys = changes.homes(part), _keys(part)
+    cells = {name: donors.by_row() for name, donors in changes.cells(part).items()}
     known = Known.of(changes.table, part)
     gone = {keys[name] for name in changes.dropped if name in keys}
     for item in items(part)[0]:

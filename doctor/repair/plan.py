@@ -125,6 +125,7 @@ def make_plan(report: Report, case: Case, *, only: Sequence[str] = (), unsafe: b
     drafts = _joined([finding for finding in report.findings if finding.repair], report, case)
     edits = [_judged(draft, chosen, unsafe) for draft in drafts]
     for table in case.tables:
+        table.engine.deadline = None  # a budget is for the scan
         edits = _tried(edits, table)
     return Plan(path=case.shown, edits=tuple(edits))
 

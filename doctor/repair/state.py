@@ -65,6 +65,10 @@ class Donors:
     rows: Array
     donors: Array
 
+    def by_row(self) -> dict[int, int]:
+        """Return the donor of each row."""
+        return dict(zip(self.rows.tolist(), self.donors.tolist(), strict=True))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Added:

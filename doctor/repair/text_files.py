@@ -333,7 +333,8 @@ def _through(
     part = changes.table.parts[number]
     form = form_of(part)
     splitter, place = Splitter(form), _places(form)
-    homes, cells = changes.homes(part), changes.cells(part)
+    homes = changes.homes(part)
+    cells = {name: donors.by_row() for name, donors in changes.cells(part).items()}
     known = Known.of(changes.table, part)
     left = []
     for row, raw, fields in records(part):

@@ -1,12 +1,14 @@
 """Every repair cures its finding and brings no other, in every format."""
 
+import csv
 import json
+import random
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import FIXTURES
+from conftest import FIXTURES, write_csv
 from msgspec import structs
 from sick_data import FORMATS, hashes, save_to_disk, sick_rows, write_rows
 
@@ -198,3 +200,32 @@ def test_a_saved_data_set_keeps_its_notes_in_step(of_csv: tuple[Path, Treated], 
     state = json.loads((copy / "train" / "state.json").read_text())
     assert state["_fingerprint"] != "abctrain"
     assert state["_split"] == "train"
+
+
+def test_rows_for_a_person_are_listed_the_most_suspicious_first(tmp_path: Path) -> None:
+    home = FIXTURES / "labels" / "low_agreement" / "sick"
+    settings = Settings(select=("low-agreement",))
+    done = treated(home, tmp_path / "copy", settings)
+    assert done.written.papers[2:] == (".review/01-labels-low-agreement.csv",)
+    with (tmp_path / "copy" / done.written.papers[2]).open(newline="") as file:
+        listed = list(csv.DictReader(file))
+    assert list(range(1, 201)) == [int(row["rank"]) for row in listed]
+    looks = [row["look"] for row in listed]
+    assert sorted(looks, key=("first", "next", "later").index) == looks
+    assert looks.count("first") == 28  # 5 % of 569
+    assert len({listed[0][f"expert{number}"] for number in (1, 2, 3)}) == 3
+    with open_case([tmp_path / "copy"], settings) as case:
+        assert len(case.tables) == 1  # no loader takes the list for data
+
+
+def test_roles_of_columns_that_are_gone_leave_the_settings_beside_the_data(tmp_path: Path) -> None:
+    home = tmp_path / "data"
+    header = ("n", "a", "b", "c")
+    draw = random.Random(2)
+    truth = [draw.choice("xy") for _ in range(300)]
+    rows = [(n, label, label if n % 9 else "x", draw.choice("xy")) for n, label in enumerate(truth)]
+    write_csv(home / "votes.csv", header, rows)
+    (home / "doctor.toml").write_text('annotators = ["a", "b", "c"]\nfail-on = "warning"\n')
+    done = treated(home, tmp_path / "copy", settings_for(home, {"select": ("low-agreement",)}))
+    assert done.comparison.unsolved == ()
+    assert (tmp_path / "copy/doctor.toml").read_text() == 'annotators = [\n    "a",\n    "b",\n]\nfail-on = "warning"\n'

@@ -17,7 +17,20 @@ from doctor.version import VERSION
 SICK = FIXTURES / "quality" / "missing_values" / "sick"
 HEALTHY = FIXTURES / "quality" / "missing_values" / "healthy"
 ONLY = ("--select", "missing-values")
-DEAR = {"torch", "pandas", "polars", "duckdb", "numpy", "scipy", "sklearn", "pyarrow", "sqlglot", "jinja2", "rich"}
+DEAR = {
+    "torch",
+    "deepspeed",
+    "pandas",
+    "polars",
+    "duckdb",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "pyarrow",
+    "sqlglot",
+    "jinja2",
+    "rich",
+}
 
 
 def loaded_after(code: str) -> set[str]:
@@ -35,6 +48,7 @@ def loaded_after(code: str) -> set[str]:
         "from doctor.cli import main; sys.argv = ['doctor', '--version']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', 'scan', '--help']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', 'report', '--help']; main()",
+        "from doctor.cli import main; sys.argv = ['doctor', 'train', '--help']; main()",
     ],
 )
 def test_asking_for_help_loads_nothing_dear(code: str) -> None:

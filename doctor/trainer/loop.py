@@ -41,7 +41,8 @@ def train(job: Job, data: Data, ranks: Ranks, trace: Trace, observer: Observer) 
     done = training.begin()
     peak = Peak(ranks.device)
     try:
-        with training.watched(), limited(job.device_bytes, ranks.device):
+        # The limit holds while the recorder looks at what took the memory, so it is the outer one.
+        with limited(job.device_bytes, ranks.device), training.watched():
             training.build()
             observer.begun(job.recipe.steps, done)
             training.run(observer)

@@ -34,7 +34,7 @@ def limited(device_bytes: int | None, device: str) -> Iterator[None]:
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0, device)
         return
-    _give_back_what_is_freed()
+    _give_back()
     filling = _holes_filled()
     import torch
 
@@ -50,14 +50,17 @@ def limited(device_bytes: int | None, device: str) -> Iterator[None]:
         filling.clear()
 
 
-def _give_back_what_is_freed() -> None:
-    """Have each tensor in a mapping of its own, so that the address space shows what is used."""
+def show_what_is_used() -> None:
+    """Have each tensor in a mapping of its own, so that the address space shows what is used.
+
+    To be called before there are threads: each would reserve an arena of its own, into which allocations go when the
+    address space is at its limit.
+    """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         libc.mallopt(ARENA_MAX, 1)
         libc.mallopt(MMAP_THRESHOLD, OWN_MAPPING_BYTES)
         libc.mallopt(TRIM_THRESHOLD, OWN_MAPPING_BYTES)
-    _give_back()
 
 
 def _holes_filled() -> list[NDArray[np.uint8]]:
@@ -67,10 +70,11 @@ def _holes_filled() -> list[NDArray[np.uint8]]:
     while size >= OWN_MAPPING_BYTES:
         before = _status("VmSize")
         piece = np.empty(size, np.uint8)
-        if _status("VmSize") > before:
-            size //= 2
-        else:
+        if _status("VmSize") == before:
             filling.append(piece)
+        else:
+            size //= 2
+        del piece  # now, lest its mapping is given back in the middle of the next measurement
     return filling
 
 

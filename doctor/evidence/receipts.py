@@ -17,6 +17,7 @@ UNFINISHED_RATIO = 2
 """By which the activations of a forward pass that was cut off are taken: it got half way on average."""
 MAX_PARTS = 64
 """How far a batch is cut whose rows nobody counted."""
+ENGINE = ("engine_built", "engine")
 TENSORS_PER_LAYER = 2
 """Activations that a layer leaves for backward on average, of which a checkpointed block keeps its input alone."""
 MIN_BLOCKS = 4
@@ -116,7 +117,7 @@ class Receipts:
         """
         receipts, shortages = [], []
         for process in run.processes:
-            micro = [int(event.facts.get("micro_batch") or 0) for event in process.events if event.kind == "engine"]
+            micro = [int(event.facts.get("micro_batch") or 0) for event in process.events if event.kind in ENGINE]
             rows = micro[-1] if micro else 0
             here = [_receipt(process.rank, event, rows) for event in process.events if event.kind == "receipt"]
             receipts += here
@@ -163,7 +164,7 @@ def fitting_changes(shortage: Shortage, world: int) -> list[Change]:
 
 
 def _changes(receipt: Receipt, needed: int, requested: int, world: int) -> Iterator[Change]:
-    activations = receipt.activations + requested
+    activations = receipt.activations + requested if receipt.activations else 0
     fixed = needed - activations
     activations *= UNFINISHED_RATIO if receipt.in_forward else 1
     parts = 2
@@ -275,7 +276,7 @@ def _receipt(rank: int, event: Event, rows: int) -> Receipt:
         blocks=int(facts.get("blocks") or 1),
         block_layers=int(facts.get("block_layers") or 0),
         optimizers=tuple(str(one.get("class", "")) for one in facts.get("optimizers", ())),
-        in_forward=facts.get("phase") == "forward",
+        in_forward=facts.get("phase") in ("starting", "forward"),
         modules=tuple((str(one["name"]), int(one["parameters"])) for one in facts.get("by_module", ())),
         **{name: int(facts.get(name) or 0) for name in numbers},
     )

@@ -8,6 +8,7 @@ update only. Nothing here gathers anything from other ranks.
 from __future__ import annotations
 
 import math
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ class DeepSpeedHooks:
         """Wrap the engine; called once DeepSpeed is imported."""
         from deepspeed.runtime.engine import DeepSpeedEngine
 
-        around(DeepSpeedEngine, "__init__", self.engine_comes, None)
+        around(DeepSpeedEngine, "__init__", self.engine_comes, self.engine_came)
         around(DeepSpeedEngine, "backward", self.before_backward, self.after_backward)
         around(DeepSpeedEngine, "_take_model_step", self.before_step, self.after_step)
         around(DeepSpeedEngine, "save_checkpoint", self.saving, self.saved)
@@ -48,6 +49,11 @@ class DeepSpeedHooks:
     @entry
     def engine_comes(self, engine: Any, *args: Any, **kwargs: Any) -> None:
         self.steps.engine = True
+
+    @entry
+    def engine_came(self, token: Any, result: Any, engine: Any, *args: Any, **kwargs: Any) -> None:
+        if sys.exc_info()[0] is None:  # memory may run out before the first update, when no more is known
+            self.session.event("engine_built", micro_batch=engine.train_micro_batch_size_per_gpu())
 
     @entry
     def before_backward(self, engine: Any, loss: Any = None, *args: Any, **kwargs: Any) -> None:
@@ -102,6 +108,8 @@ class DeepSpeedHooks:
 
     @entry
     def after_step(self, token: Any, result: Any, engine: Any, *args: Any, **kwargs: Any) -> None:
+        if sys.exc_info()[0] is not None:
+            return  # no update was made
         facts = self.steps.facts
         values = facts.values
         values["optimizer_seconds"] = time.monotonic() - facts.optimizer_began

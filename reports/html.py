@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from doctor.model import Finding, Outcome, Report, Severity, Verification
+from doctor.rounds import Round
 from doctor.wording import printable
 from doctor_reports import charts, pictures, proofs, verdict
 from doctor_reports.masking import masked
@@ -34,7 +35,7 @@ def render(report: Report, *, color: bool = False) -> str:
     """Write the page; colours follow the reader's preference for dark or light, whatever `color` says."""
     shown = verdict.plainer(masked(report))
     open_findings = verdict.opened(shown)
-    return _template().render(
+    return _template("report.html.j2").render(
         report=shown,
         verdict=verdict,
         sentence=re.sub(r"(?<=\d) ", "\N{NO-BREAK SPACE}", verdict.verdict(shown)),
@@ -60,6 +61,12 @@ def render(report: Report, *, color: bool = False) -> str:
         facts=pictures.facts,
         max_unfolded=MAX_UNFOLDED,
     )
+
+
+def render_round(made: Round, *, color: bool = False) -> str:
+    """Write the page of a round through the clinic."""
+    sentence = verdict.round_sentence(made)
+    return _template("clinic.html.j2").render(made=made, sentence=sentence, verdict=verdict, proofs=proofs)
 
 
 def _by_finding(report: Report) -> dict[str, list[Verification]]:
@@ -100,7 +107,7 @@ def _passage(heading: str, body: str) -> Passage:
 
 
 @cache
-def _template() -> "Template":
+def _template(name: str) -> "Template":
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -119,4 +126,4 @@ def _template() -> "Template":
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     environment.filters["id"] = id
     environment.globals |= {"css": Markup(css), "css_hash": digest}  # noqa: S704 - our own file, not data
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)

@@ -29,6 +29,11 @@ class Pair:
     after: float | None
     text: str
 
+    @property
+    def broken(self) -> bool:
+        """Whether a run gave no number."""
+        return self.before is None or self.after is None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
@@ -74,6 +79,13 @@ def change(verification: Verification) -> str:
     return told
 
 
+def middle(verification: Verification) -> tuple[str, str] | None:
+    """Return the medians without and with the repair; None where nothing was measured."""
+    if not verification.before or not verification.after:
+        return None
+    return number(_median(verification.before)), number(_median(verification.after))
+
+
 def cost(verification: Verification) -> str:
     """Say how many runs there were and what they took: `3 seeds, 300 steps each, 12.0 s`."""
     parts = []
@@ -93,8 +105,8 @@ def picture(verification: Verification) -> Picture | None:
     if not finite or len(verification.before) != len(verification.after):
         return None
     low, high = min(finite), max(finite)
-    if 0 < low < (high - low):
-        low = 0.0  # near zero the eye compares lengths
+    if low > 0 and (low < high - low or len(finite) < len(verification.before) + len(verification.after)):
+        low = 0.0  # else what is near zero, or all that is there, would be spread over the whole width
     spread = (high - low) or 1.0
 
     def place(value: float | None) -> float | None:

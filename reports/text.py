@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from doctor.model import Finding, Outcome, Report, Safety, Severity, Verdict, Verification
+from doctor.rounds import Round, Visit
 from doctor.wording import printable
 from doctor_reports import proofs, verdict
 from doctor_reports.masking import masked
@@ -16,6 +17,7 @@ INDENT = 9
 RED, GREEN, YELLOW, CYAN, BOLD, DIM = "1;31", "32", "33", "36", "1", "2"
 COLORS = {Severity.ERROR: RED, Severity.WARNING: YELLOW, Severity.INFO: CYAN}
 INKS = {Verdict.VERIFIED: GREEN, Verdict.REFUTED: RED, Verdict.NOT_TESTABLE: YELLOW, Verdict.NOT_RUN: DIM}
+ROUND_INDENT = 14
 SAFETY = {Safety.SAFE: "safe", Safety.UNSAFE: "unsafe, look first", Safety.MANUAL: "by hand"}
 
 
@@ -43,6 +45,14 @@ def render(report: Report, *, color: bool = False) -> str:
     if verdict.run_of(shown) is not None:
         return "\n".join(page.run(shown)) + "\n"
     return "\n".join((*page.subjects(shown), *page.findings(shown), *page.closing(shown))) + "\n"
+
+
+def render_round(made: Round, *, color: bool = False) -> str:
+    """Write a round through the clinic as text, two lines or more for each patient; see `render`."""
+    width = min(max(shutil.get_terminal_size((PAPER_WIDTH, 24)).columns, MIN_WIDTH), MAX_WIDTH)
+    plain = not color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    page = _Page(width if color else PAPER_WIDTH, plain, terminal=color)
+    return "\n".join(page.round(made)) + "\n"
 
 
 def cells(text: str) -> int:
@@ -147,6 +157,39 @@ class _Page:
         causes = [by_mark[diagnosis.because[0]] for diagnosis in report.diagnoses] or rest
         if causes:
             yield from self._paragraph(f"doctor explain {causes[0].check}", first="What it means:  ", indent=16)
+
+    def round(self, made: Round) -> Iterator[str]:
+        """Show the patients, then the controls, then what it comes to."""
+        for title, visits in (("", made.diseases), ("Controls", made.controls)):
+            if title and visits:
+                yield self._ink(BOLD, title)
+            for visit in visits:
+                yield from self._visit(visit)
+            if visits:
+                yield ""
+        yield from self._paragraph(verdict.round_sentence(made), style=RED if made.failed else BOLD)
+
+    def _visit(self, visit: Visit) -> Iterator[str]:
+        item = visit.verification
+        word = "FAILED" if not visit.passed else item.verdict.value if item else ""
+        ink = RED if not visit.passed else INKS[item.verdict] if item and not visit.control else CYAN
+        begin = f"{word:{ROUND_INDENT}}"
+        took = self._ink(DIM, f"  {visit.check}, {verdict.duration(visit.seconds)}")
+        yield self._ink(ink, word) + begin[len(word) :] + self._ink(BOLD, printable(visit.disease)) + took
+        told = [("symptom", visit.symptom), ("finding", visit.finding)]
+        if item is not None:
+            told += [("repair", item.repair), ("proof", proofs.change(item) or item.reason)]
+        if not visit.passed:
+            told.append(("why", visit.trouble))
+        for name, text in told:
+            if text:
+                first = " " * ROUND_INDENT + self._ink(DIM, f"{name:9}")
+                yield from self._labelled(first, text, ROUND_INDENT + 9)
+
+    def _labelled(self, first: str, text: str, indent: int) -> Iterator[str]:
+        lines = wrapped(text, self._width, first=" " * indent, indent=indent)
+        yield first + lines[0][indent:]
+        yield from lines[1:]
 
     def findings(self, report: Report) -> Iterator[str]:
         """List all that was found, the findings of a check side by side."""

@@ -34,6 +34,8 @@ def loaded_after(code: str) -> set[str]:
         "from doctor.cli import main; sys.argv = ['doctor', '--help']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', '--version']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', 'scan', '--help']; main()",
+        "from doctor.cli import main; sys.argv = ['doctor', 'verify', '--help']; main()",
+        "from doctor.cli import main; sys.argv = ['doctor', 'clinic', '--help']; main()",
     ],
 )
 def test_asking_for_help_loads_nothing_dear(code: str) -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from doctor.case import Case, stamps_of
 from doctor.errors import DoctorError, UsageError
-from doctor.repair import columnar_files, json_files, papers, saved_sets, text_files
+from doctor.repair import columnar_files, json_files, papers, saved_sets, settings_file, text_files
 from doctor.repair.changes import Changes
 from doctor.repair.folder import is_ours, refuse_output, replacing
 from doctor.repair.plan import Plan
@@ -90,6 +90,10 @@ def write_copy(plan: Plan, case: Case, output: Path, *, force: bool = False) -> 
             left_out |= _rewrite(changes, targets)
             rewritten |= {table.parts[number].path.absolute() for number in changes.touched}
             texts |= {path.absolute(): text for path, text in saved_sets.mended(changes).items()}
+        gone = {name for edit in plan.edits if edit.applied for name in edit.effect.dropped}
+        for path in (root.absolute() / "doctor.toml" for root in case.paths):
+            if path in targets and (text := settings_file.mended(path, gone)) is not None:
+                texts[path] = text
         for path, text in texts.items():
             targets[path].write_text(text, "utf-8")
         copied = [path for path in targets if path not in rewritten and path not in texts]

@@ -8,7 +8,7 @@ from typing import Any
 import tomli_w
 
 from doctor.case import Case
-from doctor.model import ReviewRows
+from doctor.model import ReviewRows, Reweight
 from doctor.repair.folder import FIRST_LINE, PLAN
 from doctor.repair.plan import Edit, Plan
 from doctor.subjects import sql
@@ -134,7 +134,7 @@ def _changes(plan: Plan, case: Case, lists: Mapping[int, str], left_out: Mapping
     open_ = [(number, edit) for number, edit in enumerate(plan.edits, start=1) if not edit.applied]
     yield f"# What doctor fix changed in {printable(plan.path)}"
     yield ""
-    yield f"{len(made)} of {len(plan.edits)} repairs are made; `{PLAN}` has them for programs."
+    yield f"{len(made)} of {len(plan.edits)} repairs made. The same stands in `{PLAN}`, for programs."
     for number, edit in made:
         yield from _section(number, edit, case)
     for path, lines in left_out.items():
@@ -150,14 +150,15 @@ def _changes(plan: Plan, case: Case, lists: Mapping[int, str], left_out: Mapping
     for number, edit in open_:
         listed = f"; the rows stand in `{lists[number]}`" if number in lists else ""
         yield f"- {number}. {printable(edit.summary)} ({edit.checks[0]}): {printable(edit.why_not)}{listed}"
+        if isinstance(edit.repair, Reweight):
+            yield from _weights(edit.repair.weights)
 
 
 def _section(number: int, edit: Edit, case: Case) -> Iterator[str]:
     yield ""
     yield f"## {number}. {printable(edit.summary)}"
     yield ""
-    for check in edit.checks:
-        yield f"{check}, {edit.safety.value}:"
+    yield f"For {' and '.join(edit.checks)}; {edit.safety.value}."
     yield ""
     yield from (f"> {because}" for because in edit.because)
     yield ""
@@ -170,9 +171,12 @@ def _section(number: int, edit: Edit, case: Case) -> Iterator[str]:
         yield "```"
     if edit.effect.weights:
         yield ""
-        yield "Class weights, where all rows are to be kept instead:"
-        yield ""
-        yield from (f"- {printable(name)}: {weight:.4g}" for name, weight in edit.effect.weights.items())
+        yield from _weights(edit.effect.weights)
+
+
+def _weights(weights: Mapping[str, float]) -> Iterator[str]:
+    named = ", ".join(f"{printable(name)} {weight:.4g}" for name, weight in weights.items() if weight != 1)
+    yield f"  Class weights that keep all rows: {named or 'none'}; all others 1."
 
 
 def effect_lines(edit: Edit) -> Iterator[str]:

@@ -68,6 +68,8 @@ class Edit(Struct, frozen=True, kw_only=True):
     @property
     def summary(self) -> str:
         """What it does, in words."""
+        if isinstance(self.repair, Reweight):
+            return f"draw the common classes of {self.repair.column} down to 1:{self.repair.ratio:g} in train"
         return self.repair.summary or str(self.repair.__struct_config__.tag)
 
 
@@ -149,7 +151,7 @@ def _subject(repair: AnyRepair, finding: Finding) -> object:
         return repair.columns
     if isinstance(repair, BY_HAND):
         return finding.fingerprint
-    return msgspec.structs.replace(repair, safety=Safety.UNSAFE, summary="")
+    return msgspec.json.encode(msgspec.structs.replace(repair, safety=Safety.UNSAFE, summary=""))
 
 
 def _rank(repair: AnyRepair) -> int:

@@ -140,5 +140,5 @@ def draw_classes(state: State, repair: Reweight) -> Effect:
         rows=effect.rows,
         examples=effect.examples,
         weights=repair.weights,
-        note="the classes could be weighted instead of drawn; other splits keep their shares",
+        note="other splits keep their shares; to train with class weights instead keeps all rows",
     )

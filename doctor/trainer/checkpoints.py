@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Struct, structs
 
 from doctor.errors import UsageError
+from doctor.trainer.failures import one_line
 from doctor.trainer.ranks import Ranks
 from doctor.trainer.recipe import Recipe
-from doctor.trainer.result import write_whole
+from doctor.trainer.result import spelt, write_whole
 
 PARTIAL = ".partial-"
 STATE = "state.json"
@@ -75,7 +76,21 @@ class Checkpoints:
         """Write the checkpoint of a step."""
         self.save(engine, f"step-{state.step:08d}", state)
 
-    def load(self, engine: Any, name: str) -> State:
+    def state(self, name: str) -> State:
+        """Read what a checkpoint holds besides the weights.
+
+        Raises
+        ------
+        UsageError
+            When it cannot be read.
+        """
+        path = self.folder / name / STATE
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=State, strict=False)
+        except (OSError, msgspec.DecodeError) as error:
+            raise UsageError(f"{path}: no checkpoint of this training: {one_line(error)}") from error
+
+    def load(self, engine: Any, name: str) -> None:
         """Bring the engine to a checkpoint.
 
         Raises
@@ -85,13 +100,11 @@ class Checkpoints:
         """
         path = self.folder / name
         try:
-            state = msgspec.json.decode((path / STATE).read_bytes(), type=State, strict=False)
             loaded, _ = engine.load_checkpoint(str(self.folder), tag=name)
-        except (OSError, msgspec.DecodeError, RuntimeError) as error:
-            raise UsageError(f"{path}: no checkpoint of this training: {' '.join(str(error).split())}") from error
+        except (OSError, RuntimeError, EOFError) as error:
+            raise UsageError(f"{path}: no checkpoint of this training: {one_line(error)}") from error
         if loaded is None:
             raise UsageError(f"{path}: no checkpoint of this training")
-        return state
 
 
 def refuse_other_recipe(state: State, recipe: Recipe, path: Path) -> None:
@@ -109,6 +122,4 @@ def refuse_other_recipe(state: State, recipe: Recipe, path: Path) -> None:
 
 
 def _as_json(state: State) -> Any:
-    from doctor.trainer.result import spelt
-
     return spelt(msgspec.to_builtins(state))

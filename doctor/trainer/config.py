@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from doctor.errors import UsageError
+from doctor.trainer.failures import Refused
 from doctor.trainer.recipe import DEFAULT_BATCH_ROWS, DEFAULT_LEARNING_RATE, Recipe
 
 AUTO = "auto"
@@ -17,6 +18,7 @@ DEFAULT_CLIPPING = 1.0
 """What "auto" means for gradient clipping, as in the Hugging Face Trainer."""
 TORCH_ADAM = ("adam", "adamw")
 EIGHT_BIT = ("adam8bit", "adamw8bit")
+SECTIONS = ("optimizer", "scheduler", "fp16", "bf16", "bfloat16", "zero_optimization", "torch_autocast")
 NEVER = 10**9
 
 
@@ -64,9 +66,12 @@ def completed(recipe: Recipe, world: int, device: str) -> tuple[dict[str, Any], 
 
     Raises
     ------
-    UsageError
+    Refused
         For batch sizes that do not fit together.
     """
+    for name in SECTIONS:
+        if not isinstance(recipe.config.get(name, {}), dict):
+            raise Refused(f"{name}: an object is needed here, in braces, not {recipe.config[name]!r}")
     config = copy.deepcopy(recipe.config)
     notes: list[str] = []
     config[MICRO], config[ACCUMULATION], config[GLOBAL] = batch_sizes(recipe, world)
@@ -88,7 +93,7 @@ def batch_sizes(recipe: Recipe, world: int = 1) -> tuple[int, int, int]:
 
     Raises
     ------
-    UsageError
+    Refused
         When there are no such whole numbers.
     """
     given = {name: _count(recipe.config, name) for name in (MICRO, ACCUMULATION, GLOBAL)}
@@ -96,13 +101,9 @@ def batch_sizes(recipe: Recipe, world: int = 1) -> tuple[int, int, int]:
     accumulation = recipe.accumulation or given[ACCUMULATION]
     rows = None if recipe.micro_batch and recipe.accumulation else given[GLOBAL]
     if rows is None and micro is None:
-        rows = DEFAULT_BATCH_ROWS
-        accumulation = min(accumulation or 1, max(1, rows // world))
-        return (
-            max(1, rows // (world * accumulation)),
-            accumulation,
-            max(1, rows // (world * accumulation)) * (accumulation * world),
-        )
+        accumulation = accumulation or 1
+        micro = max(1, DEFAULT_BATCH_ROWS // (world * accumulation))
+        return micro, accumulation, micro * accumulation * world
     if micro is None:
         accumulation = accumulation or 1
         micro = (rows or 0) // (accumulation * world)
@@ -110,7 +111,7 @@ def batch_sizes(recipe: Recipe, world: int = 1) -> tuple[int, int, int]:
         accumulation = rows // (micro * world) if rows else 1
     product = micro * accumulation * world
     if product == 0 or rows not in (None, product):
-        raise UsageError(
+        raise Refused(
             f"{GLOBAL} {rows} is not {MICRO} {micro or 1} × {ACCUMULATION} {accumulation or 1} × {world} ranks"
         )
     return micro, accumulation, product
@@ -121,7 +122,7 @@ def _count(config: dict[str, Any], name: str) -> int | None:
     if value in (None, AUTO):
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UsageError(f"{name}: {value!r} is no number of rows or steps from 1 on, nor {AUTO!r}")
+        raise Refused(f"{name}: {value!r} is no number of rows or steps from 1 on, nor {AUTO!r}")
     return value
 
 
@@ -139,6 +140,11 @@ def precision(config: dict[str, Any]) -> str:
         if any(config.get(section, {}).get("enabled") is True for section in sections):
             return name
     return "fp32"
+
+
+def warms_up(scheduler: dict[str, Any]) -> bool:
+    """Whether a scheduler of DeepSpeed's has a warm-up of its own."""
+    return str(scheduler.get("type", "")).startswith("Warmup")
 
 
 def _optimizer(recipe: Recipe, device: str) -> dict[str, Any]:

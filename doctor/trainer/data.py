@@ -13,6 +13,7 @@ from doctor.settings import settings_for
 from doctor.trainer.recipe import Job
 
 Array = NDArray[Any]
+VALIDATION_SHARE = 0.1
 HOLD_OUT_SEED = 0
 """Not the seed of the training: runs with other seeds are evaluated on the same rows."""
 
@@ -144,6 +145,21 @@ def _read(job: Job) -> Data:
     data = texts.read(table, job.recipe) if texts.is_text(table, job.recipe) else tables.encode(table, job.recipe)
     data.notes[:0] = notes
     return data
+
+
+def with_validation(data: Data) -> Data:
+    """Hold out rows of train by which to stop early, where there is no validation split; test is not for that."""
+    if "validation" in data.evaluated:
+        return data
+    parts, _ = divided(np.full(len(data.train), "train", dtype=object), VALIDATION_SHARE)
+    held = data.train.chosen(parts["validation"])
+    said = f"{len(held)} rows of train held out as validation, to stop by"
+    return replace(
+        data,
+        train=data.train.chosen(parts["train"]),
+        evaluated={"validation": held, **data.evaluated},
+        notes=[*data.notes, said],
+    )
 
 
 def divided(splits: Array, share: float) -> tuple[dict[str, Array], list[str]]:

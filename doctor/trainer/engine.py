@@ -32,8 +32,6 @@ def build_engine(model: nn.Module, recipe: Recipe, ranks: Ranks) -> tuple[Any, l
 
     Raises
     ------
-    UsageError
-        For batch sizes that do not fit together.
     Refused
         With DeepSpeed's complaint about the configuration.
     """
@@ -103,8 +101,3 @@ def loss_scale(engine: Any) -> float:
     """Return the scale of the next loss; 1 without scaling."""
     scaler = getattr(engine, "torch_autocast_z0_gradscaler", None)
     return float(scaler.get_scale() if scaler is not None else getattr(engine.optimizer, "loss_scale", 1.0))
-
-
-def weights_dtype(engine: Any) -> torch.dtype:
-    """Return the type of the weights."""
-    return next(engine.module.parameters()).dtype

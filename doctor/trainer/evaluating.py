@@ -7,14 +7,14 @@ import numpy as np
 import torch
 
 from doctor.trainer.config import batch_sizes
-from doctor.trainer.data import Array, Data, Rows
+from doctor.trainer.data import Data, Rows
 from doctor.trainer.metrics import Answers, measured, predictions
 from doctor.trainer.objective import plain_loss
 from doctor.trainer.ranks import Ranks
 from doctor.trainer.recipe import Job
+from doctor.trainer.result import PREDICTIONS
 
 ROWS_AT_ONCE = 256
-PREDICTIONS = "predictions.npz"
 
 
 def on_device(rows: Rows, device: str) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
@@ -27,7 +27,7 @@ def evaluated(engine: Any, data: Data, job: Job, ranks: Ranks) -> dict[str, dict
     """Return the metrics of every split; train by some of its rows, evenly spaced."""
     limit = min(len(data.train), job.recipe.max_evaluated_rows)
     some = data.train.chosen(np.linspace(0, len(data.train) - 1, limit).astype(np.int64))
-    kept: dict[str, Array] = {}
+    kept: dict[str, Any] = {}
     metrics = {}
     for split, rows in {"train": some, **data.evaluated}.items():
         if not len(rows):

@@ -3,18 +3,21 @@
 import errno
 import re
 
-from doctor.errors import DoctorError
+from doctor.errors import DoctorError, UsageError
 from doctor.trainer.recipe import Failure
 from doctor.wording import printable
 
 NOT_INSTALLED = "training needs torch and DeepSpeed: pip install 'training-doctor[trainer]'"
 OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|Cannot allocate memory|bad_alloc|MemoryError", re.I)
 LOSS_SCALE = re.compile(r"loss scale already at minimum", re.I)
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+TORN = re.compile(r"PytorchStreamWriter|file write failed|unexpected pos")
+"""How torch says that a file could not be written."""
 MAX_CHARACTERS = 400
 
 
-class Refused(DoctorError):
-    """DeepSpeed does not take the configuration."""
+class Refused(UsageError):
+    """The configuration cannot be trained with."""
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -28,10 +31,12 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(kind="not installed", message=NOT_INSTALLED)
     if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(f"{type(error).__name__} {error}"):
         return Failure(kind="out of memory", message=text)
+    if isinstance(error, OSError) and error.errno in DISK:
+        return Failure(kind="disk", message=f"{error.filename or 'the output folder'}: {error.strerror}")
+    if TORN.search(str(error)):
+        return Failure(kind="disk", message=f"a file could not be written to its end; is the disk full? ({text})")
     if LOSS_SCALE.search(str(error)):
         return Failure(kind="loss scale", message=text)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-        return Failure(kind="disk", message=f"{error.filename or 'the output folder'}: {error.strerror}")
     return Failure(kind="error", message=text)
 
 

@@ -1,4 +1,4 @@
-"""Runs many trainings, each in a process of its own, forked from one that has loaded torch and DeepSpeed. Loads neither.
+"""Runs many trainings, each in a process forked from one that has loaded torch and DeepSpeed; loads neither itself.
 
 So a job costs its training and not the seconds of loading, and its memory and its death are its own.
 """

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from doctor.trainer.checkpoints import BEST, Checkpoints, State, refuse_other_recipe
-from doctor.trainer.config import batch_sizes, learning_rate
+from doctor.trainer.config import batch_sizes, learning_rate, warms_up
 from doctor.trainer.data import Data
 from doctor.trainer.engine import Facts, build_engine, facts_after_step, grad_norm_before_step, loss_scale
 from doctor.trainer.evaluating import evaluated, evaluation_loss, on_device
+from doctor.trainer.interruption import Interruption, postponed
 from doctor.trainer.memory import Peak, limited
 from doctor.trainer.models import build, model_name
 from doctor.trainer.objective import objective, with_cutmix
@@ -21,24 +22,25 @@ from doctor.trainer.ranks import Ranks
 from doctor.trainer.rates import rate_ratio, warming
 from doctor.trainer.recipe import Job
 from doctor.trainer.tracing import Trace
+from doctor.watching import here
 
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, RUN = "checkpoints", "run"
 SEED_STRIDE = 1_000_003
 
 
 def train(job: Job, data: Data, ranks: Ranks, trace: Trace, observer: Observer) -> None:
     """Train as a job says; what happens is told to the trace, also where it ends in an exception."""
     training = Training(job, data, ranks, trace)
+    done = training.begin()
     peak = Peak(ranks.device)
     try:
-        with limited(job.device_bytes, ranks.device):
+        with training.watched(), limited(job.device_bytes, ranks.device):
             training.build()
-            observer.begun(job.recipe.steps, training.begin())
-            with training.watched():
-                training.run(observer)
-            trace.evaluations = evaluated(training.engine, data, job, ranks)
+            observer.begun(job.recipe.steps, done)
+            training.run(observer)
     finally:
         trace.peak_bytes = peak.bytes()
+    trace.evaluations = evaluated(training.engine, data, job, ranks)
 
 
 class Training:
@@ -59,7 +61,9 @@ class Training:
         self.order = Order(len(data.train), rows, self.recipe.seed, classes)
         self.objective = objective(data, self.recipe, ranks.device)
         self.checkpoints = Checkpoints(Path(job.output, CHECKPOINTS), ranks)
-        self.step = 0
+        self.step, self.rate = 0, 0.0
+        self.watch: here.Watch | None = None
+        self.newest: Path | None = None
         self.best, self.without_better = float("inf"), 0
 
     def build(self) -> None:
@@ -70,14 +74,16 @@ class Training:
         self.trace.parameters = sum(weight.numel() for weight in model.parameters())
         self.engine, notes = build_engine(model, self.recipe, self.ranks)
         self.trace.notes += notes
+        if self.newest is not None:
+            self.checkpoints.load(self.engine, self.newest.name)
 
     def begin(self) -> int:
-        """Go back to the newest checkpoint where the job says so; return the updates made until then."""
+        """Find the newest checkpoint where the job says so; return the updates made until then."""
         self.checkpoints.begin(resume=self.job.resume)
-        newest = self.checkpoints.newest()
-        if newest is not None:
-            state = self.checkpoints.load(self.engine, newest.name)
-            refuse_other_recipe(state, self.recipe, newest)
+        self.newest = self.checkpoints.newest()
+        if self.newest is not None:
+            state = self.checkpoints.state(self.newest.name)
+            refuse_other_recipe(state, self.recipe, self.newest)
             self.step = state.step
             self.trace.restore(state.trace)
             self.best, self.without_better = state.best, state.without_better
@@ -86,8 +92,6 @@ class Training:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Record the run while the block lasts, unless somebody does already."""
-        from doctor.watching import here
-
         if not self.job.watched or here.being_watched():
             yield
             return
@@ -95,17 +99,28 @@ class Training:
             self.trace.notes.append("not recorded: several ranks are watched by `doctor watch -- torchrun …`")
             yield
             return
-        folder = Path(self.job.output, "run")
-        with here.watch(self.engine.module, run_dir=folder, quiet=True) as watch:
+        taken = len(list(Path(self.job.output).glob(f"{RUN}*")))
+        folder = Path(self.job.output, f"{RUN}-{taken + 1}" if taken else RUN)
+        with here.watch(run_dir=folder, quiet=True) as watch:
             self.trace.run_dir = str(folder)
-            self.log = watch.log
+            self.watch = watch
             yield
 
-    def log(self, **metrics: float) -> None:
-        """Tell the recorder of metrics; nobody listens unless the run is watched."""
-
     def run(self, observer: Observer) -> None:
-        """Make the updates that are left."""
+        """Make the updates that are left.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            When somebody interrupts, after the update at hand; a checkpoint of it is there then.
+        """
+        with postponed() as interruption:
+            self._run(observer, interruption)
+        if self.recipe.early_stopping and self.best < float("inf"):
+            self.checkpoints.load(self.engine, BEST)
+            self.trace.notes.append(f"went back to the best weights: loss {self.best:.4g} on validation")
+
+    def _run(self, observer: Observer, interruption: Interruption) -> None:
         while self.step < self.recipe.steps:
             facts = self.update()
             self.step += 1
@@ -113,11 +128,12 @@ class Training:
             observer.stepped(self.step, facts.loss)
             if self.recipe.evaluate_every and self.step % self.recipe.evaluate_every == 0 and self.evaluate():
                 break
-            if self.job.checkpoint_every and self.step % self.job.checkpoint_every == 0:
+            stop = interruption.asked and self.ranks.world == 1
+            last = stop or self.step == self.recipe.steps
+            if self.job.checkpoint_every and (last or self.step % self.job.checkpoint_every == 0):
                 self.checkpoints.save_step(self.engine, self.state())
-        if self.recipe.early_stopping and self.best < float("inf"):
-            self.checkpoints.load(self.engine, BEST)
-            self.trace.notes.append(f"went back to the best weights: loss {self.best:.4g} on validation")
+            if stop:
+                raise KeyboardInterrupt
 
     def state(self) -> State:
         """Return what a checkpoint of this moment holds besides the weights."""
@@ -164,10 +180,7 @@ class Training:
             self._set(learning_rate(self.recipe) * rate_ratio(self.recipe, self.step) * warming(self.recipe, self.step))
             return None
         base = float(self.engine.optimizer.param_groups[0]["lr"])
-        if not str(scheduler.get("type", "")).startswith("Warmup"):
-            self._set(base * warming(self.recipe, self.step))
-        else:
-            self.rate = base
+        self._set(base if warms_up(scheduler) else base * warming(self.recipe, self.step))
         return base
 
     def _set(self, rate: float) -> None:
@@ -182,7 +195,8 @@ class Training:
             return False
         loss = evaluation_loss(self.engine, self.data, self.data.evaluated[split], self.job, self.ranks)
         self.trace.evaluated(self.step, split, loss)
-        self.log(evaluation_loss=loss)
+        if self.watch is not None:
+            self.watch.log(evaluation_loss=loss)
         if not self.recipe.early_stopping or split != "validation":
             return False
         if loss < self.best:

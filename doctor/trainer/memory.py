@@ -3,7 +3,7 @@
 import ctypes
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ARENA_MAX, MMAP_THRESHOLD, TRIM_THRESHOLD = -8, -3, -1
@@ -46,6 +46,14 @@ def _give_back_what_is_freed() -> None:
         libc.mallopt(ARENA_MAX, 1)
         libc.mallopt(MMAP_THRESHOLD, OWN_MAPPING_BYTES)
         libc.mallopt(TRIM_THRESHOLD, OWN_MAPPING_BYTES)
+    _give_back()
+
+
+def _give_back() -> None:
+    """Return to the system what was freed: it would be used again without showing."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 class Peak:
@@ -59,11 +67,10 @@ class Peak:
             torch.cuda.reset_peak_memory_stats(device)
             self._begin = torch.cuda.memory_allocated(device)
             return
-        try:
+        _give_back()
+        with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")  # begins the high-water mark anew
-        except OSError:
-            pass
-        self._begin = _status("VmRSS")
+        self._begin = _status("VmRSS") - _status("RssFile")
 
     def bytes(self) -> int:
         """Return it."""
@@ -71,7 +78,8 @@ class Peak:
             import torch
 
             return int(torch.cuda.max_memory_allocated(self._device)) - self._begin
-        return max(0, _status("VmHWM") - self._begin)
+        # Without the pages of files: what is read of the code of libraries is no memory of the training's.
+        return max(0, _status("VmHWM") - _status("RssFile") - self._begin)
 
 
 def _status(name: str) -> int:

@@ -68,7 +68,7 @@ def _area(score: Array, positive: Array) -> float:
     if not np.isfinite(score).all():
         return float("nan")
     count = int(positive.sum())
-    ranks = mid_ranks(score) * len(score)  # from ½ to n − ½
+    ranks = mid_ranks(score) * len(score)
     return float((ranks[positive].sum() - count**2 / 2) / (count * (len(score) - count)))
 
 

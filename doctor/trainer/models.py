@@ -1,23 +1,35 @@
 """The models: small, and written out so that they can be read and changed."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as the whole field calls it
 from torch.utils.checkpoint import checkpoint
 
+from doctor.errors import UsageError
 from doctor.trainer.data import Data
 from doctor.trainer.recipe import Recipe
 from doctor.trainer.texts import PADDING
 
 MAX_EMBEDDING = 16
 PATCH_PIXELS = 4
-MODELS = {"table": "mlp", "text": "transformer", "image": "cnn"}
-"""Which model reads what, where nobody asks for another."""
+READERS = {"table": ("mlp",), "text": ("transformer",), "image": ("cnn", "vit")}
+"""Which models read what; the first where nobody asks for another."""
 
 
 def model_name(data: Data, recipe: Recipe) -> str:
-    """Return mlp, transformer, cnn or vit."""
-    return MODELS[data.kind] if recipe.model == "auto" else recipe.model
+    """Return mlp, transformer, cnn or vit.
+
+    Raises
+    ------
+    UsageError
+        When the model that is asked for does not read such data.
+    """
+    name = READERS[data.kind][0] if recipe.model == "auto" else recipe.model
+    if name not in READERS[data.kind]:
+        raise UsageError(f"--model {name}: does not read a {data.kind}; {' and '.join(READERS[data.kind])} do")
+    return name
 
 
 def build(data: Data, recipe: Recipe) -> nn.Module:
@@ -91,7 +103,7 @@ class Attention(nn.Module):
     def __init__(self, recipe: Recipe, *, causal: bool) -> None:
         super().__init__()
         if recipe.width % recipe.heads:
-            raise ValueError(f"a width of {recipe.width} cannot be divided among {recipe.heads} heads")
+            raise UsageError(f"a width of {recipe.width} cannot be divided among {recipe.heads} heads")
         self.heads, self.causal, self.dropout = recipe.heads, causal, recipe.dropout
         self.before, self.between = Norm(recipe.width, recipe), Norm(recipe.width, recipe)
         self.asked = nn.Linear(recipe.width, 3 * recipe.width)
@@ -141,6 +153,18 @@ def _as_light(images: Tensor, dtype: torch.dtype) -> Tensor:
     return (images.to(torch.float32) / 127.5 - 1).to(dtype)
 
 
+class ImageNorm(nn.Module):
+    """Normalises each pixel over its channels."""
+
+    def __init__(self, depth: int, recipe: Recipe) -> None:
+        super().__init__()
+        self.norm = Norm(depth, recipe)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise: shape (rows, channels, height, width)."""
+        return self.norm(x.movedim(1, -1)).movedim(-1, 1)  # type: ignore[no-any-return]
+
+
 class Convolutional(nn.Module):
     """For images: three layers of convolution, each halving the size."""
 
@@ -150,11 +174,11 @@ class Convolutional(nn.Module):
         blocks: list[nn.Module] = [
             nn.Sequential(
                 nn.Conv2d(before, after, 3, padding=1),
-                nn.GroupNorm(1, after),
+                ImageNorm(after, recipe),
                 nn.GELU(),
                 nn.MaxPool2d(2),
             )
-            for before, after in zip(depths, depths[1:], strict=False)
+            for before, after in pairwise(depths)
         ]
         self.blocks, self.dropout = Blocks(blocks, recipe), nn.Dropout(recipe.dropout)
         self.head = nn.Linear(depths[-1], data.sizes.outputs)

@@ -38,7 +38,7 @@ def _class_weights(data: Data) -> Tensor:
 
 
 def plain_loss(data: Data, outputs: Tensor, targets: Tensor) -> tuple[float, int]:
-    """Return the sum of the loss without smoothing and weights, as evaluations state it, and what it is the sum over."""
+    """Return the sum of the loss without smoothing and weights, as evaluations state it, and over how many."""
     if data.task == "regression":
         return float(F.mse_loss(outputs[:, 0].double(), targets.double(), reduction="sum")), len(targets)
     flat, wanted = outputs.flatten(0, -2).double(), targets.flatten()

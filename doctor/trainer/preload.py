@@ -1,9 +1,24 @@
-"""Loads once what every training needs, for processes that are forked from this one."""
+"""Loads once what every training needs, for the processes that are forked from this one."""
+
+import importlib
 
 from doctor.trainer.ranks import quiet_deepspeed
 
+NEEDED = (
+    "doctor.trainer.run",
+    "doctor.trainer.loop",
+    "doctor.trainer.tables",
+    "doctor.trainer.texts",
+    "doctor.trainer.images",
+    "doctor.watching.here",
+    "duckdb",
+    "sqlglot.generators.duckdb",
+    "torch._dynamo",
+    "deepspeed.runtime.zero.muon.muon_optimizer",
+    "deepspeed.runtime.superoffload.superoffload_stage3",
+)
+"""The last ones DeepSpeed loads itself, with all of torch's compiler, when the first engine is built."""
+
 quiet_deepspeed()
-# DeepSpeed loads these, the dear ones, when the first engine is built.
-import deepspeed.runtime.zero.utils  # noqa: E402, F401  # after the settings above
-import duckdb  # noqa: E402, F401
-import torch._dynamo  # noqa: E402, F401
+for _name in NEEDED:
+    importlib.import_module(_name)

@@ -12,7 +12,7 @@ ALONE = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.
 
 @dataclass(frozen=True, kw_only=True)
 class Ranks:
-    """This process among its peers.
+    """What is known of this process and its peers.
 
     Attributes
     ----------
@@ -66,6 +66,8 @@ def start() -> Ranks:
     import torch
 
     deepspeed = quiet_deepspeed()
+    # DeepSpeed uses older names of torch's; said at each update, that costs more than the update.
+    warnings.filterwarnings("ignore", message="`torch.distributed", category=FutureWarning)
     gpu = torch.cuda.is_available()
     local = int(os.environ["LOCAL_RANK"])
     if gpu:

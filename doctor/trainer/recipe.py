@@ -146,7 +146,7 @@ class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tensorboard : bool
         Write TensorBoard events into the folder `tensorboard`.
     checkpoint_every : int
-        Updates between checkpoints; 0 writes none.
+        Updates between checkpoints; there is one of the last update, too. 0 writes none.
     resume : bool
         Go on from the newest checkpoint in the folder, if there is one.
     """

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-RESULT_FILE = "result.json"
+RESULT_FILE, PREDICTIONS = "result.json", "predictions.npz"
 
 FailureKind = Literal[
     "out of memory", "loss scale", "config", "data", "not installed", "disk", "killed", "out of time", "error"

@@ -13,6 +13,8 @@ from doctor.wording import printable
 MAX_CLASSES = 10_000
 MAX_CLASS_SHARE = 0.5
 """A text with more different values than this share of the rows names no classes."""
+FEW_CLASSES = 20
+"""So many may be classes however few the rows are, unless each row has a value of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,8 @@ def _classes(name: str, raw: Array, present: Array, train: Array) -> Targets:
     shown = tuple(_spelt(level) for level in levels)
     if len(levels) == 1:
         raise UsageError(f"{printable(name)}: a single class, {printable(shown[0])!r}, in train; nothing to learn")
-    if len(levels) > MAX_CLASSES or len(levels) > MAX_CLASS_SHARE * len(codes):
+    many = max(FEW_CLASSES, MAX_CLASS_SHARE * len(codes))
+    if len(levels) == len(codes) or len(levels) > min(MAX_CLASSES, many):
         raise UsageError(
             f"{printable(name)}: {len(levels)} different values in {len(codes)} rows of train are no classes"
         )

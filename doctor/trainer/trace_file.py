@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from msgspec import structs
+
 from doctor.trainer.recipe import Result
 
 TRACE_FILE = "trace.jsonl"
@@ -27,4 +29,4 @@ def read_trace(folder: Path) -> Result:
             lists[kept].append(float(values[name]))
         if values["skipped"]:
             skipped.append(int(values["step"]))
-    return Result(**lists, skipped_steps=skipped)
+    return structs.replace(Result(), **lists, skipped_steps=skipped)

@@ -39,6 +39,7 @@ class Trace:
         self.parameters = self.peak_bytes = 0
         self.model = ""
         self.run_dir: str | None = None
+        self.predictions: str | None = None
 
     def know(self, data: Data) -> None:
         """Take what is known of the data."""
@@ -81,7 +82,8 @@ class Trace:
 
     def result(self, failure: Failure | None) -> Result:
         """Return all as a result."""
-        return Result(
+        return msgspec.structs.replace(
+            Result(),
             **self.lists,
             skipped_steps=self.skipped,
             evaluations=self.evaluations,
@@ -94,6 +96,7 @@ class Trace:
             notes=self.notes,
             failure=failure,
             run_dir=self.run_dir,
+            predictions=self.predictions,
         )
 
     def close(self) -> None:
@@ -104,7 +107,7 @@ class Trace:
 
     def _line(self, values: dict[str, Any]) -> None:
         if self._file is None:
-            self._file = Path(self._job.output, TRACE_FILE).open("w", encoding="utf-8", buffering=1)
+            self._file = Path(self._job.output, TRACE_FILE).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115  # see close
         self._file.write(json.dumps(spelt(values)) + "\n")
 
     def _scalar(self, name: str, value: float, step: int) -> None:

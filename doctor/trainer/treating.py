@@ -4,11 +4,12 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from doctor.repair.treatments import KNOWN
-from doctor.trainer.config import ACCUMULATION, GLOBAL, MICRO, batch_sizes, learning_rate, precision
+from doctor.trainer.config import ACCUMULATION, GLOBAL, MICRO, batch_sizes, learning_rate, precision, warms_up
 from doctor.trainer.recipe import Recipe
 
 Value = float | str | bool
+ALWAYS = ("zero_grad", "evaluation_mode", "broadcast_parameters")
+"""Changes for other people's programs."""
 PATIENCE_EVALUATIONS = 5
 EVALUATIONS = 20
 """Evaluations on the way where early stopping is asked for and the recipe evaluates at the end alone."""
@@ -27,10 +28,10 @@ def treated(recipe: Recipe, changes: Mapping[str, Value]) -> Recipe:
         Naming the change that cannot be made.
     """
     for name, value in changes.items():
-        if name not in KNOWN:
-            raise ValueError(f"there is no change of training called {name!r}")
-        if name not in TREATMENTS:
+        if name in ALWAYS:
             raise ValueError(f"{name}: nothing to change, the reference trainer does so always")
+        if name not in TREATMENTS:
+            raise ValueError(f"there is no change of training called {name!r}; known are {', '.join(TREATMENTS)}")
         recipe = TREATMENTS[name](recipe, value)
     return recipe
 
@@ -56,7 +57,12 @@ def _learning_rate_ratio(recipe: Recipe, value: Value) -> Recipe:
 
 
 def _warmup_steps(recipe: Recipe, value: Value) -> Recipe:
-    return recipe.replaced(warmup_steps=int(value))
+    changed = recipe.replaced(warmup_steps=int(value))
+    scheduler = recipe.config.get("scheduler")
+    if not scheduler or not warms_up(scheduler):
+        return changed
+    params = {**scheduler.get("params", {}), "warmup_num_steps": max(1, int(value))}
+    return _config(changed, scheduler={**scheduler, "params": params})
 
 
 def _precision(recipe: Recipe, value: Value) -> Recipe:

@@ -10,9 +10,9 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
@@ -26,10 +26,12 @@ from doctor.model import AnyRepair, Finding, Location, Report, Severity, Verdict
 from doctor.rounds import Round, Visit
 from doctor.settings import Settings
 from doctor.verify.cache import Cache
+from doctor.verify.sizes import bytes_of
 from doctor.version import VERSION
 
 FILES = "clinic*.toml"
 DEFAULT_WORKERS = 2
+SECONDS_BETWEEN_STOPS = 0.2
 NOT_SETTINGS = ("thresholds", "suppressions", "origin", "select", "ignore", "fail_on", "format", "budget")
 
 
@@ -151,17 +153,33 @@ def make_round(
     store = cache or Cache(None)
     visits: dict[int, Visit] = {}
     pool = ThreadPoolExecutor(max_workers=workers)
+    waiting: dict[Future[Visit], int] = {}
     try:
         waiting = {pool.submit(visit, case, deadline, store): place for place, case in enumerate(cases)}
         watcher.measuring("visit", cases[0].name)
         for done in as_completed(waiting):
             visits[waiting[done]] = done.result()
             watcher.measuring("visit", cases[waiting[done]].name)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        _stop_trainings(waiting)
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     watcher.finished()
     seconds = round(time.monotonic() - begin, 1)
     return Round(version=VERSION, visits=[visits[place] for place in sorted(visits)], workers=workers, seconds=seconds)
+
+
+def _stop_trainings(waiting: Collection[Future[Visit]]) -> None:
+    """End what was started for the patients, until nobody waits for it; their threads then clear up."""
+    import psutil
+
+    while any(future.running() for future in waiting):
+        time.sleep(SECONDS_BETWEEN_STOPS)
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                process.kill()
 
 
 def visit(case: Case, deadline: float | None = None, cache: Cache | None = None) -> Visit:
@@ -186,10 +204,14 @@ def visit(case: Case, deadline: float | None = None, cache: Cache | None = None)
         with tempfile.TemporaryDirectory(prefix="doctor-clinic-") as scratch:
             report = RUNNERS[patient.kind](case, Path(scratch), deadline, cache or Cache(None))
     except DoctorError as error:
-        return ended(trouble=str(error))
+        return ended(trouble=str(error).replace(f"{scratch}/", ""))
     except Exception as error:
         return ended(trouble=f"a fault of doctor itself: {type(error).__name__}: {error}")
-    found = [finding for finding in report.findings if finding.check == patient.check]
+    found = [
+        msgspec.structs.replace(finding, message=finding.message.replace(f"{scratch}/", ""))
+        for finding in report.findings
+        if finding.check == patient.check
+    ]
     told = [item for item in report.verifications if item.check == patient.check]
     facts = {"finding": found[0].message if found and patient.suppose is None else "", "trouble": ""}
     if not found:
@@ -242,7 +264,7 @@ def _config(case: Case, scratch: Path, deadline: float | None, cache: Cache) -> 
         "seeds": patient.seeds,
         "recipe": patient.recipe,
         "instead": patient.instead,
-        "device_memory": _bytes(patient.device_memory),
+        "device_memory": bytes_of(patient.device_memory) if patient.device_memory else None,
     }
     return verify_config(
         case.file.parent / (patient.config or "ds.json"),
@@ -301,7 +323,9 @@ def _settings(case: Case, folder: Path) -> tuple[Settings, dict[str, Any]]:
 
     known = {item.name for item in fields(Settings)} - set(NOT_SETTINGS)
     options = {name.replace("-", "_"): value for name, value in case.patient.options.items()}
-    given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if name in known}
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in options.items() if name in known
+    }
     if "pipeline" in given:
         given["pipeline"] = str(folder / given["pipeline"])
     rest = {name: value for name, value in options.items() if name not in known}
@@ -371,14 +395,3 @@ def _name(file: Path, folder: Path) -> str:
 def _fits(case: Case, word: str) -> bool:
     check = case.patient.check
     return word in (check, *check.split("/"), case.name) or case.name.startswith(f"{word}/")
-
-
-def _bytes(size: str | None) -> int | None:
-    if size is None:
-        return None
-    import re
-
-    found = re.fullmatch(r"\s*([\d.]+)\s*([kKmMgGtT]?)i?[bB]?\s*", str(size))
-    if not found:
-        raise UsageError(f"{size!r} is no size, such as 500MB or 4GB")
-    return int(float(found[1]) * 1000 ** " kmgt".index(found[2].lower() or " "))

@@ -15,17 +15,19 @@ from msgspec import structs
 
 from doctor.case import Case, open_case
 from doctor.engine import examine
-from doctor.errors import NoVerdict, UsageError
+from doctor.errors import DoctorError, NoVerdict, UsageError
 from doctor.measurements import Observer, Silent
 from doctor.model import (
     Advise,
     AnyRepair,
     ChangeTraining,
+    DropColumns,
     EditCode,
     Finding,
     Report,
     ReviewRows,
     Reweight,
+    Severity,
     Verdict,
     Verification,
 )
@@ -115,7 +117,8 @@ def verify_data(
     watcher = observer or Silent()
     own = replace(settings, select=tuple(checks) or settings.select, budget=None)
     with open_case(paths, own) as case:
-        report = examine(case, own, watcher)
+        watcher.measuring("findings", case.shown)
+        report = examine(case, own)
         findings = [one for one in (*report.findings, *suppose) if one.repair and not one.suppressed]
         watcher.planned(2 * len(seeds) * sum(1 for one in findings if _why_not(one, instead) is None))
         bench = _Bench(
@@ -129,6 +132,7 @@ def verify_data(
             observer=watcher,
             workers=workers,
         )
+        watcher.measuring("training", "both arms")
         verifications = [bench.verify(finding, instead or finding.repair) for finding in findings]
         watcher.finished()
     shown = [*report.findings, *suppose]
@@ -219,7 +223,7 @@ class _Bench:
     ) -> "_Pair":
         """Write the two data sets of one seed."""
         target = str(roles["target"])
-        others = tuple(name for name in (*roles.get("annotators", ()), roles.get("item")) if name and name != target)
+        others = self._apart(finding, roles, target)
         if concerns_labels(finding):
             made = checked_labels(table, finding, target, tuple(roles.get("annotators", ())), seed)
         else:
@@ -244,6 +248,19 @@ class _Bench:
             )
         return _Pair(made=made, seed=seed, jobs=tuple(arms))
 
+    def _apart(self, finding: Finding, roles: Mapping[str, Any], target: str) -> tuple[str, ...]:
+        """Name the columns that neither arm learns: others' answers, and leaks that would hide what is tried here."""
+        leaks = [
+            name
+            for one in self.report.findings
+            if one.severity is Severity.ERROR and one.check.startswith("leakage/") and not one.suppressed
+            if isinstance(one.repair, DropColumns)
+            for name in one.repair.columns
+        ]
+        answers = [*roles.get("annotators", ()), roles.get("item")]
+        own = {target, *finding.at.columns}
+        return tuple(dict.fromkeys(name for name in (*answers, *leaks) if name and name not in own))
+
     def _treated(
         self, before: Layout, finding: Finding, repair: AnyRepair, settings: Settings, recipe: Recipe, output: Path
     ) -> tuple[Layout, Recipe]:
@@ -256,13 +273,16 @@ class _Bench:
             return before, recipe.replaced(class_weights=True)
 
     def _run(self, jobs: Sequence[Job], finding: Finding) -> list[Result]:
-        self.observer.measuring("training", finding.check)
-
         def done(number: int) -> None:
             self.observer.measuring("training", finding.check)
 
         results = run_anew(jobs, self.cache, workers=self.workers, deadline=self.deadline, done=done)
-        if any(result.failure and result.failure.kind == "out of time" for result in results):
+        kinds = {result.failure.kind: result.failure.message for result in results if result.failure}
+        if "not installed" in kinds:
+            raise UsageError(kinds["not installed"])
+        if "disk" in kinds:
+            raise DoctorError(kinds["disk"])
+        if "out of time" in kinds:
             raise OutOfTime
         return results
 

@@ -74,7 +74,7 @@ def checked_labels(table: Table, finding: Finding, target: str, annotators: tupl
 def drawn(annotators: Sequence[str], row: str, seed: int) -> str:
     """Return the SQL of the label of one annotator, drawn by lot among those who gave one."""
     given = ", ".join(sql.name(name) for name in annotators)
-    known = f"list_filter([{given}], x -> x IS NOT NULL)"
+    known = f"list_filter([{given}], lambda x: x IS NOT NULL)"
     return f"({known})[1 + CAST(hash({row}, {seed}, 'annotator') % greatest(len({known}), 1) AS BIGINT)]"
 
 

@@ -52,6 +52,8 @@ def run_anew(
             cache.put(keys[left[place]], encoded(result))
         tell(left[place])
 
+    if not left:
+        return [results[number] for number in range(len(jobs))]
     fresh = run_jobs([jobs[number] for number in left], workers=workers, on_done=keep, deadline=deadline)
     results |= dict(zip(left, fresh, strict=True))
     return [results[number] for number in range(len(jobs))]

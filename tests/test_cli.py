@@ -49,6 +49,8 @@ def loaded_after(code: str) -> set[str]:
         "from doctor.cli import main; sys.argv = ['doctor', 'scan', '--help']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', 'report', '--help']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', 'train', '--help']; main()",
+        "from doctor.cli import main; sys.argv = ['doctor', 'verify', '--help']; main()",
+        "from doctor.cli import main; sys.argv = ['doctor', 'clinic', '--help']; main()",
     ],
 )
 def test_asking_for_help_loads_nothing_dear(code: str) -> None:

@@ -25,9 +25,10 @@ Calibration
     On generated tables of 600 rows with planted rows, clean ones, and targets of the wrong scale: tests/verify.
 
 Limits
-    Rows are named only where the batches are known: in the reference trainer, not in a user's program. The reference
-    trainer standardises numbers and quantities, so their scale shows only in a user's program. A sweep is short: what
-    breaks after hours is not seen.
+    Rows are named only where the batches are known: in the reference trainer, not in a user's program; and by the
+    size of their gradients, so that an odd row which is learned in a few updates goes unnoticed. The reference
+    trainer standardises numbers and quantities, so their scale shows only in a user's program. A sweep is short:
+    what breaks after hours is not seen.
 
 Source
     L. Smith (2017), Cyclical learning rates: the range test. D. Godfrey et al., Deep learning tuning playbook (2023):

@@ -1,7 +1,12 @@
 """`doctor clinic` as its users call it, on patients that take seconds."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -89,3 +94,23 @@ def test_whoever_is_not_seen_in_time_has_failed(patients: Path, doctor: Doctor) 
     done = doctor("clinic", "--patients", patients, "--budget", "0")
     assert done.returncode == 1
     assert "the time budget was spent before" in done.stdout
+
+
+def test_an_interruption_ends_what_runs_and_leaves_nothing(tmp_path: Path) -> None:
+    home, scratch, mark = tmp_path / "patients", tmp_path / "scratch", tmp_path / "mark"
+    home.mkdir()
+    scratch.mkdir()
+    shutil.copy(UNSEEDED / "clinic.toml", home)
+    slow = f"def make():\n    import pathlib, time; pathlib.Path({str(mark)!r}).touch(); time.sleep(600)"
+    text = (UNSEEDED / "clinic.py").read_text("utf-8")
+    assert "def make():" in text
+    (home / "clinic.py").write_text(text.replace("def make():", slow), "utf-8")
+    command = [Path(sys.executable).with_name("doctor"), "clinic", "--patients", home]
+    with subprocess.Popen(command, env=os.environ | {"TMPDIR": str(scratch)}, stderr=subprocess.PIPE) as running:
+        while not mark.exists() and running.poll() is None:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=120) == 130
+        assert running.stderr
+        assert running.stderr.read().strip() == b"doctor: interrupted"
+    assert list(scratch.iterdir()) == []

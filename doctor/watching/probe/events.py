@@ -14,6 +14,7 @@ What this package writes, with the facts that matter; of several of a kind the l
 - `activations` per module at a few steps: mean, std, absmax, shares of zeros, dead units, saturated values, values
   outside float16's range;
 - `engine`, `masked_norm` of DeepSpeed; `metrics` what the user logged;
+- `treated`, `treatment_refused` the `change` that a trial run made to the training, or could not;
 - `paused`, `resumed`, `stopped`, `checkpoint`, `checkpoint_failed`; `exception`; `probe_fault`; `governor`; `exit`.
 """
 

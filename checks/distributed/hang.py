@@ -11,9 +11,8 @@ Why it matters
     waits for half an hour, or for ever, before it fails.
 
 What to do
-    Look at the line that is named. A rank that is not in a collective operation while the others are has taken another
-    branch, waits for a file, a lock or its loader, or has fewer batches; ranks that wait in different operations have
-    got out of order.
+    Look at the line that is named. A rank that is in no collective operation while the others are has taken another
+    branch, waits for a file, a lock or its loader, or has fewer batches; in different ones they are out of order.
 
 Thresholds
     min_seconds: 30.0 s without any change on any rank.
@@ -93,14 +92,13 @@ def examine(
     if ranks.died or not going:
         return
     if not ranks.stalled:
-        yield from _behind(ranks, min_seconds, patience_seconds)
-        return
+        return (yield from _behind(ranks, min_seconds, patience_seconds))
     early = min(one.steps for one in going) <= SETTLED_AFTER
     if any(one.phase in ON_PURPOSE for one in going) or (early and not ranks.quiet):
         return
     kind, odd = _odd(known)
-    if early and kind == "alone" and _serves(odd):
-        return
+    if early and kind == "alone" and _is_in(odd, _SERVER):
+        return  # it answers requests, as a notebook's kernel does, and waits for the next
     longest = max(one.longest_seconds for one in known)
     limit = max(min_seconds, min_paces * ranks.pace_seconds, min_longest * longest)
     if _waits_outside(ranks, odd) if early else _may_be_busy(known, odd):
@@ -147,15 +145,13 @@ def _has_busy_frame(one: Rank) -> bool:
     return any(_BUSY.search(frame.function.lower()) for frame in one.stack if frame.own)
 
 
-def _serves(one: Rank) -> bool:
-    """Whether it answers requests, as a notebook's kernel does, and waits for the next."""
-    return any(_SERVER.search(frame.path.replace("\\", "/")) for frame in one.stack)
-
-
 def _waits_outside(ranks: Ranks, odd: Rank) -> bool:
     """Whether what is waited for may be no part of the run: a machine, a network, or a time."""
-    networked = any(_NETWORK.search(frame.path.replace("\\", "/")) for frame in odd.stack)
-    return bool(ranks.elsewhere) or networked or (odd.asleep and len(ranks.ranks) == 1)
+    return bool(ranks.elsewhere) or _is_in(odd, _NETWORK) or (odd.asleep and len(ranks.ranks) == 1)
+
+
+def _is_in(one: Rank, files: "re.Pattern[str]") -> bool:
+    return any(files.search(frame.path.replace("\\", "/")) for frame in one.stack)
 
 
 def _finding(kind: str, odd: Rank, ranks: Ranks, seconds: float, severity: Severity | None = None) -> Finding:

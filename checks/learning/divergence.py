@@ -3,7 +3,7 @@
 What it finds
     Training losses whose level at the end lies far above where the training began, without coming back: by a large
     factor for a loss of unknown kind, or above both the start and what guessing yields for a recognised classification
-    loss.
+    loss. And losses that fall without a bound, as where a term has the wrong sign.
 
 Why it matters
     Every further step makes the model worse; compute is spent on destroying it.
@@ -48,11 +48,21 @@ BACK = 0.25
 """Of the rise, by which a loss must have fallen in the second half of the run to be on its way back."""
 MIN_NOISES = 6.0
 """Standard deviations of the levels by which the end must exceed the start."""
+UNBOUNDED_RATIO = 1e6
+"""Times the first losses by which one may fall below zero: a critic's or a likelihood's falls by thousands at most."""
+SMALL = 1e-3
+MIN_LEVELS = 8
+"""Where so many, all but the first, lie above what guessing yields, no noise has put them there."""
+
+UNBOUNDED_ADVICE = Advise(summary="look for a term of the loss that has the wrong sign", safety=Safety.MANUAL)
 
 CHECK = Check(
     "learning/divergence",
     Severity.ERROR,
-    "the loss rose from {start:.4g} to {end:.4g} and did not come back; it left its range at step {step}",
+    {
+        "": "the loss rose from {start:.4g} to {end:.4g} and did not come back; it left its range at step {step}",
+        "unbounded": "the loss fell from {start:.4g} to {end:.4g}, beyond any bound; it left its range at step {step}",
+    },
     leads_to=(
         "numerics/exploding-gradients",
         "numerics/nan-source",
@@ -113,22 +123,33 @@ def _judge(trace: Trace, course: Curve, min_ratio: float, guessing: float, over:
         start, scale = float(values[0]), max(float(values[0]), guessing)
     bound = max(start, guessing) + (min_ratio - 1) * scale
     tail = course.levels[-max(3, len(course.levels) // 10) :]
+    floor = -UNBOUNDED_RATIO * max(scale, SMALL)
+    if len(tail) >= 3 and (tail < floor).all():
+        yield _finding(trace, course, start, int(np.argmax(values < start - 100 * scale)), "unbounded")
+        return
     if course.end <= bound or (tail <= bound).any() or len(tail) < 3:
         return
-    if course.end - start < MIN_NOISES * course.level_noise and course.end < start + 100 * scale:
+    throughout = bool(guessing) and len(course.levels) >= MIN_LEVELS and bool((course.levels[1:] > bound).all())
+    if not throughout and course.end - start < MIN_NOISES * course.level_noise and course.end < start + 100 * scale:
         return
     late = trend(course.after(float(course.middles[len(course.middles) // 2])))
     if late is not None and late.high < -BACK * (course.end - start) and not over:
         return  # on its way back, where it may still get to; after its end, worse than a guess is what it came to
     within = np.flatnonzero(values <= start + scale)
     left = int(within[-1]) + 1 if len(within) else 0
-    yield CHECK.finding(
+    yield _finding(trace, course, start, left)
+
+
+def _finding(trace: Trace, course: Curve, start: float, left: int, kind: str | None = None) -> Finding:
+    values = course.series.values
+    return CHECK.finding(
+        kind,
         at=Location(step=int(course.series.steps[min(left, len(values) - 1)]), rank=trace.rank),
         start=start,
         end=course.end,
         lowest=float(course.levels.min()),
         learning_rate=_last(trace, "learning_rate"),
-        repair=REPAIR,
+        repair=UNBOUNDED_ADVICE if kind else REPAIR,
     )
 
 

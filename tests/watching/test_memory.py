@@ -1,9 +1,11 @@
 """Real runs whose memory grows, settles or runs out."""
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +81,22 @@ SECONDS = 85
 def grown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The reports of three trainings side by side: they are looked at for as long, and each by itself does little."""
     folders = {kind: tmp_path_factory.mktemp(kind) for kind in GROWING}
-    running = []
-    for kind, folder in folders.items():
-        (folder / "train.py").write_text(TRAIN.format(seconds=SECONDS, fault=GROWING[kind]), "utf-8")
-        running.append(launch(folder, "--run-dir", "run", "--", sys.executable, "train.py"))
-    for process in running:
-        status, _, told = finished(process)
-        assert status == 0, told
+    with ExitStack() as stack:
+        running = []
+        for kind, folder in folders.items():
+            (folder / "train.py").write_text(TRAIN.format(seconds=SECONDS, fault=GROWING[kind]), "utf-8")
+            running.append(launch(folder, "--run-dir", "run", "--", sys.executable, "train.py"))
+            stack.callback(_ended, running[-1])
+        for process in running:
+            status, _, told = finished(process, 600)
+            assert status == 0, told
     return {kind: diagnosis(folder) for kind, folder in folders.items()}
+
+
+def _ended(process: "subprocess.Popen[str]") -> None:
+    if process.poll() is None:
+        process.terminate()
+        process.communicate()
 
 
 @pytest.mark.slow
@@ -151,8 +161,6 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 def test_workers_that_copy_what_they_share_grow_in_private_memory_alone(tmp_path: Path) -> None:
-    import subprocess
-
     (tmp_path / "load.py").write_text(COPYING, "utf-8")
     with subprocess.Popen([sys.executable, "load.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

@@ -33,18 +33,16 @@ class Kind(StrEnum):
     """In the first or in between, and the check of the last looked and did not find it."""
 
 
-OPEN = (Kind.NEW, Kind.FIRST_LOOK, Kind.STAYED, Kind.RELAPSED)
-"""Kinds of finding that are open in the last visit."""
 HEADINGS = {
     Kind.NEW: "New",
     Kind.FIRST_LOOK: "Found at the first look",
     Kind.RELAPSED: "Came back",
-    Kind.STAYED: "Stayed",
     Kind.UNKNOWN: "Not looked for again",
     Kind.IGNORED: "Ignored now",
     Kind.GONE: "Gone",
+    Kind.STAYED: "Stayed",
 }
-"""In the order in which they are shown."""
+"""In the order in which they are shown: what changed comes first."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,21 @@ characters at most; what does not fit is counted.
 
 import html
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from doctor.model import Examination, Finding, Outcome, Problem, Report, Severity, SubjectSummary, Verification
+from doctor.model import (
+    Diagnosis,
+    Examination,
+    Finding,
+    Outcome,
+    Problem,
+    Report,
+    Severity,
+    SubjectSummary,
+    Verification,
+)
 from doctor.wording import printable
 from doctor_reports import verdict
 from doctor_reports.comparison import HEADINGS, Change, Comparison, Kind, compare
@@ -25,9 +35,11 @@ SPARE_BYTES = 600
 MAX_ROWS = 100
 MAX_ASIDE_BYTES = 12_000
 """Room for each list that is not of findings."""
-_SIGN = re.compile(r"""[]!"#$&*<>@[\\^_`{|}~]|:(?=\S)|^[-+=]|(?<=^\d)[.)]|(?<=^\d\d)[.)]""")
+_SIGN = re.compile(r"""[]!"#$&*<>@[\\^_`{|}~]|:(?=\S)|^[-+=]""")
+_NUMBER = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
 """What Markdown or GitHub could take for a sign: all ASCII punctuation but what is harmless inside a line."""
 MAX_CELL = 300
+MAX_CONSEQUENCES = 5
 WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
 
 
@@ -45,7 +57,7 @@ def render(report: Report, *, color: bool = False) -> str:
     found = verdict.opened(shown)
     head = [f"### {escaped(verdict.verdict(shown))}", escaped(verdict.aside(shown)), _subjects(shown), _troubles(shown)]
     return _bounded(
-        head,
+        [*head, _causes(shown)],
         _Table(columns=("", "finding", "where", "check"), rows=[partial(_row, finding, shown) for finding in found]),
         [partial(_detail, finding, shown) for finding in found],
         [_verifications(shown), _counts(shown)],
@@ -71,6 +83,7 @@ def render_changes(named: Sequence[tuple[str, Report]], *, color: bool = False) 
 def escaped(text: str, *, limit: int = MAX_CELL * 4) -> str:
     """Write text so that Markdown and GitHub take it for text alone."""
     plain = _SIGN.sub(lambda match: f"&#{ord(match.group())};", printable(text, limit=limit).strip())
+    plain = _NUMBER.sub(lambda match: f"{match[1]}&#{ord(match[2])};", plain)
     # An empty comment breaks what GitHub would link: names after @, numbers after #, addresses.
     for mark in ("&#64;", "&#35;", "&#58;"):
         plain = plain.replace(mark, f"{mark}<!-- -->")
@@ -160,6 +173,20 @@ def _subjects(report: Report) -> str:
 
 def _subject(item: SubjectSummary) -> str:
     return f"- {escaped(item.path, limit=MAX_CELL)}: {escaped(verdict.size(item), limit=MAX_CELL)}"
+
+
+def _causes(report: Report) -> str:
+    """List the root causes, each with what follows from it."""
+    titles = {finding.fingerprint: finding.message for finding in report.findings}
+    parts = [partial(_cause, diagnosis, titles) for diagnosis in report.diagnoses]
+    return _some(parts, "cause")
+
+
+def _cause(diagnosis: Diagnosis, titles: Mapping[str, str]) -> str:
+    lines = [f"- **cause:** {escaped(diagnosis.cause, limit=MAX_CELL)}"]
+    for mark in diagnosis.consequences[:MAX_CONSEQUENCES]:
+        lines.append(f"  - hence: {escaped(titles.get(mark, mark), limit=MAX_CELL)}")
+    return "\n".join(lines)
 
 
 def _troubles(report: Report) -> str:

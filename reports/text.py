@@ -5,11 +5,13 @@ import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from doctor.model import Finding, Outcome, Report, Safety, Severity, Verdict, Verification
 from doctor.rounds import Round, Visit
 from doctor.wording import printable
 from doctor_reports import proofs, verdict
-from doctor_reports.comparison import Change, Comparison, compare
+from doctor_reports.comparison import Change, Comparison, Kind, compare
 from doctor_reports.masking import masked
 
 PAPER_WIDTH = 100
@@ -285,7 +287,8 @@ class _Page:
         yield from self._paragraph(seen.sentence[:1].upper() + seen.sentence[1:], style=BOLD)
 
     def _change(self, change: Change, seen: Comparison) -> Iterator[str]:
-        yield from self._finding(change.finding, several=False)
+        cured = replace(change.finding, repair=None) if change.kind is Kind.GONE else change.finding
+        yield from self._finding(cured, several=False)
         if change.before:
             yield from self._paragraph(f"before: {change.before}", style=DIM, indent=INDENT)
         if change.why:

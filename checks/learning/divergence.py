@@ -40,7 +40,7 @@ from doctor.evidence.criteria import Criteria
 from doctor.evidence.curves import Curve, curve, trend
 from doctor.evidence.ending import Ending
 from doctor.evidence.history import History, Trace
-from doctor.model import ChangeTraining, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import Advise, ChangeTraining, Check, Finding, Location, Safety, Severity, Undecided
 
 START_VALUES = 5
 """First values whose median is the start, with the first block the other candidate; the smaller one counts."""

@@ -89,7 +89,7 @@ def test_every_format_tells_what_changed(name: str) -> None:
     if name == "markdown":
         shown = MarkdownIt("commonmark").enable("table").render(shown)
     words = " ".join(re.sub(r"<!--.*?-->|<[^>]*>", " ", shown).split())
-    assert "1 new, 1 stayed, 1 gone" in words
+    assert "1 new, 1 gone, 1 stayed" in words
     assert "before: b: 40.0% missing" in words.replace("b : ", "b: ")
     for column in "abc":
         assert re.search(rf"\b{column} ?: \d0\.0% missing", words)
@@ -117,15 +117,15 @@ def test_the_text_reads_like_this() -> None:
         "         → drop d (unsafe, look first)\n"
         "         because the check was not run\n"
         "\n"
-        "Stayed\n"
-        "warning  a: 50.0% missing (allowed: 30%)  quality/missing-values\n"
-        "         → drop a (unsafe, look first)\n"
-        "\n"
         "Not looked for again\n"
         "error    old one  b/c\n"
         "         because the check was not run\n"
         "\n"
-        "1 first looked for, 1 stayed, 1 not looked for again.\n"
+        "Stayed\n"
+        "warning  a: 50.0% missing (allowed: 30%)  quality/missing-values\n"
+        "         → drop a (unsafe, look first)\n"
+        "\n"
+        "1 first looked for, 1 not looked for again, 1 stayed.\n"
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from markdown_it import MarkdownIt
 from report_examples import healthy, make_report, missing, sick
 
-from doctor.model import Verdict, Verification
+from doctor.model import Diagnosis, Verdict, Verification
 from doctor.wording import printable
 from doctor_reports.markdown import escaped, render
 
@@ -53,6 +53,14 @@ def test_details_hold_the_numbers_and_the_repair() -> None:
     assert "score: 0.999" in page.text
     assert "repair: drop boat (safe: can be applied as it stands)" in page.text
     assert "doctor explain leakage/label-leakage" in page.text
+
+
+def test_causes_stand_before_what_follows_from_them() -> None:
+    first, second = sick().findings[:2]
+    diagnosis = Diagnosis(cause=first.message, because=[first.fingerprint], consequences=[second.fingerprint])
+    page = Page(render(msgspec.structs.replace(sick(), diagnoses=[diagnosis])))
+    assert re.search(rf"cause: {re.escape(first.message)}\s+hence: {re.escape(second.message)}\n", page.text)
+    assert page.tags == TAGS | {"strong"}
 
 
 def test_a_healthy_visit_has_no_table() -> None:

@@ -9,8 +9,7 @@ What it finds
     named as what it is, the prevalence paradox; it is a remark where the other classes are too rare to judge.
 
 Why it matters
-    A model cannot learn what people do not agree on. Disagreement bounds the accuracy that any model can reach, and a
-    test set labelled that way measures the annotators.
+    A model cannot learn what people do not agree on: disagreement bounds the accuracy that any model can reach.
 
 What to do
     Discuss the items in dispute, most contested first, and sharpen the guideline for the class pair that is mixed up.
@@ -176,7 +175,6 @@ def _drop(annotations: Annotations, names: tuple[str, ...]) -> DropColumns | Dro
 
 def _review(annotations: Annotations) -> ReviewRows:
     rows = tuple(item.row for item in annotations.contested)
+    numbers = tuple(item.number for item in annotations.contested)
     told = f"discuss the items in dispute first, rows {', '.join(map(str, rows[:5]))} …"
-    return ReviewRows(
-        rows=rows, numbers=tuple(i.number for i in annotations.contested), safety=Safety.MANUAL, summary=told
-    )
+    return ReviewRows(rows=rows, numbers=numbers, safety=Safety.MANUAL, summary=told)

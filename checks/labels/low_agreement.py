@@ -174,9 +174,7 @@ def _drop(annotations: Annotations, names: tuple[str, ...]) -> DropColumns | Dro
     return DropAnnotators(annotators=names, column=annotations.columns[0], summary=summary)
 
 
-def _review(annotations: Annotations) -> ReviewRows:
-    rows = tuple(item.row for item in annotations.contested)
-    named = ", ".join(map(str, rows[:5]))
-    numbers = tuple(item.number for item in annotations.contested)
-    told = f"discuss the items in dispute first, rows {named} …"
-    return ReviewRows(rows=rows, numbers=numbers, safety=Safety.MANUAL, summary=told)
+def _review(found: Annotations) -> ReviewRows:
+    rows = tuple(item.row for item in found.contested)
+    told = f"discuss the items in dispute first, rows {', '.join(map(str, rows[:5]))} …"
+    return ReviewRows(rows=rows, numbers=tuple(c.number for c in found.contested), safety=Safety.MANUAL, summary=told)

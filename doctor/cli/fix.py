@@ -70,16 +70,20 @@ def command(
     earlier = _report_of(from_) if from_ else None
     settings = _settings(paths, given, earlier)
     with open_case(paths, settings) as case:
+        if not case.paths:
+            raise UsageError(f"{paths[0]}: it is the folder of a run; fix repairs data sets")
         with progress() as observer:
             report = _examined(case, settings, observer, earlier, from_)
         if dry_run or output is None:
             _say(_planned(make_plan(report, case, only=only, unsafe=unsafe), dry_run=True))
-            return EXIT_HEALTHY
+            _say(_troubles(report))
+            return EXIT_INCOMPLETE if report.incomplete else EXIT_HEALTHY
         with progress() as observer:
             proof = repair(report, case, settings, output, only=only, unsafe=unsafe, force=force, observer=observer)
     _say(_planned(proof.plan, dry_run=False))
     _say(_written(proof.written))
     _say(_compared(proof.comparison))
+    _say(_troubles(proof.after))
     if report.incomplete or proof.after.incomplete:
         return EXIT_INCOMPLETE
     return EXIT_HEALTHY if proof.comparison.sound else EXIT_FOUND
@@ -156,6 +160,7 @@ def _planned(plan: "Plan", *, dry_run: bool) -> Iterator[str]:
 
     if not plan.edits:
         yield f"{printable(plan.path)}: no finding carries a repair"
+        yield ""
         return
     made = sum(edit.applied for edit in plan.edits)
     would = "would be made" if dry_run else "made"
@@ -174,6 +179,18 @@ def _edit(edit: "Edit") -> Iterator[str]:
     yield from _paragraph(word, f"{edit.summary}{tail}  {checks}")
     if edit.applied:
         yield from _paragraph("", "; ".join(effect_lines(edit)))
+
+
+def _troubles(report: "Report") -> Iterator[str]:
+    """Say what could not be examined, for then something may be ill that nobody saw."""
+    from doctor.model import Outcome
+    from doctor.wording import printable
+
+    for problem in report.case.problems:
+        yield printable(f"cannot read {problem}")
+    for examination in report.examinations:
+        if examination.outcome is Outcome.CRASHED:
+            yield from _paragraph("crashed", f"{examination.check}: {examination.reason}")
 
 
 def _written(written: "Written") -> Iterator[str]:

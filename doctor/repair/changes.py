@@ -1,6 +1,6 @@
 """What is to be written where: the file of every row, the cells that change, the columns that go and come."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,6 @@ import numpy as np
 from doctor.errors import DoctorError
 from doctor.repair.state import Added, Array, Donors, State
 from doctor.subjects import sql
-from doctor.subjects.formats import suffix_of
 from doctor.subjects.table import Column, Kind, Part, Table
 
 ROWS_COMPARED = 200
@@ -169,11 +168,3 @@ class Known:
             f"SELECT {sql.ROW}, {names} FROM {sql.name(table.relation)} WHERE {sql.ROW} IN ({listed})"
         )
         return cls(columns=tuple(columns), rows={row - part.first_row: tuple(values) for row, *values in answer})
-
-
-def together(parts: Sequence[Part]) -> str:
-    """Say why rows cannot move between some files, empty where they can."""
-    suffixes = {suffix_of(part.path) for part in parts}
-    if len(suffixes) > 1:
-        return f"its splits lie in different formats ({', '.join(sorted(suffixes))}), so rows cannot move"
-    return ""

@@ -9,7 +9,7 @@ from typing import IO, NamedTuple
 
 from doctor.repair.changes import GONE, Changes, Known, Unsure
 from doctor.repair.state import Added
-from doctor.repair.text_files import Encoding, form_of, lines_of, writing
+from doctor.repair.text_records import Encoding, form_of, lines_of, writing
 from doctor.subjects.table import Kind, Part
 
 _DECODER = json.JSONDecoder()

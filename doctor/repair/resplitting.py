@@ -11,6 +11,7 @@ from doctor.model import Resplit
 from doctor.repair.rows import require
 from doctor.repair.state import Array, Effect, Refused, State
 from doctor.subjects import sql
+from doctor.subjects.formats import JSON_SUFFIXES, TEXT_SUFFIXES, suffix_of
 from doctor.subjects.table import Kind
 
 
@@ -29,6 +30,9 @@ def resplit(state: State, repairs: Sequence[Resplit]) -> Effect:
         if set(column.splits) != set(state.splits):
             lacking = next(name for name in state.splits if name not in column.splits)
             raise Refused(f"{lacking} has no column {column.name}, so rows cannot move")
+    families = {_family(suffix_of(part.path)) for part in state.table.parts}
+    if len(families) > 1 and state.table.split_column is None:
+        raise Refused(f"its splits lie in different formats ({' and '.join(sorted(families))}), so rows cannot move")
     by = {kind: [repair for repair in repairs if repair.by == kind] for kind in ("time", "group", "stratified")}
     groups = [Key(column=repair.column or "", pattern=repair.pattern, because="") for repair in by["group"]]
     if by["time"]:
@@ -37,6 +41,10 @@ def resplit(state: State, repairs: Sequence[Resplit]) -> Effect:
     if groups:
         return state.move(_whole_groups(state, _entities(state, groups)))
     return state.move(_stratified(state, by["stratified"][0].column or ""))
+
+
+def _family(suffix: str) -> str:
+    return "text" if suffix in TEXT_SUFFIXES else "JSON" if suffix in JSON_SUFFIXES else "columns"
 
 
 def _along_time(state: State, name: str) -> Array:

@@ -288,3 +288,18 @@ def test_a_check_that_is_none_is_refused(fix: Fix, data: Path) -> None:
     done = fix(data, "--dry-run", "--only", "label-leekage")
     assert done.returncode == 2
     assert "no check is called 'label-leekage'" in done.stderr
+
+
+def test_a_file_that_cannot_be_read_is_named_and_copied(fix: Fix, data: Path, tmp_path: Path) -> None:
+    (data / "extra.parquet").write_text("no Parquet")
+    done = fix(data, "--output", tmp_path / "copy", "--unsafe", "--select", "label-leakage")
+    assert done.returncode == 3
+    assert f"cannot read {tmp_path / 'copy' / 'extra.parquet'}: not a sound Parquet file" in done.stdout
+    assert "findings 1 gone, 0 new" in done.stdout
+    assert (tmp_path / "copy" / "extra.parquet").read_text() == "no Parquet"
+
+
+def test_the_folder_of_a_run_is_no_data_set(fix: Fix, tmp_path: Path) -> None:
+    run = FIXTURES / "crash" / "exit_cause" / "sick"
+    done = fix(run, "--output", tmp_path / "copy")
+    assert (2, f"doctor: {run}: it is the folder of a run; fix repairs data sets\n") == (done.returncode, done.stderr)

@@ -12,7 +12,8 @@ from sick_data import changes_of
 
 from doctor.case import open_case
 from doctor.repair import json_files, text_files
-from doctor.repair.changes import Unsure
+from doctor.repair.changes import Changes, Unsure
+from doctor.repair.state import State
 from doctor.settings import Settings
 
 WORDS = st.text(
@@ -142,3 +143,56 @@ def test_a_file_whose_rows_are_not_found_again_is_not_touched(tmp_path: Path) ->
         path.write_text("name,size\n" + "".join(f"n{n},{n}\n" for n in range(29)))
         with pytest.raises(Unsure, match="29 records are found in it where 30 were read"):
             text_files.rewrite(changes_of(case, rows=[3]), [0], {0: copy})
+
+
+def test_rows_that_change_their_split_are_written_as_their_new_file_is(tmp_path: Path) -> None:
+    train = ["who,note,size", *(f'p{n % 8},"a; b, {n}",{n}' for n in range(60))]
+    test = ["size;who;note", *(f'{n};p{n % 8};"c; ""d"", {n}"' for n in range(60, 90))]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.csv").write_text("\n".join(train))
+    (tmp_path / "data" / "test.csv").write_bytes(("\r\n".join(test) + "\r\n").encode())
+    with open_case([tmp_path / "data"], Settings()) as case:
+        (table,) = case.tables
+        state = State.of(table)
+        state.split[5], state.split[60], state.split[61] = 1, 0, 0
+        changes = Changes.of(state)
+        text_files.rewrite(changes, [0, 1], {0: tmp_path / "train.csv", 1: tmp_path / "test.csv"})
+    moved = [f'p{n % 8},"c; ""d"", {n}",{n}' for n in (60, 61)]
+    wanted = "\n".join([*train[:6], *train[7:]]) + "\n" + "".join(f"{row}\n" for row in moved)
+    assert wanted == (tmp_path / "train.csv").read_bytes().decode()
+    came = '5;p5;"a; b, 5"'
+    assert "\r\n".join([test[0], came, *test[3:], ""]) == (tmp_path / "test.csv").read_bytes().decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "wanted"),
+    [
+        ("bare.csv", [f"{n},{n * 2},w{n}" for n in range(40)], lambda n: f"{n},w{n}"),
+        ("rows.csv", ["a,b", *(f"r{n},{n},{n * 2}" for n in range(40))], lambda n: f"r{n},{n * 2}"),
+        ("bars.txt", ["x|y|z", *(f"{n}|{n * 2}|w {n}" for n in range(40))], lambda n: f"{n}|w {n}"),
+        ("mixed.csv", ["x,y,z", *(f"{n},{n * 2},w{n}" for n in range(40))], lambda n: f"{n},w{n}"),
+        (
+            "slash.csv",
+            ["x,y,z", *(f'{n},{n * 2},"w \\"{n}\\", q"' for n in range(40))],
+            lambda n: f'{n},"w \\"{n}\\", q"',
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_odd_ways_of_writing_are_kept(tmp_path: Path, name: str, lines: list[str], wanted: Any) -> None:
+    path, copy = tmp_path / name, tmp_path / "copy" / name
+    copy.parent.mkdir()
+    ends = ["\n", "\r\n", "\r"] if name == "mixed.csv" else ["\n"]
+    path.write_bytes("".join(line + ends[n % len(ends)] for n, line in enumerate(lines)).encode())
+    with open_case([path], Settings()) as case:
+        (table,) = case.tables
+        assert table.rows == 40
+        second = table.columns[1].name
+        text_files.rewrite(changes_of(case, columns=[second], rows=[0]), [0], {0: copy})
+    headed = len(lines) == 41
+    kept = {"bare.csv": [], "rows.csv": ["b"]}.get(
+        name, [lines[0].replace("y", "").replace("||", "|").replace(",,", ",")]
+    )
+    expected = [*kept, *(wanted(n) for n in range(1, 40))]
+    assert headed == bool(kept)
+    assert expected == copy.read_bytes().decode().replace("\r\n", "\n").replace("\r", "\n").split("\n")[:-1]

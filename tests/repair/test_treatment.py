@@ -234,3 +234,12 @@ def test_columns_may_bear_the_names_that_our_statements_use() -> None:
     assert [effect(done, number).rows for number in range(2)] == [{"train": 1}, {}]
     assert sum(isinstance(result, Effect) for result in done.results) == 6
     assert "value_missing" in done.state.added
+
+
+def test_rows_do_not_move_between_formats(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", ("who", "x"), [(f"p{n % 9}", n) for n in range(40)])
+    (tmp_path / "test.jsonl").write_text("".join(f'{{"who": "p{n % 9}", "x": {n}}}\n' for n in range(40)))
+    with open_case([tmp_path], Settings(split=("train=train.csv", "test=test.jsonl"))) as case:
+        done = treat(case.tables[0], [Resplit(by="group", column="who"), DropColumns(columns=("x",))])
+    assert done.results[0] == "its splits lie in different formats (JSON and text), so rows cannot move"
+    assert effect(done, 1).dropped == ("x",)

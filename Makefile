@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/installed
 ARGUMENTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types contracts docs docs-check fixtures new bench wheel clean
+.PHONY: help demo clinic test check format lint types contracts docs docs-check fixtures new bench wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ $(INSTALLED): pyproject.toml setup.py constraints.txt
 
 demo: $(INSTALLED) ## Build a data set with known faults, scan it, write demo/report.html
 	@$(BIN)/python -m fixtures.demo
+
+clinic: $(INSTALLED) ## Take every patient from the symptom to the verdict; write clinic.html
+	@$(BIN)/doctor clinic --page clinic.html $(ARGUMENTS)
 
 test: $(INSTALLED) ## Run the tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGUMENTS)
@@ -61,4 +64,4 @@ wheel: $(INSTALLED) ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist demo clinic.html *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -47,7 +47,10 @@ def loaded_after(code: str) -> set[str]:
         "from doctor.cli import main; sys.argv = ['doctor', '--help']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', '--version']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', 'scan', '--help']; main()",
+        "from doctor.cli import main; sys.argv = ['doctor', 'report', '--help']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', 'train', '--help']; main()",
+        "from doctor.cli import main; sys.argv = ['doctor', 'verify', '--help']; main()",
+        "from doctor.cli import main; sys.argv = ['doctor', 'clinic', '--help']; main()",
     ],
 )
 def test_asking_for_help_loads_nothing_dear(code: str) -> None:
@@ -65,7 +68,7 @@ def test_loading_all_checks_brings_in_neither_torch_nor_pandas() -> None:
 def test_help_names_every_verb(doctor: Doctor) -> None:
     done = doctor("--help")
     assert done.returncode == 0
-    for verb in ("scan", "list", "explain"):
+    for verb in ("scan", "report", "list", "explain"):
         assert f"  {verb} " in done.stdout
 
 

@@ -176,5 +176,7 @@ def _drop(annotations: Annotations, names: tuple[str, ...]) -> DropColumns | Dro
 
 def _review(annotations: Annotations) -> ReviewRows:
     rows = tuple(item.row for item in annotations.contested)
-    named = ", ".join(map(str, rows[:5]))
-    return ReviewRows(rows=rows, safety=Safety.MANUAL, summary=f"discuss the items in dispute first, rows {named} …")
+    told = f"discuss the items in dispute first, rows {', '.join(map(str, rows[:5]))} …"
+    return ReviewRows(
+        rows=rows, numbers=tuple(i.number for i in annotations.contested), safety=Safety.MANUAL, summary=told
+    )

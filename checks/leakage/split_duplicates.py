@@ -46,6 +46,7 @@ Source
 from collections.abc import Iterator
 
 from doctor.evidence.near_rows import NearCrossing, NearRows
+from doctor.evidence.row_hashes import RowHashes
 from doctor.evidence.splits import Crossing, Splits
 from doctor.model import Advise, Check, DropRows, Finding, Location, Safety, Severity
 
@@ -63,6 +64,7 @@ CHECK = Check(
 def examine(
     splits: Splits,
     near: NearRows,
+    hashes: RowHashes,
     *,
     min_share: float = 0.01,
     min_excess: float = 3.0,
@@ -81,7 +83,7 @@ def examine(
         several = crossing.copied_rows * crossing.surprising_share > 1
         sure = excess or (several and crossing.surprising_share >= min_sure_share)
         severity = Severity.WARNING if sure else Severity.INFO
-        yield _finding(crossing, splits, Severity.ERROR if several and surprising >= min_share else severity)
+        yield _finding(crossing, splits, hashes, Severity.ERROR if several and surprising >= min_share else severity)
     for close in near.crossings:
         apart = close.near_pairs >= max(1, close.ring_pairs)
         if apart and close.share * close.surprising_share >= min_near_share:
@@ -89,10 +91,10 @@ def examine(
 
 
 def _near(close: NearCrossing, near: NearRows, splits: Splits) -> Finding:
-    facts = {name: getattr(close, name) for name in close.__struct_fields__ if name != "examples"}
+    facts = {name: getattr(close, name) for name in close.__struct_fields__ if name not in ("examples", "file")}
     return CHECK.finding(
         "near copies",
-        at=Location(split=close.later, rows=tuple(row for row, _ in close.examples)),
+        at=Location(split=close.later, rows=tuple(row for row, _ in close.examples), file=close.file),
         severity=Severity.WARNING,
         repair=Advise(safety=Safety.MANUAL, summary=f"look at the pairs, then drop the copies from {close.earlier}"),
         share=close.share,
@@ -103,17 +105,19 @@ def _near(close: NearCrossing, near: NearRows, splits: Splits) -> Finding:
     )
 
 
-def _finding(crossing: Crossing, splits: Splits, severity: Severity) -> Finding:
+def _finding(crossing: Crossing, splits: Splits, hashes: RowHashes, severity: Severity) -> Finding:
     labels = crossing.same_label_rows
+    file = crossing.examples[0].file if crossing.examples else None
     agreement = "" if labels is None else f", {labels:,} of them with the same label"
     return CHECK.finding(
         "copies",
-        at=Location(split=crossing.later, rows=tuple(example.row for example in crossing.examples)),
+        at=Location(split=crossing.later, rows=tuple(example.row for example in crossing.examples), file=file),
         severity=severity,
         repair=DropRows(
             split=crossing.earlier,
             also_in=crossing.later,
             duplicates_of=splits.features,
+            folded=hashes.folded,
             safety=Safety.UNSAFE,
             summary=f"drop the copies from {crossing.earlier}",
         ),

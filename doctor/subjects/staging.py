@@ -33,13 +33,18 @@ class Reject:
 
 @dataclass(frozen=True, kw_only=True)
 class Staged:
-    """Records as text in columns c0, c1, …; `row` is the SQL of a record's number from 0."""
+    """Records as text in columns c0, c1, …; `row` is the SQL of a record's number from 0.
+
+    `quote` encloses fields, `escape` stands before a quote inside; both are empty where quotes are part of the text.
+    """
 
     relation: str
     row: str
     width: int
     rows_of_files: tuple[int, ...]
     rejects: tuple[Reject, ...]
+    quote: str = ""
+    escape: str = ""
 
     @property
     def rows(self) -> int:
@@ -131,6 +136,8 @@ def _read(
         width=dialect.width,
         rows_of_files=_rows_of_files(engine, relation, texts),
         rejects=_rejects(engine, name, texts),
+        quote=quote,
+        escape=escape,
     )
 
 

@@ -1,5 +1,6 @@
 """What a training learns from: arrays by split, read from whatever lies at a path. Loads no torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -106,6 +107,19 @@ def read(job: Job) -> Data:
     UsageError
         Naming what cannot be trained on.
     """
+    return _without(_read(job), job.recipe.without_rows)
+
+
+def _without(data: Data, numbers: Sequence[int]) -> Data:
+    """Leave rows of train out; what is standardised stays as it was."""
+    if not numbers:
+        return data
+    kept = np.flatnonzero(~np.isin(data.train.numbers, numbers))
+    said = f"{len(data.train) - len(kept)} rows of train left out"
+    return replace(data, train=data.train.chosen(kept), notes=[*data.notes, said])
+
+
+def _read(job: Job) -> Data:
     from doctor.trainer import images, tables, texts
 
     path = Path(job.data)

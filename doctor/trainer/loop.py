@@ -40,14 +40,14 @@ def train(job: Job, data: Data, ranks: Ranks, trace: Trace, observer: Observer) 
     training = Training(job, data, ranks, trace)
     done = training.begin()
     peak = Peak(ranks.device)
-    with training.watched():
-        try:
-            with limited(job.device_bytes, ranks.device):
-                training.build()
-                observer.begun(job.recipe.steps, done)
-                training.run(observer)
-        finally:
-            trace.peak_bytes = peak.bytes()
+    try:
+        # The limit holds while the recorder looks at what took the memory, so it is the outer one.
+        with limited(job.device_bytes, ranks.device), training.watched():
+            training.build()
+            observer.begun(job.recipe.steps, done)
+            training.run(observer)
+    finally:
+        trace.peak_bytes = peak.bytes()
     trace.evaluations = evaluated(training.engine, data, job, ranks)
 
 
@@ -109,7 +109,7 @@ class Training:
             return
         taken = len(list(Path(self.job.output).glob(f"{RUN}*")))
         folder = Path(self.job.output, f"{RUN}-{taken + 1}" if taken else RUN)
-        with here.watch(run_dir=folder, quiet=True) as watch:
+        with here.watch(run_dir=folder, quiet=True, complete=True) as watch:
             self.trace.run_dir = str(folder)
             self.watch = watch
             yield
@@ -128,6 +128,8 @@ class Training:
         if self.recipe.early_stopping and self.best < float("inf"):
             self.checkpoints.load(self.engine, BEST)
             self.trace.notes.append(f"went back to the best weights: loss {self.best:.4g} on validation")
+            if self.watch is not None:  # which hears of evaluations by itself, but not of those that were undone
+                self.watch.log(evaluation_loss=self.best)
 
     def _run(self, observer: Observer, interruption: Interruption) -> None:
         while self.step < self.recipe.steps:
@@ -204,8 +206,6 @@ class Training:
             return False
         loss = evaluation_loss(self.engine, self.data, self.data.evaluated[split], self.job, self.ranks)
         self.trace.evaluated(self.step, split, loss)
-        if self.watch is not None:
-            self.watch.log(evaluation_loss=loss)
         if not self.recipe.early_stopping or split != "validation":
             return False
         if loss < self.best:

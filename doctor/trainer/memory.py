@@ -36,12 +36,17 @@ def limited(device_bytes: int | None, device: str) -> Iterator[None]:
         return
     _give_back()
     filling = _holes_filled()
+    import torch
+
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_status("VmSize") + device_bytes, hard))
+    # Where oneDNN gets no memory it speaks of a primitive that it could not create.
+    before = torch.backends.mkldnn.set_flags(False)[0]
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        torch.backends.mkldnn.set_flags(before)
         filling.clear()
 
 

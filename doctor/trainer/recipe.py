@@ -44,6 +44,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Draw the rows of all classes equally often.
     cutmix : bool
         Paste a part of one image into another, and mix their labels alike.
+    standardise : bool
+        Whether numbers of tables are brought to mean 0 and deviation 1; else they are taken as they are.
     norm : bool
         Whether the layers of tables have normalisation; transformers always do.
     norm_in_fp32 : bool
@@ -60,6 +62,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Rows of train that are evaluated at the end; of the other splits all are.
     without : tuple of str
         Columns not to be learnt from.
+    without_rows : tuple of int
+        Rows of train that are left out, by `doctor.trainer.data.Rows.numbers`.
     text : str or None
         The column of texts, for a model that reads; None guesses.
     tokenizer : str or None
@@ -86,6 +90,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     class_weights: bool = False
     oversample: bool = False
     cutmix: bool = False
+    standardise: bool = True
     norm: bool = False
     norm_in_fp32: bool = False
     activation_checkpointing: bool = False
@@ -97,6 +102,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     early_stopping: int = 0
     max_evaluated_rows: int = 10_000
     without: tuple[str, ...] = ()
+    without_rows: tuple[int, ...] = ()
     text: str | None = None
     tokenizer: str | None = None
     length: int = 128

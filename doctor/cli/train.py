@@ -19,10 +19,8 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 WRONG_USE = ("config", "data", "not installed")
 COUNT, SHARE, AMOUNT = click.IntRange(min=1), click.FloatRange(0, 1, max_open=True), click.FloatRange(min=0)
 READING = ("header", "delimiter", "encoding", "split_column")
-TREATMENTS = {"max_grad_norm": "max_grad_norm", "zero_stage": "zero_stage", "precision": "precision"}
-"""Options that change the DeepSpeed configuration, by the names of `doctor.repair.treatments`."""
-NEITHER = ("dataset", "config", "output", "target", "split", "resume", "watch", "checkpoint_every", "format_")
-"""Parameters that are no part of the recipe."""
+TREATMENTS = ("max_grad_norm", "precision", "zero_stage")
+"""Options that change the DeepSpeed configuration, named as in `doctor.repair.treatments`."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -85,8 +83,11 @@ def command(
     given.pop("local_rank")
     if resume and output is None:
         raise UsageError("--resume needs --output DIR, the folder of the training to go on with")
+    from doctor.trainer.ranks import launched_rank, launched_world
+
+    if launched_world() > 1 and output is None:
+        raise UsageError("several ranks need --output DIR, so that all write into the same one")
     job = _job(dataset, config, output or _fresh_folder(), {**given, "resume": resume})
-    from doctor.trainer.ranks import launched_rank
     from doctor.trainer.run import refuse_inside, refuse_used, run
 
     refuse_inside(Path(job.output), dataset)
@@ -96,8 +97,9 @@ def command(
 
     with telling(job, quiet=launched_rank() != 0) as observer:
         result = run(job, observer)
-    if launched_rank() == 0:
-        shown(job, result, format_)
+    if launched_rank() != 0:
+        return EXIT_INCOMPLETE if result.failure else EXIT_HEALTHY
+    shown(job, result, format_)
     return _status(result)
 
 
@@ -135,7 +137,7 @@ def _recipe(config: Path | None, given: Mapping[str, Any]) -> "Recipe":
     asked = {name: value for name, value in given.items() if value not in (None, False, ())}
     fields = set(Recipe.__struct_fields__)
     recipe = recipe.replaced(**{name: value for name, value in asked.items() if name in fields})
-    return recipe.treated({name: asked[name] for name in ("max_grad_norm", "precision", "zero_stage") if name in asked})
+    return recipe.treated({name: asked[name] for name in TREATMENTS if name in asked})
 
 
 def _fresh_folder() -> Path:

@@ -153,7 +153,7 @@ def _optimizer(recipe: Recipe, device: str) -> dict[str, Any]:
     params["lr"] = learning_rate(recipe)
     if recipe.weight_decay is not None:
         params["weight_decay"] = recipe.weight_decay
-    if device == "cpu" and kind.lower() in TORCH_ADAM:
+    if kind.lower() in TORCH_ADAM and (device == "cpu" or "optimizer" not in recipe.config):
         params["torch_adam"] = True  # else DeepSpeed compiles its own for minutes
     return {**given, "type": kind, "params": params}
 

@@ -22,13 +22,12 @@ class Interruption:
 
 
 @contextmanager
-def postponed() -> Iterator[Interruption]:
-    """Collect interruptions while the block lasts; one that nobody acted on comes at its end."""
+def postponed(wanted: bool) -> Iterator[Interruption]:
+    """Collect interruptions while the block lasts, if wanted; one that nobody acted on comes at its end."""
     interruption = Interruption()
-    if threading.current_thread() is not threading.main_thread():
+    if not wanted or threading.current_thread() is not threading.main_thread():
         yield interruption
         return
-    # With several ranks each would stop at another update, and those that go on would wait for ever.
     before = {number: signal.signal(number, interruption.ask) for number in SIGNALS}
     try:
         yield interruption

@@ -122,7 +122,8 @@ class Training:
         KeyboardInterrupt
             When somebody interrupts, after the update at hand; a checkpoint of it is there then.
         """
-        with postponed() as interruption:
+        # Ranks would stop at different updates, and those that go on would wait for the others for ever.
+        with postponed(self.ranks.world == 1) as interruption:
             self._run(observer, interruption)
         if self.recipe.early_stopping and self.best < float("inf"):
             self.checkpoints.load(self.engine, BEST)
@@ -138,7 +139,7 @@ class Training:
             observer.stepped(self.step, facts.loss)
             if self.recipe.evaluate_every and self.step % self.recipe.evaluate_every == 0 and self.evaluate():
                 break
-            stop = interruption.asked and self.ranks.world == 1
+            stop = interruption.asked
             last = stop or self.step == self.recipe.steps
             if self.job.checkpoint_every and (last or self.step % self.job.checkpoint_every == 0):
                 self.checkpoints.save_step(self.engine, self.state())

@@ -53,6 +53,11 @@ def launched_rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def launched_world() -> int:
+    """Return how many ranks a launcher started; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def start() -> Ranks:
     """Join the other ranks: over nccl with GPUs, over gloo without.
 

@@ -34,8 +34,8 @@ class Result(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     losses : list of float
-        Mean over the rows of the update, before it; without the parts that class weights add. Not finite where the
-        loss was not.
+        What is minimised, with label smoothing and class weights: the mean over the rows of the update, before it. Not
+        finite where the loss was not.
     learning_rates : list of float
         The rate of each update.
     grad_norms : list of float

@@ -177,6 +177,12 @@ def test_wrong_use_is_one_line(
     assert done.stderr.count("\n") == 1
 
 
+def test_ranks_must_be_told_where_to_write(doctor: Doctor, table: Path, tmp_path: Path) -> None:
+    done = doctor("train", table, cwd=tmp_path, WORLD_SIZE="2", RANK="0")
+    assert done.returncode == 2
+    assert "several ranks need --output DIR" in done.stderr
+
+
 def test_a_missing_deepspeed_names_the_extra(table: Path, tmp_path: Path) -> None:
     code = "import sys; sys.modules['deepspeed'] = None; from doctor.cli import main; sys.argv[0] = 'doctor'; main()"
     done = subprocess.run(

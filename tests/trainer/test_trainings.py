@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-import torch
 from conftest import write_csv
 from patients import job, write_table
 from PIL import Image
@@ -29,6 +28,7 @@ PRECISIONS: dict[str, dict[str, Any]] = {
     "fp16": {"fp16": {"enabled": True}},
 }
 ZERO = (0, 1, 2, 3)
+GPU = Path("/dev/nvidia0").exists()
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +125,18 @@ def test_what_a_result_states(table: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_second_training_in_a_folder_begins_anew(table: Path, tmp_path: Path) -> None:
+    asked = job(table, tmp_path / "out", steps=8, config={"zero_optimization": {"stage": 2}})
+    (first,) = finished(msgspec.structs.replace(asked, checkpoint_every=4))
+    shorter = msgspec.structs.replace(asked, checkpoint_every=3, recipe=asked.recipe.replaced(steps=3))
+    (second,) = finished(shorter)
+    assert second.losses == first.losses[:3]
+    assert [path.name for path in (tmp_path / "out" / "checkpoints").glob("step-*")] == ["step-00000003"]
+    (longer,) = finished(msgspec.structs.replace(asked, checkpoint_every=8, resume=True))
+    assert longer.losses == first.losses
+
+
+@pytest.mark.slow
 def test_other_tasks_are_learnt(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     values = draw.normal(size=(300, 2))
@@ -189,7 +201,7 @@ def test_deaths_are_results(table: Path, tmp_path: Path) -> None:
     assert scale.loss_scales[0] == 65536 > scale.loss_scales[-1]
     assert any("fp16 on a CPU" in note for note in scale.notes)
     assert bits.failure is not None
-    if not torch.cuda.is_available():
+    if not GPU:
         assert "8-bit states need a GPU" in bits.failure.message
     for result in (memory, scale, refused, optimizer, data, bits):
         assert result.failure is not None
@@ -263,7 +275,7 @@ def test_running_no_jobs_takes_no_server() -> None:
     assert run_jobs([]) == []
 
 
-gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+gpu = pytest.mark.skipif(not GPU, reason="needs a GPU")
 
 
 @gpu

@@ -220,6 +220,8 @@ def stress(
             arm = CommandArm(command, workers or 1, bench)
             coarse = ()
 
+        observer.planned(_expected(len(coarse), len(seeds)))
+
         def done() -> bool:
             return deadline is not None and time.monotonic() >= deadline
 
@@ -227,6 +229,14 @@ def stress(
         sweep = arm.completed(trials, done)
     observer.finished()
     return judged(sweep, settings)
+
+
+def _expected(searched_rates: int, seeds: int) -> int:
+    """Return how many trainings there will be, about: how often the rate must rise is found out on the way."""
+    if not searched_rates:
+        return (3 + COMMAND_BISECTIONS) * seeds
+    raised_rates, again = 3 + BISECTIONS, 4
+    return searched_rates + FINE_TRIALS + (raised_rates + again) * seeds
 
 
 def judged(sweep: Sweep, settings: Settings) -> Report:

@@ -68,13 +68,10 @@ class DataArm:
         self._bench = bench
         self._results: list[tuple[Trial, Result]] = []
         self._without: tuple[int, ...] = ()
-        self._made = 0
 
     def attempt(self, stage: str, asked: Sequence[tuple[float, int, int]]) -> list[Trial]:
         """Train once for each (rate, seed, updates)."""
         jobs = [self._job(*one) for one in asked]
-        self._bench.observer.planned(self._made + len(jobs))
-        self._made += len(jobs)
 
         def done(number: int) -> None:
             self._bench.observer.measuring(f"{stage} search at rate {asked[number][0]:.3g}", str(self._data))

@@ -30,7 +30,9 @@ from doctor.model import (
 )
 from doctor.registry import LoadedCheck, check_settings, choose, load_checks, thresholds_for
 from doctor.settings import Settings, Suppression, as_options
+from doctor.subjects.anchors import anchored
 from doctor.subjects.run import Run
+from doctor.subjects.table import Table
 from doctor.version import VERSION
 from doctor.wording import printable
 
@@ -82,6 +84,7 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
             sample_seed=settings.sample_seed,
             sample_rows=settings.sample_rows,
             repeat=as_options(settings),
+            fail_on=settings.fail_on,
         ),
         case=case.summary(lambda wanted, table: measurements.had(wanted, _table_scope(case, table, settings))),
         findings=findings,
@@ -206,10 +209,13 @@ def collapse(findings: Sequence[Finding], width: int) -> list[Finding]:
 
 
 def _locate(finding: Finding, scope: Scope, several: bool) -> Finding:
-    """Fill in the path; only where several tables are examined does it belong to the fingerprint."""
+    """Fill in path and place; only where several tables are examined does the path belong to the fingerprint."""
     if finding.at.path is not None:
         return finding
     at = msgspec.structs.replace(finding.at, path=scope.path)
+    for table in scope.subjects.values():
+        if isinstance(table, Table):
+            at = anchored(at, table)
     if not several:
         return msgspec.structs.replace(finding, at=at)
     mark = fingerprint(finding.fingerprint, scope.label, Location())

@@ -54,7 +54,11 @@ def _kebab(name: str) -> str:
 class Location(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a finding is. `rows`, `line` and `step` count from 1, rows without the header, `rank` from 0.
 
-    `module` is the dotted name of a part of the model, `operation` what it computed there.
+    `module` is the dotted name of a part of the model, `operation` what it computed there. For findings on tables
+    `file` is the file that holds the first of `rows`, else the first that has the columns, else the only one there is;
+    `file_line` is its line at which that row begins, or that names the columns, and `row_group` the row group of a
+    Parquet file, from 0. What cannot be told for certain is left out. `line` is a place that the check itself names, in
+    `path`.
     """
 
     path: str | None = None
@@ -67,6 +71,9 @@ class Location(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rank: int | None = None
     module: str | None = None
     operation: str | None = None
+    file: str | None = None
+    file_line: int | None = None
+    row_group: int | None = None
 
     @property
     def column(self) -> str:
@@ -433,6 +440,8 @@ class About(Struct, frozen=True, kw_only=True):
     sample_rows: int
     repeat: tuple[str, ...] = ()
     """Options, quoted for a shell, that make `doctor scan PATH` say it again."""
+    fail_on: str = Severity.ERROR.value
+    """The least severity that ends in exit status 1; "never" where none does."""
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
@@ -471,6 +480,12 @@ class Report(Struct, frozen=True, kw_only=True):
     def count(self, severity: Severity) -> int:
         """How many open findings there are of a severity."""
         return sum(1 for finding in self.findings if finding.severity is severity and not finding.suppressed)
+
+    def fails(self, finding: Finding) -> bool:
+        """Whether a finding is open and at or above the severity of `--fail-on`."""
+        if self.doctor.fail_on == "never" or finding.suppressed:
+            return False
+        return finding.severity.rank <= Severity(self.doctor.fail_on).rank
 
     @property
     def incomplete(self) -> bool:

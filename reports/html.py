@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -12,6 +13,7 @@ from doctor.model import Finding, Outcome, Report, Severity, Verification
 from doctor.rounds import Round
 from doctor.wording import printable
 from doctor_reports import charts, pictures, proofs, verdict
+from doctor_reports.comparison import Comparison, compare
 from doctor_reports.masking import masked
 
 if TYPE_CHECKING:
@@ -31,12 +33,18 @@ class Passage:
     terms: tuple[tuple[str, str], ...] = ()
 
 
-def render(report: Report, *, color: bool = False) -> str:
+def render_changes(named: Sequence[tuple[str, Report]], *, color: bool = False) -> str:
+    """Write the page of the last report, with what changed since the earlier ones on top."""
+    return render(named[-1][1], color=color, changes=compare(named))
+
+
+def render(report: Report, *, color: bool = False, changes: Comparison | None = None) -> str:
     """Write the page; colours follow the reader's preference for dark or light, whatever `color` says."""
     shown = verdict.plainer(masked(report))
     open_findings = verdict.opened(shown)
     return _template("report.html.j2").render(
         report=shown,
+        changes=changes,
         verdict=verdict,
         sentence=re.sub(r"(?<=\d) ", "\N{NO-BREAK SPACE}", verdict.verdict(shown)),
         tone=_tone(shown),

@@ -18,13 +18,17 @@ MAX_VALUE_CHARACTERS = 500
 MAX_PROSE_CHARACTERS = 4000
 PROSE = frozenset({"message", "reason", "summary", "code", "cause", "prescription", "repeat"})
 IDENTIFIERS = frozenset({"check", "fingerprint", "because", "severity", "outcome", "safety", "outcomes", "manuals"})
-"""Fields that hold our own words, by which other programs find things again."""
+"""Fields that hold our own words, by which other programs find things again; the `because` of a guess is a sentence."""
 DATA = frozenset({"evidence", "effect", "roles", "weights", "splits", "details"})
 """Fields whose keys are a stranger's words and mean nothing here."""
 
 MAX_RANDOM_PIECE = 2.8
 """Mean length of the pieces (a word, capitals, digits) of which a random string is made; it is 2 for random base64 and
 about 4 for paths and names in camel case."""
+
+MAX_MARK_CHARACTERS = 40
+_CUT = re.compile(r"… \([\d,]+ characters\)$")
+"""The end of a text that was cut before: a stored report is masked again when it is shown."""
 
 _PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _SERVICE_KEY = re.compile(
@@ -72,7 +76,7 @@ def masked(report: Report) -> Report:
 
 
 def _walk(value: Any, field: str) -> Any:
-    if field in IDENTIFIERS:
+    if field in IDENTIFIERS and not (field == "because" and isinstance(value, str)):
         return value
     if isinstance(value, str):
         return mask(value, limit=MAX_PROSE_CHARACTERS if field in PROSE else MAX_VALUE_CHARACTERS)
@@ -106,7 +110,7 @@ def mask(text: str, *, limit: int = MAX_VALUE_CHARACTERS) -> str:
     if len(text) >= 6:
         for pattern, replacement in _RULES:
             text = pattern.sub(replacement, text)
-    if len(text) <= limit:
+    if len(text) <= limit or (len(text) <= limit + MAX_MARK_CHARACTERS and _CUT.search(text)):
         return text
     return f"{text[:limit]}… ({length:,} characters)"
 

@@ -5,10 +5,13 @@ import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from doctor.model import Finding, Outcome, Report, Safety, Severity, Verdict, Verification
 from doctor.rounds import Round, Visit
 from doctor.wording import printable
 from doctor_reports import proofs, verdict
+from doctor_reports.comparison import Change, Comparison, Kind, compare
 from doctor_reports.masking import masked
 
 PAPER_WIDTH = 100
@@ -37,9 +40,7 @@ def render(report: Report, *, color: bool = False) -> str:
         Lines of at most 100 characters where it does not go to a terminal; only a longer word makes a longer line.
         There is no escape sequence but our own colours.
     """
-    width = min(max(shutil.get_terminal_size((PAPER_WIDTH, 24)).columns, MIN_WIDTH), MAX_WIDTH)
-    plain = not color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    page = _Page(width if color else PAPER_WIDTH, plain, terminal=color)
+    page = _page(color)
     shown = verdict.plainer(masked(report))
     page.know(shown.verifications)
     if verdict.run_of(shown) is not None:
@@ -49,10 +50,18 @@ def render(report: Report, *, color: bool = False) -> str:
 
 def render_round(made: Round, *, color: bool = False) -> str:
     """Write a round through the clinic as text, two lines or more for each patient; see `render`."""
+    return "\n".join(_page(color).round(made)) + "\n"
+
+
+def render_changes(named: Sequence[tuple[str, Report]], *, color: bool = False) -> str:
+    """Write what changed between reports, the oldest first."""
+    return "\n".join(_page(color).changes(compare(named))) + "\n"
+
+
+def _page(color: bool) -> "_Page":
     width = min(max(shutil.get_terminal_size((PAPER_WIDTH, 24)).columns, MIN_WIDTH), MAX_WIDTH)
     plain = not color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    page = _Page(width if color else PAPER_WIDTH, plain, terminal=color)
-    return "\n".join(page.round(made)) + "\n"
+    return _Page(width if color else PAPER_WIDTH, plain, terminal=color)
 
 
 def cells(text: str) -> int:
@@ -263,6 +272,30 @@ class _Page:
         if found:
             yield ""
             yield from self._hints(report, found[0].check)
+
+    def changes(self, seen: Comparison) -> Iterator[str]:
+        """List what is new, what stayed and what is gone, then the verdict on the last visit."""
+        yield from self._table([(name, verdict.verdict(report)) for name, report in seen.visits], style="")
+        if seen.aside:
+            yield from self._paragraph(seen.aside, style=YELLOW)
+        for heading, found in seen.groups:
+            yield ""
+            yield self._ink(BOLD, heading)
+            for change in found:
+                yield from self._change(change, seen)
+        yield ""
+        yield from self._paragraph(seen.sentence[:1].upper() + seen.sentence[1:], style=BOLD)
+
+    def _change(self, change: Change, seen: Comparison) -> Iterator[str]:
+        cured = replace(change.finding, repair=None) if change.kind is Kind.GONE else change.finding
+        yield from self._finding(cured, several=False)
+        if change.before:
+            yield from self._paragraph(f"before: {change.before}", style=DIM, indent=INDENT)
+        if change.why:
+            yield from self._paragraph(f"because {change.why}", style=DIM, indent=INDENT)
+        if len(seen.names) > 2:
+            there = [name for name, present in change.presence(seen.names) if present]
+            yield from self._paragraph(f"found in {', '.join(there)}", style=DIM, indent=INDENT)
 
     @staticmethod
     def _ending(outcome: Outcome) -> str:

@@ -17,7 +17,20 @@ from doctor.version import VERSION
 SICK = FIXTURES / "quality" / "missing_values" / "sick"
 HEALTHY = FIXTURES / "quality" / "missing_values" / "healthy"
 ONLY = ("--select", "missing-values")
-DEAR = {"torch", "pandas", "polars", "duckdb", "numpy", "scipy", "sklearn", "pyarrow", "sqlglot", "jinja2", "rich"}
+DEAR = {
+    "torch",
+    "deepspeed",
+    "pandas",
+    "polars",
+    "duckdb",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "pyarrow",
+    "sqlglot",
+    "jinja2",
+    "rich",
+}
 
 
 def loaded_after(code: str) -> set[str]:
@@ -34,6 +47,8 @@ def loaded_after(code: str) -> set[str]:
         "from doctor.cli import main; sys.argv = ['doctor', '--help']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', '--version']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', 'scan', '--help']; main()",
+        "from doctor.cli import main; sys.argv = ['doctor', 'report', '--help']; main()",
+        "from doctor.cli import main; sys.argv = ['doctor', 'train', '--help']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', 'verify', '--help']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', 'clinic', '--help']; main()",
     ],
@@ -53,7 +68,7 @@ def test_loading_all_checks_brings_in_neither_torch_nor_pandas() -> None:
 def test_help_names_every_verb(doctor: Doctor) -> None:
     done = doctor("--help")
     assert done.returncode == 0
-    for verb in ("scan", "list", "explain"):
+    for verb in ("scan", "report", "list", "explain"):
         assert f"  {verb} " in done.stdout
 
 

@@ -207,7 +207,7 @@ def test_the_command_line_wins_over_the_settings_file(data: Path, install: Insta
         ("--select", "jugde", "no check is called 'jugde'; 'doctor list' shows them all; did you mean 'acme/judge'?"),
         ("--ignore", "nothing", "no check is called 'nothing'"),
         ("--fail-on", "doom", "'doom' is not one of"),
-        ("--format", "pdf", "there is no report format 'pdf'; known: html, json, text"),
+        ("--format", "pdf", "there is no report format 'pdf'; known: github, gitlab, html, json, junit, markdown"),
         ("--budget", "-1", "-1"),
         ("--sample-rows", "3", "sample-rows: 3 is less than 100"),
     ],

@@ -89,10 +89,10 @@ def _finding(
 ) -> Finding:
     split = None if repeats.split == "all" else repeats.split
     loose = kind == "apart from ids"
-    rows = repeats.examples[0].rows if repeats.examples else ()
+    first = repeats.examples[0] if repeats.examples else None
     return CHECK.finding(
         kind,
-        at=Location(split=split, rows=rows),
+        at=Location(split=split, rows=first.rows if first else (), file=first.file if first else None),
         severity=severity,
         repair=repair,
         extra_rows=repeats.extra_rows,

@@ -91,10 +91,10 @@ def examine(
 
 
 def _near(close: NearCrossing, near: NearRows, splits: Splits) -> Finding:
-    facts = {name: getattr(close, name) for name in close.__struct_fields__ if name != "examples"}
+    facts = {name: getattr(close, name) for name in close.__struct_fields__ if name not in ("examples", "file")}
     return CHECK.finding(
         "near copies",
-        at=Location(split=close.later, rows=tuple(row for row, _ in close.examples)),
+        at=Location(split=close.later, rows=tuple(row for row, _ in close.examples), file=close.file),
         severity=Severity.WARNING,
         repair=Advise(safety=Safety.MANUAL, summary=f"look at the pairs, then drop the copies from {close.earlier}"),
         share=close.share,
@@ -107,10 +107,11 @@ def _near(close: NearCrossing, near: NearRows, splits: Splits) -> Finding:
 
 def _finding(crossing: Crossing, splits: Splits, hashes: RowHashes, severity: Severity) -> Finding:
     labels = crossing.same_label_rows
+    file = crossing.examples[0].file if crossing.examples else None
     agreement = "" if labels is None else f", {labels:,} of them with the same label"
     return CHECK.finding(
         "copies",
-        at=Location(split=crossing.later, rows=tuple(example.row for example in crossing.examples)),
+        at=Location(split=crossing.later, rows=tuple(example.row for example in crossing.examples), file=file),
         severity=severity,
         repair=DropRows(
             split=crossing.earlier,

@@ -3,7 +3,7 @@
 What it finds
     Training losses whose level at the end lies far above where the training began, without coming back: by a large
     factor for a loss of unknown kind, or above both the start and what guessing yields for a recognised classification
-    loss.
+    loss. And losses that fall without a bound, as where a term has the wrong sign.
 
 Why it matters
     Every further step makes the model worse; compute is spent on destroying it.
@@ -28,7 +28,8 @@ Limits
     for as long as the loss does not fall again.
 
 Source
-    Levels are medians of up to 40 blocks of steps; the last tenth of them must lie above the start, each, and not fall.
+    Levels are medians of up to 40 blocks of steps; the last tenth of them must lie above the start, each, and not fall;
+    a classification loss that is above the guess when the run has ended may.
 """
 
 from collections.abc import Iterator
@@ -37,8 +38,9 @@ import numpy as np
 
 from doctor.evidence.criteria import Criteria
 from doctor.evidence.curves import Curve, curve, trend
+from doctor.evidence.ending import Ending
 from doctor.evidence.history import History, Trace
-from doctor.model import ChangeTraining, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import Advise, ChangeTraining, Check, Finding, Location, Safety, Severity, Undecided
 
 START_VALUES = 5
 """First values whose median is the start, with the first block the other candidate; the smaller one counts."""
@@ -46,11 +48,21 @@ BACK = 0.25
 """Of the rise, by which a loss must have fallen in the second half of the run to be on its way back."""
 MIN_NOISES = 6.0
 """Standard deviations of the levels by which the end must exceed the start."""
+UNBOUNDED_RATIO = 1e6
+"""Times the first losses by which one may fall below zero: a critic's or a likelihood's falls by thousands at most."""
+SMALL = 1e-3
+MIN_LEVELS = 8
+"""Where so many, all but the first, lie above what guessing yields, no noise has put them there."""
+
+UNBOUNDED_ADVICE = Advise(summary="look for a term of the loss that has the wrong sign", safety=Safety.MANUAL)
 
 CHECK = Check(
     "learning/divergence",
     Severity.ERROR,
-    "the loss rose from {start:.4g} to {end:.4g} and did not come back; it left its range at step {step}",
+    {
+        "": "the loss rose from {start:.4g} to {end:.4g} and did not come back; it left its range at step {step}",
+        "unbounded": "the loss fell from {start:.4g} to {end:.4g}, beyond any bound; it left its range at step {step}",
+    },
     leads_to=(
         "numerics/exploding-gradients",
         "numerics/nan-source",
@@ -76,7 +88,13 @@ REPAIR = ChangeTraining(
 
 
 def examine(
-    history: History, criteria: Criteria, *, min_ratio: float = 10.0, min_ratio_known: float = 1.5, min_steps: int = 30
+    history: History,
+    criteria: Criteria,
+    ending: Ending | None,
+    *,
+    min_ratio: float = 10.0,
+    min_ratio_known: float = 1.5,
+    min_steps: int = 30,
 ) -> Iterator[Finding | Undecided]:
     """Judge each optimizer's loss."""
     traces = history.leading("loss")
@@ -94,10 +112,10 @@ def examine(
         if trace.tracks > 1 or (course.series.values < 0).any():
             ratio = min_ratio**2
         guessing = known.chance or 0.0 if known and trace.tracks == 1 else 0.0
-        yield from _judge(trace, course, ratio, guessing)
+        yield from _judge(trace, course, ratio, guessing, over=ending is not None and classified)
 
 
-def _judge(trace: Trace, course: Curve, min_ratio: float, guessing: float) -> Iterator[Finding]:
+def _judge(trace: Trace, course: Curve, min_ratio: float, guessing: float, over: bool) -> Iterator[Finding]:
     values = course.series.values
     start = min(float(np.median(values[:START_VALUES])), course.start) if (values > 0).all() else course.start
     scale = max(abs(start), float(np.median(np.abs(values[: max(START_VALUES, len(values) // 20)]))), 1e-30)
@@ -105,22 +123,33 @@ def _judge(trace: Trace, course: Curve, min_ratio: float, guessing: float) -> It
         start, scale = float(values[0]), max(float(values[0]), guessing)
     bound = max(start, guessing) + (min_ratio - 1) * scale
     tail = course.levels[-max(3, len(course.levels) // 10) :]
+    floor = -UNBOUNDED_RATIO * max(scale, SMALL)
+    if len(tail) >= 3 and (tail < floor).all():
+        yield _finding(trace, course, start, int(np.argmax(values < start - 100 * scale)), "unbounded")
+        return
     if course.end <= bound or (tail <= bound).any() or len(tail) < 3:
         return
-    if course.end - start < MIN_NOISES * course.level_noise and course.end < start + 100 * scale:
+    throughout = bool(guessing) and len(course.levels) >= MIN_LEVELS and bool((course.levels[1:] > bound).all())
+    if not throughout and course.end - start < MIN_NOISES * course.level_noise and course.end < start + 100 * scale:
         return
     late = trend(course.after(float(course.middles[len(course.middles) // 2])))
-    if late is not None and late.high < -BACK * (course.end - start):
-        return  # on its way back
+    if late is not None and late.high < -BACK * (course.end - start) and not over:
+        return  # on its way back, where it may still get to; after its end, worse than a guess is what it came to
     within = np.flatnonzero(values <= start + scale)
     left = int(within[-1]) + 1 if len(within) else 0
-    yield CHECK.finding(
+    yield _finding(trace, course, start, left)
+
+
+def _finding(trace: Trace, course: Curve, start: float, left: int, kind: str | None = None) -> Finding:
+    values = course.series.values
+    return CHECK.finding(
+        kind,
         at=Location(step=int(course.series.steps[min(left, len(values) - 1)]), rank=trace.rank),
         start=start,
         end=course.end,
         lowest=float(course.levels.min()),
         learning_rate=_last(trace, "learning_rate"),
-        repair=REPAIR,
+        repair=UNBOUNDED_ADVICE if kind else REPAIR,
     )
 
 

@@ -16,19 +16,19 @@ What to do
     look at the labels. Own rate: train at the best rate of the sweep, or warm up.
 
 Thresholds
-    min_score: of a suspect row; deviations of the log gradient norm of its batches above the median (3.0).
-    min_sudden_share: of breaking updates that must have a suspect in their batch (0.7).
+    min_share: of breaking updates that must have a suspected row in their batch (0.7).
+    max_p_value: that so many have one by chance (0.01).
     max_first_loss: of an untrained model; classes, or standardised quantities, give a few units at most (50.0).
-    max_suspects: more rows than this are no accident of single rows (50).
     min_margin: by which the rate that breaks must exceed the user's own (2.0).
 
 Calibration
     On generated tables of 600 rows with planted rows, clean ones, and targets of the wrong scale: tests/verify.
 
 Limits
-    Rows are named only where the batches are known: in the reference trainer, not in a user's program. The reference
-    trainer standardises numbers and quantities, so their scale shows only in a user's program. A sweep is short: what
-    breaks after hours is not seen.
+    Rows are named only where the batches are known: in the reference trainer, not in a user's program; and by the
+    size of their gradients, so that an odd row which is learned in a few updates goes unnoticed. The reference
+    trainer standardises numbers and quantities, so their scale shows only in a user's program. A sweep is short:
+    what breaks after hours is not seen.
 
 Source
     L. Smith (2017), Cyclical learning rates: the range test. D. Godfrey et al., Deep learning tuning playbook (2023):
@@ -37,7 +37,9 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.rate_sweep import RateSweep, Suspect
+from scipy.stats import binom
+
+from doctor.evidence.rate_sweep import RateSweep
 from doctor.model import Advise, ChangeTraining, Check, Finding, Location, ReviewRows, Safety, Severity, Undecided
 
 CHECK = Check(
@@ -58,10 +60,9 @@ CHECK = Check(
 def examine(
     sweep: RateSweep,
     *,
-    min_score: float = 3.0,
-    min_sudden_share: float = 0.7,
+    min_share: float = 0.7,
+    max_p_value: float = 0.01,
     max_first_loss: float = 50.0,
-    max_suspects: int = 50,
     min_margin: float = 2.0,
 ) -> Iterator[Finding | Undecided]:
     """Judge a sweep."""
@@ -74,9 +75,8 @@ def examine(
     if sweep.shape == "at once" and (sweep.holds_to is None or not sweep.first_loss <= max_first_loss):
         yield _at_once(sweep)
         return
-    suspects = [one for one in sweep.suspects if one.score >= min_score]
-    if 0 < len(suspects) <= max_suspects and sweep.breaks:
-        yield from _rows(sweep, suspects, min_sudden_share)
+    if sweep.suspects and sweep.breaks and sweep.without:
+        yield from _rows(sweep, min_share, max_p_value)
     yield from _own(sweep, min_margin)
 
 
@@ -94,14 +94,15 @@ def _at_once(sweep: RateSweep) -> Finding:
     )
 
 
-def _rows(sweep: RateSweep, suspects: list[Suspect], min_share: float) -> Iterator[Finding]:
+def _rows(sweep: RateSweep, min_share: float, max_p_value: float) -> Iterator[Finding]:
     """Name rows only where breaks are theirs by more than chance, and the same runs hold without them."""
-    share, chance = sweep.breaks_with_suspects / sweep.breaks, sweep.chance_share or 0.0
+    chance = sweep.chance_share or 0.0
+    by_chance = float(binom.sf(sweep.breaks_with_suspects - 1, sweep.breaks, chance))
     tried = [one for level in sweep.without for one in level.breaks]
     held = sum(one is None for one in tried)
-    if share < min_share or share < 2 * chance or not tried or 2 * held <= len(tried):
+    if sweep.breaks_with_suspects < min_share * sweep.breaks or by_chance > max_p_value or 2 * held <= len(tried):
         return
-    rows = tuple(one.row for one in suspects)
+    rows = tuple(one.row for one in sweep.suspects)
     yield CHECK.finding(
         "rows",
         at=Location(split=sweep.split, rows=rows),
@@ -112,7 +113,7 @@ def _rows(sweep: RateSweep, suspects: list[Suspect], min_share: float) -> Iterat
         chance=chance,
         held=held,
         tried=len(tried),
-        scores={one.row: one.score for one in suspects},
+        scores={one.row: one.score for one in sweep.suspects},
         repair=ReviewRows(rows=rows, safety=Safety.MANUAL, summary="look at these rows; mend or drop them, or clip"),
     )
 

@@ -18,6 +18,7 @@ VERBS = {
     "train": "Train the reference DeepSpeed model on a data set.",
     "verify": "Prove repairs: train with and without them.",
     "clinic": "Run every disease: symptom, finding, repair, symptom gone.",
+    "report": "Show stored reports in another format, and what changed between them.",
     "list": "List all checks with their severity.",
     "explain": "Print the manual page of a check.",
 }

@@ -16,11 +16,16 @@ from doctor.settings import FAIL_ON, settings_for
 @click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name).")
 @click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks.")
 @click.option("--set", "set_", multiple=True, metavar="CHECK.THRESHOLD=VALUE", help="Change a threshold.")
-@click.option("--format", "format_", metavar="FORMAT", help="text, json or html. [default: text]")
+@click.option(
+    "--format",
+    "format_",
+    metavar="FORMAT",
+    help="text, json, html, markdown, sarif, junit, github or gitlab. [default: text]",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the report here instead of standard output.",
+    help="Write the report here instead of standard output; the suffix picks the format.",
 )
 @click.option(
     "--fail-on", type=click.Choice(FAIL_ON), help="The least severity that ends in exit status 1. [default: error]"

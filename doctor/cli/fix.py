@@ -35,6 +35,7 @@ INDENT = 11
 @click.option("--unsafe", is_flag=True, help="Also make the edits that want a look first.")
 @click.option("--force", is_flag=True, help="Replace an earlier copy by doctor fix.")
 @options.reading
+@options.choosing
 @options.measuring
 def command(
     paths: tuple[Path, ...],
@@ -58,9 +59,10 @@ def command(
         raise UsageError("fix: say where the copy goes with --output DIR, or look at the plan with --dry-run")
     from doctor.case import open_case
     from doctor.cli.progress import progress
-    from doctor.repair.copying import places_of, write_copy
+    from doctor.repair.copying import places_of
     from doctor.repair.folder import refuse_output
     from doctor.repair.plan import make_plan
+    from doctor.repair.proving import repair
 
     if output is not None:
         refuse_output(output, paths, force=force)
@@ -70,17 +72,17 @@ def command(
     with open_case(paths, settings) as case:
         with progress() as observer:
             report = _examined(case, settings, observer, earlier, from_)
-        plan = make_plan(report, case, only=only, unsafe=unsafe)
-        _say(_planned(plan, dry_run=dry_run))
         if dry_run or output is None:
+            _say(_planned(make_plan(report, case, only=only, unsafe=unsafe), dry_run=True))
             return EXIT_HEALTHY
-        written = write_copy(plan, case, output, force=force)
-    _say(_written(written))
-    comparison, after = _scanned(report, plan, paths, written, settings)
-    _say(_compared(comparison))
-    if report.incomplete or after.incomplete:
+        with progress() as observer:
+            proof = repair(report, case, settings, output, only=only, unsafe=unsafe, force=force, observer=observer)
+    _say(_planned(proof.plan, dry_run=False))
+    _say(_written(proof.written))
+    _say(_compared(proof.comparison))
+    if report.incomplete or proof.after.incomplete:
         return EXIT_INCOMPLETE
-    return EXIT_HEALTHY if comparison.sound else EXIT_FOUND
+    return EXIT_HEALTHY if proof.comparison.sound else EXIT_FOUND
 
 
 def _report_of(path: Path) -> "Report":
@@ -125,21 +127,6 @@ def _examined(case: Any, settings: Settings, observer: Any, earlier: "Report | N
         return found
     refuse_changed(earlier, case, origin)
     return earlier
-
-
-def _scanned(
-    report: "Report", plan: "Plan", paths: Sequence[Path], written: "Written", settings: Settings
-) -> "tuple[Comparison, Report]":
-    """Scan the copy with the same settings, but for roles of columns that are gone."""
-    from doctor.case import open_case
-    from doctor.cli.progress import progress
-    from doctor.engine import examine
-    from doctor.repair.comparing import compare, without_dropped
-
-    copies = [Path(path) for path in written.paths]
-    with open_case(copies, without_dropped(settings, plan)) as case, progress() as observer:
-        after = examine(case, without_dropped(settings, plan), observer)
-    return compare(report, after, plan, paths, copies), after
 
 
 def _say(lines: Iterator[str]) -> None:

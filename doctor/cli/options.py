@@ -28,6 +28,10 @@ _READING = (
     ),
     click.option("--encoding", metavar="NAME", help="The encoding of text files, such as latin-1."),
 )
+_CHOOSING = (
+    click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name)."),
+    click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks."),
+)
 _MEASURING = (
     click.option("--set", "set_", multiple=True, metavar="CHECK.THRESHOLD=VALUE", help="Change a threshold."),
     click.option(
@@ -48,6 +52,11 @@ _MEASURING = (
 def reading(command: Decorated) -> Decorated:
     """Add the options that say what the columns are and how files are read."""
     return _with(command, _READING)
+
+
+def choosing(command: Decorated) -> Decorated:
+    """Add the options that say which checks are run."""
+    return _with(command, _CHOOSING)
 
 
 def measuring(command: Decorated) -> Decorated:

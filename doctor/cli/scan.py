@@ -10,6 +10,18 @@ from doctor.cli import EXIT_FOUND, EXIT_HEALTHY, EXIT_INCOMPLETE, options
 from doctor.errors import UsageError
 from doctor.settings import FAIL_ON, Settings, settings_for
 
+FORMAT_OF_SUFFIX = {
+    ".sarif": "sarif",
+    ".sarif.json": "sarif",
+    "code-quality-report.json": "gitlab",
+    ".json": "json",
+    ".html": "html",
+    ".htm": "html",
+    ".md": "markdown",
+    ".xml": "junit",
+}
+"""Formats by the end of a file's name, the first that fits; GitLab's is the usual name of its reports."""
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
@@ -17,14 +29,18 @@ from doctor.settings import FAIL_ON, Settings, settings_for
 @click.option(
     "--pipeline", metavar="MODULE:FUNCTION", help="Builds the data set; built twice and compared. Runs your code."
 )
-@click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name).")
-@click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks.")
+@options.choosing
 @options.measuring
-@click.option("--format", "format_", metavar="FORMAT", help="text, json or html. [default: text]")
+@click.option(
+    "--format",
+    "format_",
+    metavar="FORMAT",
+    help="text, json, html, markdown, sarif, junit, github or gitlab. [default: text]",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the report here instead of standard output.",
+    help="Write the report here instead of standard output; the suffix picks the format.",
 )
 @click.option(
     "--fail-on", type=click.Choice(FAIL_ON), help="The least severity that ends in exit status 1. [default: error]"
@@ -61,7 +77,10 @@ def command(paths: tuple[Path, ...], output: Path | None, format_: str | None, *
 
 
 def _format_of(output: Path | None) -> str | None:
-    return {".json": "json", ".html": "html", ".htm": "html"}.get(output.suffix.lower()) if output else None
+    if output is None:
+        return None
+    name = output.name.lower()
+    return next((format_ for suffix, format_ in FORMAT_OF_SUFFIX.items() if name.endswith(suffix)), None)
 
 
 def _write(text: str, output: Path | None) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
-MAX_RECALLS = 10
+MAX_RECALLS = 5
 """More classes than this are not shown one by one; `result.json` has them all."""
 
 

@@ -1,12 +1,17 @@
 """`doctor watch`: run a training command, watch it, and say what is wrong with it."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from doctor.cli import EXIT_FOUND, EXIT_INCOMPLETE
 from doctor.errors import UsageError
 from doctor.settings import FAIL_ON, Settings, settings_for
+
+if TYPE_CHECKING:
+    from doctor.model import Report
 
 ON_CRITICAL = ("warn", "pause", "stop")
 DEFAULT_MAX_GRAD_NORM = 10.0
@@ -35,6 +40,8 @@ DEFAULT_MAX_GRAD_NORM = 10.0
 @click.option(
     "--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve Prometheus on 127.0.0.1:PORT."
 )
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here as well.")
+@click.option("--format", "format_", metavar="FORMAT", help="The format of --output. [default: by its suffix]")
 @click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name).")
 @click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks.")
 @click.option("--set", "set_", multiple=True, metavar="CHECK.THRESHOLD=VALUE", help="Change a threshold.")
@@ -51,6 +58,8 @@ def command(
     max_grad_norm: float | None,
     live: bool,
     metrics_port: int | None,
+    output: Path | None,
+    format_: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     set_: tuple[str, ...],
@@ -67,6 +76,7 @@ def command(
     if inject and pid is None:
         raise UsageError("watch: --inject goes with --pid N; a command is started with the probe in it")
     settings = settings_for(Path(), {"select": select, "ignore": ignore, "set": set_, "fail_on": fail_on})
+    keep = _writer(output, format_)
     from doctor.watching.launch import exit_status
     from doctor.watching.watch import Wishes, run
 
@@ -78,7 +88,7 @@ def command(
         metrics_port=metrics_port,
     )
     if logs is not None:
-        return _follow(logs, settings, run_dir)
+        return _follow(logs, settings, run_dir, keep)
     if pid is not None:
         from doctor.watching.attach import attach
 
@@ -89,6 +99,7 @@ def command(
         from doctor.watching.closing import tell_report
 
         tell_report(watched.report, watched.folder)
+        keep(watched.report)
     if fail_on is None:
         return exit_status(watched.returncode)
     if watched.report is None:
@@ -98,7 +109,20 @@ def command(
     return EXIT_FOUND if fails(watched.report, settings) else exit_status(watched.returncode)
 
 
-def _follow(logs: Path, settings: Settings, run_dir: Path | None) -> int:
+def _writer(output: Path | None, format_: str | None) -> "Callable[[Report], None]":
+    """Return what writes the report to `--output`; an unknown format is refused before the command starts."""
+    if output is None:
+        if format_ is not None:
+            raise UsageError("watch: --format goes with --output; standard output belongs to the command")
+        return lambda report: None
+    from doctor.cli.scan import _format_of, _write
+    from doctor.registry import load_renderer
+
+    render = load_renderer(format_ or _format_of(output) or "text")
+    return lambda report: _write(render(report, color=False), output)
+
+
+def _follow(logs: Path, settings: Settings, run_dir: Path | None, keep: "Callable[[Report], None]") -> int:
     import sys
 
     from doctor.cli.scan import fails
@@ -107,6 +131,7 @@ def _follow(logs: Path, settings: Settings, run_dir: Path | None) -> int:
 
     report = follow(logs, settings, run_dir)
     sys.stderr.write(load_renderer("text")(report, color=sys.stderr.isatty()))
+    keep(report)
     return EXIT_FOUND if fails(report, settings) else 0
 
 

@@ -73,6 +73,7 @@ class NearCrossing(Struct, frozen=True, kw_only=True):
     compared_pairs: int
     all_compared: bool
     examples: tuple[tuple[int, int], ...]
+    file: str | None = None
     """Row of the later split and of the earlier one, as a person counts rows."""
 
     @property
@@ -238,6 +239,7 @@ def _search(
         compared_pairs=compared,
         all_compared=compared <= MAX_PAIRS,
         examples=tuple((table.place(probe)[1], table.place(first[probe])[1]) for probe in read[:MAX_EXAMPLES]),
+        file=str(table.place(read[0])[0]) if read else None,
     )
 
 

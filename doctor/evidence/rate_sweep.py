@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doctor.subjects.sweep import Suspect, Sweep, Trial
 
@@ -11,6 +12,9 @@ __all__ = ["Break", "Level", "RateSweep", "Suspect", "break_of"]
 
 MIN_BREAK_RATIO = 10.0
 """A loss above so many times what an untrained model has is broken; so is one that is not finite."""
+LASTING_UPDATES = 9
+"""Most of so many losses must be broken: a batch of odd rows has a loss of its own, which passes with it."""
+MIN_LASTING_UPDATES = 3
 LEVEL_UPDATES = 20
 """Updates before a break whose median is the level that it left."""
 LEFT_RATIO = 2.0
@@ -78,7 +82,7 @@ class RateSweep:
     Attributes
     ----------
     levels, without : tuple of Level
-        Rates in rising order; `without` those of trials without the suspected rows.
+        Rates in rising order, of the stage that raises them; `without` those of trials without the suspected rows.
     breaks_at : float or None
         The lowest rate above which nothing holds: there at least half of the trials broke.
     holds_to : float or None
@@ -124,14 +128,19 @@ class RateSweep:
     @classmethod
     def measure(cls, sweep: Sweep) -> "RateSweep":
         """Sort the trials by their rate."""
-        levels = _levels(trial for trial in sweep.trials if trial.stage != "without")
+        stressed = [trial for trial in sweep.trials if trial.stage == "stress"]
+        searching = [trial for trial in sweep.trials if trial.stage in ("coarse", "fine")]
+        # The trials of a search are too short to be asked whether a rate holds, unless there are no others.
+        levels = _levels(stressed or searching)
         broken = [level.rate for level in levels if level.broken_share >= 0.5]
         # Above the first rate that breaks some chance run may hold: that is not the usable range.
         breaks_at = min(broken, default=None)
         whole = [level for level in levels if not level.broken_share and level.rate < (breaks_at or np.inf)]
-        most = max((level.fall for level in whole), default=0.0)
-        learned = [level.rate for level in whole if most > 0 and level.fall >= MIN_FALL_SHARE * most]
-        best = max(whole, key=lambda level: level.fall) if most > 0 else None
+        learning = [*whole, *(level for level in _levels(searching) if not level.broken_share)]
+        learning = [level for level in learning if level.rate < (breaks_at or np.inf)]
+        most = max((level.fall for level in learning), default=0.0)
+        learned = [level.rate for level in learning if most > 0 and level.fall >= MIN_FALL_SHARE * most]
+        best = max(learning, key=lambda level: level.fall) if most > 0 else None
         return cls(
             unit=sweep.unit,
             own=sweep.own,
@@ -155,14 +164,23 @@ def break_of(losses: Sequence[float | None]) -> Break | None:
     values = np.array([np.nan if one is None else one for one in losses], float)
     if not len(values):
         return None
-    first = abs(values[0]) if np.isfinite(values[0]) else 0.0
-    broken = np.flatnonzero(~np.isfinite(values) | (values > MIN_BREAK_RATIO * first))
-    if not len(broken):
+    # Of the first two one may be that of an odd batch, or what the first update has done.
+    untrained = values[:2][np.isfinite(values[:2])]
+    first = float(np.abs(untrained).min()) if len(untrained) else 0.0
+    high = ~np.isfinite(values) | (values > MIN_BREAK_RATIO * first)
+    update = next((int(place) for place in np.flatnonzero(high) if _lasts(values, high, int(place))), None)
+    if update is None:
         return None
-    update = int(broken[0])
     level = float(np.median(values[max(0, update - LEVEL_UPDATES) : update])) if update else first
     held = np.flatnonzero(values[:update] <= LEFT_RATIO * max(level, min(first, level)))
     return Break(update=update + 1, began=int(held[-1]) + 1 if len(held) else 1)
+
+
+def _lasts(values: NDArray[np.float64], high: NDArray[np.bool_], place: int) -> bool:
+    after = high[place : place + LASTING_UPDATES]
+    if not np.isfinite(values[place : place + LASTING_UPDATES]).all():
+        return True
+    return len(after) >= MIN_LASTING_UPDATES and 2 * int(after.sum()) > len(after)
 
 
 def _first_loss(trials: Iterable[Trial]) -> float:

@@ -17,6 +17,9 @@ UNFINISHED_RATIO = 2
 """By which the activations of a forward pass that was cut off are taken: it got half way on average."""
 MAX_PARTS = 64
 """How far a batch is cut whose rows nobody counted."""
+ENGINE = ("engine_built", "engine")
+TENSORS_PER_LAYER = 2
+"""Activations that a layer leaves for backward on average, of which a checkpointed block keeps its input alone."""
 MIN_BLOCKS = 4
 """In a chain of fewer parts there is little to drop and compute again."""
 MARGIN_SHARE = 0.05
@@ -41,6 +44,8 @@ class Receipt:
         Of the batch; 0 where unknown.
     blocks : int
         Equal parts that the model is a chain of.
+    block_layers : int
+        Layers with weights of their own in such a part; 0 where unknown.
     in_forward : bool
         Whether the forward pass was under way, so that more activations were to come.
     """
@@ -61,6 +66,7 @@ class Receipt:
     bound: str
     rows: int
     blocks: int
+    block_layers: int
     optimizers: tuple[str, ...]
     modules: tuple[tuple[str, int], ...]
     in_forward: bool
@@ -111,7 +117,9 @@ class Receipts:
         """
         receipts, shortages = [], []
         for process in run.processes:
-            here = [_receipt(process.rank, event) for event in process.events if event.kind == "receipt"]
+            micro = [int(event.facts.get("micro_batch") or 0) for event in process.events if event.kind in ENGINE]
+            rows = micro[-1] if micro else 0
+            here = [_receipt(process.rank, event, rows) for event in process.events if event.kind == "receipt"]
             receipts += here
             for event in process.events:
                 if event.kind == "exception" and _out_of_memory(event):
@@ -156,7 +164,7 @@ def fitting_changes(shortage: Shortage, world: int) -> list[Change]:
 
 
 def _changes(receipt: Receipt, needed: int, requested: int, world: int) -> Iterator[Change]:
-    activations = receipt.activations + requested
+    activations = receipt.activations + requested if receipt.activations else 0
     fixed = needed - activations
     activations *= UNFINISHED_RATIO if receipt.in_forward else 1
     parts = 2
@@ -167,24 +175,39 @@ def _changes(receipt: Receipt, needed: int, requested: int, world: int) -> Itera
         yield Change(summary=words, needed=fixed + cut, changes={"micro_batch_ratio": 1 / parts})
         parts *= 2
     if receipt.blocks >= MIN_BLOCKS:
-        kept = math.ceil(activations * min(1.0, 2 / math.sqrt(receipt.blocks)))
+        kept = math.ceil(activations * _kept_share(receipt))
         words = "activation checkpointing (about a fifth more time)"
         yield Change(summary=words, needed=fixed + kept, changes={"activation_checkpointing": True})
     yield from _lighter_states(receipt, fixed, activations)
     yield from _sharded(receipt, fixed, activations, world)
 
 
+def _kept_share(receipt: Receipt) -> float:
+    """Return the share of the activations that checkpointing of every block keeps at least: inputs, and one block."""
+    if receipt.block_layers:
+        return min(1.0, 1 / receipt.blocks + 1 / (TENSORS_PER_LAYER * receipt.block_layers))
+    return min(1.0, 2 / math.sqrt(receipt.blocks))  # of a chain cut into as many parts as each has layers
+
+
 def _lighter_states(receipt: Receipt, fixed: int, activations: int) -> Iterator[Change]:
     """Spare optimizer state, first with the batch as it is, then with rows one by one."""
     states = receipt.optimizer + receipt.to_come()[1]
-    name, words, spared = "adam8bit", "an 8-bit optimizer", states * 3 // 4
-    if receipt.device == "cpu":  # has no 8-bit optimizer
-        name, words, spared = "adafactor", "Adafactor, which keeps a number per row and column", states * 9 // 10
-    if states:
-        yield Change(summary=words, needed=fixed + activations - spared, changes={"optimizer": name})
-        one_row, least = _one_row(receipt, activations)
+    one_row, least = _one_row(receipt, activations)
+    for words, spared, change in _lighter_optimizers(receipt.device, states) if states else ():
+        yield Change(summary=words, needed=fixed + activations - spared, changes=change)
         words += ", with micro-batches of 1 row"
-        yield Change(summary=words, needed=fixed + least - spared, changes={**one_row, "optimizer": name})
+        yield Change(summary=words, needed=fixed + least - spared, changes={**change, **one_row})
+
+
+def _lighter_optimizers(device: str, states: int) -> Iterator[tuple[str, int, dict[str, float | str | bool]]]:
+    """Return optimizers instead of Adam in words, the bytes of state that each spares, and the change."""
+    if device != "cpu":
+        yield "an 8-bit optimizer", states * 3 // 4, {"optimizer": "adam8bit"}
+        return
+    yield "RMSprop, which keeps one number per weight instead of two", states // 2, {"optimizer": "RMSprop"}
+    # Its rates are relative to the weights, and ten times Adam's by the libraries' defaults.
+    change: dict[str, float | str | bool] = {"optimizer": "Adafactor", "learning_rate_ratio": 10.0}
+    yield "Adafactor, which keeps one number per row and per column", states * 9 // 10, change
 
 
 def _sharded(receipt: Receipt, fixed: int, activations: int, world: int) -> Iterator[Change]:
@@ -240,7 +263,7 @@ def _size(found: "re.Match[str] | None") -> int | None:
     return int(float(found["count"]) * _UNITS[found["unit"].lower()]) if found else None
 
 
-def _receipt(rank: int, event: Event) -> Receipt:
+def _receipt(rank: int, event: Event, rows: int) -> Receipt:
     facts = event.facts
     numbers = ("parameters", "trainable", "gradients", "optimizer", "buffers", "activations", "other", "peak", "limit")
     return Receipt(
@@ -249,10 +272,11 @@ def _receipt(rank: int, event: Event) -> Receipt:
         when=str(facts.get("when", "")),
         device=str(facts.get("device", "")),
         bound=str(facts.get("bound", "")),
-        rows=int(facts.get("rows") or 0),
+        rows=int(facts.get("rows") or rows),
         blocks=int(facts.get("blocks") or 1),
+        block_layers=int(facts.get("block_layers") or 0),
         optimizers=tuple(str(one.get("class", "")) for one in facts.get("optimizers", ())),
-        in_forward=facts.get("phase") == "forward",
+        in_forward=facts.get("phase") in ("starting", "forward"),
         modules=tuple((str(one["name"]), int(one["parameters"])) for one in facts.get("by_module", ())),
         **{name: int(facts.get(name) or 0) for name in numbers},
     )

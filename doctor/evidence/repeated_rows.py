@@ -30,11 +30,12 @@ SPARE_BITS = 10
 
 
 class Example(Struct, frozen=True, kw_only=True):
-    """A group of equal rows: how many, the first of them as a person counts rows, and its bits."""
+    """A group of equal rows: how many, the first of them as a person counts rows, in which file, and its bits."""
 
     copies: int
     rows: tuple[int, ...]
     bits: float
+    file: str | None = None
 
 
 class Repeats(Struct, frozen=True, kw_only=True):
@@ -279,8 +280,7 @@ def _repeats(
     surprising = bits > bound
     ranked = sorted(range(len(drawn)), key=lambda i: (not surprising[i], -drawn[i][1], drawn[i][0]))[:MAX_EXAMPLES]
     examples = tuple(
-        Example(copies=drawn[i][1], bits=float(bits[i]), rows=_members(table, relation, name, mark, drawn[i][0]))
-        for i in ranked
+        _example(table, drawn[i][1], float(bits[i]), _members(table, relation, name, mark, drawn[i][0])) for i in ranked
     )
     return Repeats(
         split=split,
@@ -295,8 +295,13 @@ def _repeats(
     )
 
 
-def _members(table: Table, relation: str, split: str, mark: str, value: int) -> tuple[int, ...]:
+def _example(table: Table, copies: int, bits: float, rows: Sequence[int]) -> Example:
+    file = str(table.place(rows[0])[0]) if rows else None
+    return Example(copies=copies, bits=bits, rows=table.numbers(rows), file=file)
+
+
+def _members(table: Table, relation: str, split: str, mark: str, value: int) -> list[int]:
     found = table.ask(
         f'SELECT "row" FROM "{relation}" WHERE split = {split} AND {mark} = {value} ORDER BY 1 LIMIT {MAX_ROWS_SHOWN}'
     )
-    return table.numbers([row for (row,) in found])
+    return [row for (row,) in found]

@@ -25,6 +25,7 @@ class Copy(Struct, frozen=True, kw_only=True):
     copies: int
     bits: float
     verbatim: bool
+    file: str | None = None
 
 
 class Crossing(Struct, frozen=True, kw_only=True):
@@ -144,6 +145,7 @@ def _crossing(
         examples=tuple(
             Copy(
                 row=table.place(met[i].copy)[1],
+                file=str(table.place(met[i].copy)[0]),
                 original=table.place(met[i].original)[1],
                 copies=met[i].copies,
                 bits=float(bits[i]),

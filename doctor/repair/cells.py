@@ -78,10 +78,8 @@ def _usual(state: State, name: str, known: Array) -> int:
     """Return a training row that has the median of its column, or the commonest value."""
     column, value = state.table.column(name), sql.name(name)
     with state.table.engine.lent("known", {"number": known}) as rows:
-        source = (
-            f"(SELECT {value} AS v, {sql.ROW} AS number FROM {sql.name(state.table.relation)} SEMI JOIN "
-            f"{sql.name(rows)} chosen ON {sql.ROW} = chosen.number)"
-        )
+        every = f"SELECT {value} AS v, {sql.ROW} AS number FROM {sql.name(state.table.relation)}"
+        source = f"(SELECT * FROM ({every}) SEMI JOIN {sql.name(rows)} USING (number))"
         if column.numeric or column.kind is Kind.TIME:
             best = f"(SELECT quantile_disc(v, 0.5) FROM {source})"
         else:

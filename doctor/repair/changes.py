@@ -109,15 +109,14 @@ class Changes:
         found: list[int] = self.home[part.first_row : part.first_row + part.rows].tolist()
         return found
 
-    def cells(self, part: Part) -> dict[str, dict[int, int]]:
-        """Return the donor of each changed cell of a part, by column in lower case and row from 0 in the part."""
+    def cells(self, part: Part) -> dict[str, Donors]:
+        """Return the changed cells of a part, by column in lower case; rows are counted from 0 in the part."""
         begin, end = part.first_row, part.first_row + part.rows
         found = {}
         for name, donors in self.filled.items():
             first, last = np.searchsorted(donors.rows, (begin, end))
-            rows = (donors.rows[first:last] - begin).tolist()
-            if rows:
-                found[name.lower()] = dict(zip(rows, donors.donors[first:last].tolist(), strict=True))
+            if last > first:
+                found[name.lower()] = Donors(rows=donors.rows[first:last] - begin, donors=donors.donors[first:last])
         return found
 
     def donors(self, part: Part) -> dict[str, set[int]]:

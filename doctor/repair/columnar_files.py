@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from doctor.repair.changes import GONE, Changes, Unsure
-from doctor.repair.state import Added
+from doctor.repair.state import Added, Donors
 from doctor.subjects.columnar import RESERVED
 from doctor.subjects.dialect import clean_names
 from doctor.subjects.formats import suffix_of
@@ -343,18 +343,18 @@ def _batch(columns: Mapping[str, Any], rows: Any, schema: Any, part: Part) -> An
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _with_cells(column: Any, donors: Mapping[int, int], begin: int, end: int, numbers: Any, values: Any) -> Any:
+def _with_cells(column: Any, donors: Donors, begin: int, end: int, numbers: Any, values: Any) -> Any:
     """Put other rows' values into some cells of a column."""
     import pyarrow as pa
     from pyarrow import compute
 
-    rows = sorted(row for row in donors if begin <= row < end)
-    if not rows:
+    first, last = np.searchsorted(donors.rows, (begin, end))
+    if first == last:
         return column
     order = np.argsort(numbers)
-    places = order[np.searchsorted(numbers, [donors[row] for row in rows], sorter=order)]
+    places = order[np.searchsorted(numbers, donors.donors[first:last], sorter=order)]
     mask = np.zeros(end - begin, dtype=bool)
-    mask[np.array(rows) - begin] = True
+    mask[donors.rows[first:last] - begin] = True
     taken = values.take(pa.array(places))
     if pa.types.is_dictionary(column.type):
         plain = column.dictionary_decode()

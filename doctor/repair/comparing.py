@@ -57,7 +57,13 @@ def compare(before: Report, after: Report, plan: Plan, paths: Sequence[Path], co
     silent = {
         examination.check: examination.reason for examination in after.examinations if examination.outcome in UNDECIDED
     }
-    unknown = {finding.fingerprint: silent[finding.check] for finding in gone if finding.check in silent}
+    dropped = {name for edit in plan.edits if edit.applied for name in edit.effect.dropped}
+    unknown = {
+        finding.fingerprint: silent[finding.check]
+        for finding in gone
+        # Of a column that is not there any more nothing need be shown.
+        if finding.check in silent and not (finding.at.columns and dropped.issuperset(finding.at.columns))
+    }
     wanted = {mark for edit in plan.edits if edit.wanted for mark in edit.findings}
     unsolved = [
         finding

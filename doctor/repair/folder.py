@@ -67,11 +67,11 @@ def replacing(output: Path) -> Iterator[Path]:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         clear_leftovers(place)
-        work = place.with_name(f".{place.name}.{UNFINISHED}-{os.getpid()}")
-        work.mkdir()
     except OSError as error:
         raise DoctorError(f"{output}: {error.strerror or error}") from error
+    work = place.with_name(f".{place.name}.{UNFINISHED}-{os.getpid()}")
     try:
+        work.mkdir()  # in here, for an interruption may come right behind it
         yield work
         _take_place(work, place)
     except OSError as error:
@@ -93,8 +93,9 @@ def _take_place(work: Path, place: Path) -> None:
     place.rename(old)
     try:
         work.rename(place)
-    except OSError:
-        old.rename(place)
+    except BaseException:
+        if not place.exists():
+            old.rename(place)
         raise
     shutil.rmtree(old, ignore_errors=True)
 

@@ -198,7 +198,10 @@ def _donated(changes: Changes) -> dict[str, dict[int, str]]:
         if not wanted:
             continue
         keys = _keys(part)
+        last = max(max(rows) for rows in wanted.values())
         for item in items(part)[0]:
+            if item.row > last:
+                break
             names = [name for name, rows in wanted.items() if item.row in rows]
             if names:
                 values = {member.key: item.raw[member.value : member.end] for member in members(item.raw)}
@@ -216,7 +219,8 @@ def _keys(part: Part) -> dict[str, str]:
 def _through(changes: Changes, number: int, given: Mapping[str, Mapping[int, str]]) -> Iterator[tuple[int, Item]]:
     """Give each record of a part, as it is to be, with the part that it goes to."""
     part = changes.table.parts[number]
-    homes, cells, keys = changes.homes(part), changes.cells(part), _keys(part)
+    homes, keys = changes.homes(part), _keys(part)
+    cells = {name: donors.by_row() for name, donors in changes.cells(part).items()}
     known = Known.of(changes.table, part)
     gone = {keys[name] for name in changes.dropped if name in keys}
     for item in items(part)[0]:

@@ -125,6 +125,7 @@ def make_plan(report: Report, case: Case, *, only: Sequence[str] = (), unsafe: b
     drafts = _joined([finding for finding in report.findings if finding.repair], report, case)
     edits = [_judged(draft, chosen, unsafe) for draft in drafts]
     for table in case.tables:
+        table.engine.deadline = None  # a budget is for the scan
         edits = _tried(edits, table)
     return Plan(path=case.shown, edits=tuple(edits))
 
@@ -154,8 +155,9 @@ def _subject(repair: AnyRepair, finding: Finding) -> object:
     return msgspec.json.encode(msgspec.structs.replace(repair, safety=Safety.UNSAFE, summary=""))
 
 
-def _rank(repair: AnyRepair) -> int:
-    return ORDER.index(type(repair)) if type(repair) in ORDER else len(ORDER)
+def _rank(repair: AnyRepair) -> tuple[int, bool]:
+    place = ORDER.index(type(repair)) if type(repair) in ORDER else len(ORDER)
+    return place, not (isinstance(repair, Resplit) and repair.by == "time")
 
 
 def table_of(finding: Finding, report: Report, case: Case) -> Table | None:
@@ -220,13 +222,16 @@ def _of_use(repair: AnyRepair, table: Table, findings: Sequence[Finding]) -> str
 def _tried(edits: list[Edit], table: Table) -> list[Edit]:
     """Make the edits of a table on what is known of its rows, and note what each changes or why it cannot be made."""
     own = [number for number, edit in enumerate(edits) if edit.applied and edit.table == table.shown]
-    results = treat(table, [edits[number].repair for number in own]).results
-    for number, result in zip(own, results, strict=True):
-        if isinstance(result, str):
-            edits[number] = msgspec.structs.replace(edits[number], applied=False, why_not=result)
-        elif result.empty:
-            nothing = "there is nothing left to change" if result.note == "" else result.note
-            edits[number] = msgspec.structs.replace(edits[number], applied=False, why_not=nothing)
-        else:
-            edits[number] = msgspec.structs.replace(edits[number], effect=result)
+    refused = True
+    while refused:  # without one edit the others may come to something else
+        refused = False
+        own = [number for number in own if edits[number].applied]
+        results = treat(table, [edits[number].repair for number in own]).results
+        for number, result in zip(own, results, strict=True):
+            if isinstance(result, str) or result.empty:
+                why = result if isinstance(result, str) else result.note or "there is nothing left to change"
+                edits[number] = msgspec.structs.replace(edits[number], applied=False, why_not=why)
+                refused = True
+            else:
+                edits[number] = msgspec.structs.replace(edits[number], effect=result)
     return edits

@@ -9,7 +9,7 @@ from doctor.repair.state import Effect, Refused, State
 from doctor.subjects import sql
 
 MIN_DRAWN_ROWS = 100
-MIN_DRAWN_SHARE = 0.1
+MIN_DRAWN_SHARE = 0.2
 """Of the training rows; drawing fewer would cost more than the imbalance does."""
 
 
@@ -104,24 +104,17 @@ def draw_classes(state: State, repair: Reweight) -> Effect:
         When too few rows would remain; then the weights are the better way.
     """
     require(state, (repair.column,))
+    table = state.table
     label = f"CAST({sql.name(repair.column)} AS VARCHAR)"
-    listed = state.table.ask(
-        f"SELECT DISTINCT {label} AS label FROM {sql.name(state.table.relation)} WHERE label IS NOT NULL ORDER BY label"
+    known = f"SELECT {sql.ROW} AS number, {label} AS said FROM {sql.name(table.relation)}"
+    found = table.engine.arrays(
+        f"SELECT number, dense_rank() OVER (ORDER BY said) - 1 AS code, hash(number) AS draw FROM ({known}) "
+        "WHERE said IS NOT NULL"
     )
-    labels = [name for (name,) in listed]
-    if not labels:
-        raise Refused(f"{repair.column} has no value")
-    with state.table.engine.lent(
-        "labels", {"label": np.array(labels, dtype=object), "code": np.arange(len(labels))}
-    ) as names:
-        found = state.table.engine.arrays(
-            f"SELECT {sql.ROW} AS number, code, hash({sql.ROW}) AS draw FROM {sql.name(state.table.relation)} "
-            f"JOIN {sql.name(names)} known ON known.label = {label}"
-        )
-    rows, codes = np.asarray(found["number"]).astype(np.int64), np.asarray(found["code"])
+    rows, codes = np.asarray(found["number"]).astype(np.int64), np.asarray(found["code"]).astype(np.int64)
     chosen = state.training[rows]
     rows, codes, draw = rows[chosen], codes[chosen], np.asarray(found["draw"])[chosen]
-    counts = np.bincount(codes, minlength=len(labels))
+    counts = np.bincount(codes)
     present = counts[counts > 0]
     if len(present) < 2:
         raise Refused(f"train has one class of {repair.column} only")

@@ -38,6 +38,8 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
         The first rows that go or move, as `file:row`.
     note : str
         What else is to be known.
+    joint : bool
+        Whether it is done by an edit before, which tells the numbers.
     """
 
     rows: dict[str, int] = {}
@@ -48,11 +50,12 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     weights: dict[str, float] = {}
     examples: tuple[str, ...] = ()
     note: str = ""
+    joint: bool = False
 
     @property
     def empty(self) -> bool:
         """Whether nothing changes."""
-        return not (self.rows or self.moved or self.cells or self.dropped or self.added)
+        return not (self.rows or self.moved or self.cells or self.dropped or self.added or self.joint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,10 @@ class Donors:
 
     rows: Array
     donors: Array
+
+    def by_row(self) -> dict[int, int]:
+        """Return the donor of each row."""
+        return dict(zip(self.rows.tolist(), self.donors.tolist(), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -262,7 +262,10 @@ def _donated(changes: Changes) -> dict[str, dict[int, str]]:
             continue
         form = form_of(part)
         splitter, place = Splitter(form), _places(form)
+        last = max(max(rows) for rows in wanted.values())
         for record in records(part):
+            if record.row > last:
+                break
             for name, rows in wanted.items():
                 if record.row in rows and record.fields is not None:
                     value = splitter.value(record.fields[place[name]])
@@ -330,7 +333,8 @@ def _through(
     part = changes.table.parts[number]
     form = form_of(part)
     splitter, place = Splitter(form), _places(form)
-    homes, cells = changes.homes(part), changes.cells(part)
+    homes = changes.homes(part)
+    cells = {name: donors.by_row() for name, donors in changes.cells(part).items()}
     known = Known.of(changes.table, part)
     left = []
     for row, raw, fields in records(part):

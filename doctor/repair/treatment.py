@@ -57,8 +57,12 @@ def treat(table: Table, repairs: Sequence[AnyRepair]) -> Treatment:
 
 def _joins(drawn: Effect | str, repair: Resplit, state: State) -> Effect | str:
     """Say what a further wish for the splits comes to, once they were drawn by all of them."""
-    if isinstance(drawn, str) or not state.resplit_by or repair.by == "group":
+    if isinstance(drawn, str):
         return drawn
+    if repair.by == "group" or repair.column == state.resplit_by:
+        return Effect(joint=True, note="done together with the edit before")
+    if not state.resplit_by:
+        return "the splits are drawn by groups"
     return f"the splits are cut by {state.resplit_by}"
 
 

@@ -15,7 +15,7 @@ KNOWN = {
     "dropout": "drop this share of the units",
     "early_stopping": "keep the weights of the best evaluation",
     "zero_grad": "clear gradients after each update",
-    "evaluation_mode": "evaluate in evaluation mode",
+    "evaluation_mode": "evaluate in evaluation mode, and train in training mode",
     "broadcast_parameters": "begin with rank 0's parameters on every rank",
 }
 """What each does, by its name. Who trains applies it: to a configuration or to a watched command."""

@@ -206,7 +206,8 @@ def _parts(batches: Sequence[Batch], first_rows: Sequence[int]) -> tuple[Part, .
     for batch, first in zip(batches, first_rows, strict=True):
         for number, (path, rows) in enumerate(batch.files):
             form = batch.forms[number] if batch.forms else None
-            parts.append(Part(path=path, split=batch.split, rows=rows, first_row=first, form=form))
+            lines = batch.lines[number] if batch.lines else None
+            parts.append(Part(path=path, split=batch.split, rows=rows, first_row=first, form=form, lines=lines))
             first += rows
     return tuple(parts)
 

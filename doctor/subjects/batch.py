@@ -6,6 +6,7 @@ from pathlib import Path
 
 from doctor.model import Guess
 from doctor.subjects.column_types import TextFacts
+from doctor.subjects.record_lines import RecordLines
 from doctor.subjects.table import Malformed, TextForm
 
 MAX_STORED_COLUMNS = 500
@@ -51,6 +52,8 @@ class Batch:
         The stored table beneath, which can be dropped once the rows are part of a table.
     forms : tuple of TextForm
         How each file is written, of text.
+    lines : tuple of RecordLines
+        Where the records of each file stand in it, in the order of `files`; empty where files have no such lines.
     """
 
     split: str
@@ -64,6 +67,7 @@ class Batch:
     malformed: tuple[Malformed, ...] = ()
     forms: tuple[TextForm, ...] = ()
     guesses: tuple[Guess, ...] = ()
+    lines: tuple[RecordLines, ...] = ()
 
     @property
     def rows(self) -> int:

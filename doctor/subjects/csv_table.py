@@ -10,6 +10,7 @@ from doctor.subjects.batch import Batch, Entry, ReadingOptions
 from doctor.subjects.column_types import READINGS, TextFacts, find_readings, joined
 from doctor.subjects.dialect import DELIMITER_NAMES, USUAL_DELIMITERS, Dialect, clean_names, find_dialect
 from doctor.subjects.header import first_rows, is_name_like, judge_header
+from doctor.subjects.record_lines import RecordLines
 from doctor.subjects.staging import Staged, malformed, stage
 from doctor.subjects.table import Engine, TextForm
 from doctor.subjects.text_file import TextFile, look_over
@@ -159,6 +160,18 @@ def _read_unit(
             for text in unit.texts
         ),
         guesses=tuple(_guesses(unit, naming, suffix, options, bare_quotes)),
+        lines=tuple(
+            RecordLines(
+                text=text,
+                records=count,
+                header=naming.header,
+                delimiter=unit.dialect.delimiter,
+                quote=staged.quote,
+                escape=staged.escape,
+                left_out_bytes=tuple(sorted(reject.byte for reject in staged.rejects if reject.file == number)),
+            )
+            for number, (text, count) in enumerate(zip(unit.texts, rows, strict=True))
+        ),
     ), naming
 
 

@@ -12,6 +12,7 @@ from doctor.subjects import sql
 from doctor.subjects.batch import MAX_STORED_COLUMNS, Batch, Entry, ReadingOptions
 from doctor.subjects.column_types import TIMES, find_readings
 from doctor.subjects.dialect import NONE, Dialect, clean_names
+from doctor.subjects.record_lines import RecordLines
 from doctor.subjects.staging import damaged, stage
 from doctor.subjects.table import Engine, Malformed, TextForm
 from doctor.subjects.text_file import LINES_NAMED, TextFile, look_over
@@ -47,13 +48,13 @@ def read_json(
         relations = [_array(engine, text) for text in arrays]
         if lined:
             relations.append(_lines(engine, lined))
-        for relation, files, malformed, left_out in relations:
-            batches.append(_batch(engine, relation, split, files, malformed, left_out))
+        for records in relations:
+            batches.append(_batch(engine, split, records))
     return batches, problems
 
 
-_LeftOut = tuple[tuple[int, ...], ...]
-_Records = tuple[str, tuple[tuple[TextFile, int], ...], tuple[Malformed, ...], _LeftOut]
+_Records = tuple[str, tuple[RecordLines, ...], tuple[Malformed, ...], bool]
+"""A relation, its files with what is known of their lines, what is malformed, and whether lines can be named."""
 
 
 def _lines(engine: Engine, texts: Sequence[TextFile]) -> _Records:
@@ -62,7 +63,6 @@ def _lines(engine: Engine, texts: Sequence[TextFile]) -> _Records:
         _refuse_document(text)
     staged, _ = stage(engine, texts, Dialect(delimiter=NONE, width=1, first=("",)), skip_first=False)
     kept = []
-    left_out: list[tuple[int, ...]] = []
     told: list[Malformed] = []
     first = 0
     mended = f"regexp_replace(c0, {sql.quoted(_NAN)}, '\\1null\\2', 'g')"
@@ -77,6 +77,7 @@ def _lines(engine: Engine, texts: Sequence[TextFile]) -> _Records:
     for text, rows in zip(texts, staged.rows_of_files, strict=True):
         here = f"position >= {first} AND position < {first + rows}"
         broken = engine.rows(f'SELECT sound, position FROM "{name}" WHERE j IS NULL AND {here} ORDER BY position')
+        left_out = tuple(int(position) - first for _, position in broken)
         for sound, fault in ((False, "not JSON"), (True, "not a JSON object")):
             places = [int(position) - first for found, position in broken if found == sound]
             if places:
@@ -90,11 +91,10 @@ def _lines(engine: Engine, texts: Sequence[TextFile]) -> _Records:
                         of=rows,
                     )
                 )
-        kept.append((text, rows - len(broken)))
-        left_out.append(tuple(int(position) - first for _, position in broken))
+        kept.append(RecordLines(text=text, records=rows - len(broken), left_out_records=left_out))
         told += damaged(text, rows)
         first += rows
-    return f'(SELECT j FROM "{name}" WHERE j IS NOT NULL ORDER BY position)', tuple(kept), tuple(told), tuple(left_out)
+    return f'(SELECT j FROM "{name}" WHERE j IS NOT NULL ORDER BY position)', tuple(kept), tuple(told), True
 
 
 def _deep_rows(engine: Engine, relation: str, row: str) -> list[int]:
@@ -180,28 +180,18 @@ def _array(engine: Engine, text: TextFile) -> _Records:
                 of=int(objects + others),
             ),
         )
-    return (
-        f"(SELECT j FROM \"{name}\" WHERE json_type(j) = 'OBJECT' ORDER BY rowid)",
-        ((text, int(objects)),),
-        told,
-        ((),),
-    )
+    lines = RecordLines(text=text, records=int(objects))
+    return f"(SELECT j FROM \"{name}\" WHERE json_type(j) = 'OBJECT' ORDER BY rowid)", (lines,), told, False
 
 
-def _batch(
-    engine: Engine,
-    records: str,
-    split: str,
-    files: Sequence[tuple[TextFile, int]],
-    malformed: tuple[Malformed, ...],
-    left_out: _LeftOut,
-) -> Batch:
+def _batch(engine: Engine, split: str, kept: _Records) -> Batch:
     """Turn objects into columns by the structure that all of them share."""
+    records, lines, malformed, lined = kept
     answer = engine.rows(f"SELECT json_group_structure(j::JSON) FROM {records}")[0][0]
     structure = json.loads(answer) if answer else {}
     keys = list(structure)
     if not keys:
-        raise CannotOpen(files[0][0].path, "no row of it can be read" if malformed else "its records are empty")
+        raise CannotOpen(lines[0].text.path, "no row of it can be read" if malformed else "its records are empty")
     types = [_type_of(structure[key]) for key in keys]
     wide = len(keys) > MAX_STORED_COLUMNS
     wanted = [
@@ -218,14 +208,17 @@ def _batch(
         split=split,
         relation=f"(SELECT {renamed}, {row} AS {sql.ROW} FROM {relation})",
         types=dict(zip(names, types, strict=True)),
-        files=tuple((text.path, rows) for text, rows in files),
+        files=tuple((known.text.path, known.records) for known in lines),
         facts={column: found[f"c{number}"] for number, column in enumerate(names) if f"c{number}" in found},
         scratch=relation,
         malformed=malformed,
         forms=tuple(
-            TextForm(encoding=text.encoding, columns=tuple(names), fields=tuple(keys), left_out=missing)
-            for (text, _), missing in zip(files, left_out, strict=True)
+            TextForm(
+                encoding=one.text.encoding, columns=tuple(names), fields=tuple(keys), left_out=one.left_out_records
+            )
+            for one in lines
         ),
+        lines=lines if lined else (),
     )
 
 

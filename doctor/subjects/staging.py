@@ -33,7 +33,10 @@ class Reject:
 
 @dataclass(frozen=True, kw_only=True)
 class Staged:
-    """Records as text in columns c0, c1, …; `row` is the SQL of a record's number from 0."""
+    """Records as text in columns c0, c1, …; `row` is the SQL of a record's number from 0.
+
+    `quote` encloses fields, `escape` stands before a quote inside; both are empty where quotes are part of the text.
+    """
 
     relation: str
     row: str

@@ -46,8 +46,8 @@ class Suspect(Struct, frozen=True, kw_only=True):
     row : int
         Counted from 1 in its split, without the header.
     score : float
-        By how many usual deviations the logarithm of the gradient norm lay above its median where this row was in the
-        batch, on average over `batches` of them, in trainings that held.
+        How far the gradient norms of its batches lie above the usual, on average over `batches` of them in trainings
+        that held, in deviations of all rows.
     breaks : int
         Breaking updates whose batch, or the next, has the row in it.
     """

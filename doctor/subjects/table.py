@@ -19,6 +19,7 @@ from msgspec import Struct
 from doctor.errors import BudgetSpent, Unavailable, UsageError
 from doctor.model import Declared, Guess, Problem
 from doctor.subjects import sql
+from doctor.subjects.record_lines import RecordLines
 from doctor.wording import printable
 
 COLUMNS_NAMED = 30
@@ -80,13 +81,17 @@ class TextForm(Struct, frozen=True, kw_only=True):
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """One file of a table. Its rows bear numbers from `first_row` on; `form` is known of text."""
+    """One file of a table. Its rows bear numbers from `first_row` on.
+
+    Of text, `form` says how it is written and `lines` where its rows stand.
+    """
 
     path: Path
     split: str
     rows: int
     first_row: int
     form: TextForm | None = None
+    lines: RecordLines | None = None
 
 
 class Malformed(Struct, frozen=True, kw_only=True):

@@ -42,7 +42,7 @@ class Checkpoints:
         """Clear away what an interruption left and, without `resume`, what an earlier training left."""
         if self.ranks.first and self.folder.is_dir():
             for old in self.folder.iterdir():
-                if old.name.startswith(PARTIAL) or not resume:
+                if old.is_dir() and (old.name.startswith(PARTIAL) or not resume):
                     shutil.rmtree(old)
         self.ranks.wait()
 

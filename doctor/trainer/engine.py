@@ -54,6 +54,7 @@ def build_engine(model: nn.Module, recipe: Recipe, ranks: Ranks) -> tuple[Any, l
         if OUT_OF_MEMORY.search(f"{type(error).__name__} {error}"):
             raise
         raise Refused(f"DeepSpeed refuses the configuration: {one_line(error)}") from error
+    forget_trial_step(engine)
     return engine, notes
 
 
@@ -73,14 +74,40 @@ def _eight_bit_adam(config: dict[str, Any], model: nn.Module, ranks: Ranks) -> t
     return optimizer
 
 
+def with_scaling(engine: Any, loss: torch.Tensor) -> torch.Tensor:
+    """Return the loss such that its gradients come out scaled, as the optimizer expects them.
+
+    At stage 0 in fp16, DeepSpeed 0.19 divides the gradients by the scale but does not multiply the loss by it.
+    """
+    if not engine.fp16_enabled() or engine.zero_optimization_stage() > 0:
+        return loss
+    scale, parts = loss_scale(engine), engine.gradient_accumulation_steps()
+    # The gradient of the loss itself is what was made of it: 1 / parts where nobody has scaled it yet.
+    loss.register_hook(lambda given: given * scale if float(given) * parts < 1 + scale / 2 else given)
+    return loss
+
+
 def grad_norm_before_step(engine: Any) -> float | None:
-    """Return the norm of the gradients, where DeepSpeed itself computes none: at stage 0 with float32 weights."""
-    if engine.zero_optimization_stage() > 0 or engine.fp16_enabled() or engine.bfloat16_enabled():
+    """Return the norm of the gradients at stage 0, where DeepSpeed states none, or one that is scaled."""
+    if engine.zero_optimization_stage() > 0:
         return None
     gradients = [weight.grad for weight in engine.module.parameters() if weight.grad is not None]
-    norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
-    scaler = getattr(engine, "torch_autocast_z0_gradscaler", None)
-    return norm / scaler.get_scale() if scaler is not None else norm
+    norms = torch._foreach_norm(gradients, dtype=torch.float32)
+    return float(torch.linalg.vector_norm(torch.stack(norms))) / loss_scale(engine)
+
+
+def forget_trial_step(engine: Any) -> None:
+    """Set back the count of updates: at stage 0 in half precision DeepSpeed makes one of zeros to allocate states.
+
+    It would make Adam's first updates smaller, by the bias correction of a second one.
+    """
+    if engine.zero_optimization_stage() > 0:
+        return
+    for state in getattr(engine.optimizer, "optimizer", engine.optimizer).state.values():
+        if isinstance(count := state.get("step"), torch.Tensor):
+            count.zero_()
+        elif count is not None:
+            state["step"] = 0
 
 
 def facts_after_step(engine: Any, loss: float, rate: float, scale: float, norm: float | None) -> Facts:

@@ -8,7 +8,11 @@ from doctor.trainer.recipe import Failure
 from doctor.wording import printable
 
 NOT_INSTALLED = "training needs torch and DeepSpeed: pip install 'training-doctor[trainer]'"
-OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|Cannot allocate memory|bad_alloc|MemoryError", re.I)
+OUT_OF_MEMORY = re.compile(
+    "out of memory|can't allocate memory|cannot allocate memory|bad_alloc|MemoryError|could not create a primitive",
+    re.IGNORECASE,
+)
+"""The last is what oneDNN says."""
 LOSS_SCALE = re.compile(r"loss scale already at minimum", re.I)
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 TORN = re.compile(r"PytorchStreamWriter|file write failed|unexpected pos")

@@ -32,6 +32,8 @@ DIE_WITH_PARENT = 1
 LAST_BYTES = 20_000
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Small models are slower with more threads, and results then depend on their number."""
+ONE_ARENA = ("MALLOC_ARENA_MAX",)
+"""Others reserve address space ahead, in which a training would find room beyond its limit."""
 
 
 def run_jobs(
@@ -145,8 +147,8 @@ def _server() -> ForkServerContext:
     """Start the process from which the others are forked."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["doctor.trainer.preload"])
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    before = {name: os.environ.get(name) for name in (*ONE_THREAD, *ONE_ARENA)}
+    os.environ.update(dict.fromkeys((*ONE_THREAD, *ONE_ARENA), "1"))
     try:
         ensure_running()
     finally:

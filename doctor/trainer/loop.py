@@ -10,7 +10,14 @@ import torch
 from doctor.trainer.checkpoints import BEST, Checkpoints, State, refuse_other_recipe
 from doctor.trainer.config import batch_sizes, learning_rate, warms_up
 from doctor.trainer.data import Data
-from doctor.trainer.engine import Facts, build_engine, facts_after_step, grad_norm_before_step, loss_scale
+from doctor.trainer.engine import (
+    Facts,
+    build_engine,
+    facts_after_step,
+    grad_norm_before_step,
+    loss_scale,
+    with_scaling,
+)
 from doctor.trainer.evaluating import evaluated, evaluation_loss, on_device
 from doctor.trainer.interruption import Interruption, postponed
 from doctor.trainer.memory import Peak, limited
@@ -34,7 +41,8 @@ def train(job: Job, data: Data, ranks: Ranks, trace: Trace, observer: Observer) 
     done = training.begin()
     peak = Peak(ranks.device)
     try:
-        with training.watched(), limited(job.device_bytes, ranks.device):
+        # The limit holds while the recorder looks at what took the memory, so it is the outer one.
+        with limited(job.device_bytes, ranks.device), training.watched():
             training.build()
             observer.begun(job.recipe.steps, done)
             training.run(observer)
@@ -101,7 +109,7 @@ class Training:
             return
         taken = len(list(Path(self.job.output).glob(f"{RUN}*")))
         folder = Path(self.job.output, f"{RUN}-{taken + 1}" if taken else RUN)
-        with here.watch(run_dir=folder, quiet=True) as watch:
+        with here.watch(run_dir=folder, quiet=True, complete=True) as watch:
             self.trace.run_dir = str(folder)
             self.watch = watch
             yield
@@ -119,6 +127,8 @@ class Training:
         if self.recipe.early_stopping and self.best < float("inf"):
             self.checkpoints.load(self.engine, BEST)
             self.trace.notes.append(f"went back to the best weights: loss {self.best:.4g} on validation")
+            if self.watch is not None:  # which hears of evaluations by itself, but not of those that were undone
+                self.watch.log(evaluation_loss=self.best)
 
     def _run(self, observer: Observer, interruption: Interruption) -> None:
         while self.step < self.recipe.steps:
@@ -159,7 +169,7 @@ class Training:
             if self.recipe.cutmix and "images" in inputs:
                 inputs["images"], criterion = with_cutmix(criterion, inputs["images"], targets)
             value = criterion(self.engine(**inputs), targets)
-            self.engine.backward(value)
+            self.engine.backward(with_scaling(self.engine, value))
             loss += float(value.detach()) / self.accumulation
             if self.engine.is_gradient_accumulation_boundary():
                 norm = grad_norm_before_step(self.engine)
@@ -195,8 +205,6 @@ class Training:
             return False
         loss = evaluation_loss(self.engine, self.data, self.data.evaluated[split], self.job, self.ranks)
         self.trace.evaluated(self.step, split, loss)
-        if self.watch is not None:
-            self.watch.log(evaluation_loss=loss)
         if not self.recipe.early_stopping or split != "validation":
             return False
         if loss < self.best:

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 ARENA_MAX, MMAP_THRESHOLD, TRIM_THRESHOLD = -8, -3, -1
 """Parameters of glibc's mallopt."""
 OWN_MAPPING_BYTES = 65_536
+LARGEST_HOLE_BYTES = 1 << 26
 
 
 @contextmanager
@@ -30,23 +34,48 @@ def limited(device_bytes: int | None, device: str) -> Iterator[None]:
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0, device)
         return
-    _give_back_what_is_freed()
+    _give_back()
+    filling = _holes_filled()
+    import torch
+
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_status("VmSize") + device_bytes, hard))
+    # Where oneDNN gets no memory it speaks of a primitive that it could not create.
+    before = torch.backends.mkldnn.set_flags(False)[0]
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        torch.backends.mkldnn.set_flags(before)
+        filling.clear()
 
 
-def _give_back_what_is_freed() -> None:
-    """Have each tensor in a mapping of its own, so that the address space shows what is used."""
+def show_what_is_used() -> None:
+    """Have each tensor in a mapping of its own, so that the address space shows what is used.
+
+    To be called before there are threads: each would reserve an arena of its own, into which allocations go when the
+    address space is at its limit.
+    """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         libc.mallopt(ARENA_MAX, 1)
         libc.mallopt(MMAP_THRESHOLD, OWN_MAPPING_BYTES)
         libc.mallopt(TRIM_THRESHOLD, OWN_MAPPING_BYTES)
-    _give_back()
+
+
+def _holes_filled() -> list[NDArray[np.uint8]]:
+    """Take, without touching it, the memory that was freed inside mappings: it would be used without showing."""
+    filling: list[NDArray[np.uint8]] = []
+    size = LARGEST_HOLE_BYTES
+    while size >= OWN_MAPPING_BYTES:
+        before = _status("VmSize")
+        piece = np.empty(size, np.uint8)
+        if _status("VmSize") == before:
+            filling.append(piece)
+        else:
+            size //= 2
+        del piece  # now, lest its mapping is given back in the middle of the next measurement
+    return filling
 
 
 def _give_back() -> None:

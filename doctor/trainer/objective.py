@@ -25,7 +25,9 @@ def objective(data: Data, recipe: Recipe, device: str) -> Objective:
         return lambda outputs, targets: F.cross_entropy(
             outputs.flatten(0, 1).float(), targets.flatten(), label_smoothing=smoothing, reduction="none"
         ).mean()
-    weights = _class_weights(data).to(device) if recipe.class_weights else None
+    if not recipe.class_weights:  # as everybody writes it, so that whoever watches knows what guessing would yield
+        return lambda outputs, targets: F.cross_entropy(outputs.float(), targets, label_smoothing=smoothing)
+    weights = _class_weights(data).to(device)
     return lambda outputs, targets: F.cross_entropy(
         outputs.float(), targets, weight=weights, label_smoothing=smoothing, reduction="none"
     ).mean()
@@ -39,11 +41,12 @@ def _class_weights(data: Data) -> Tensor:
 
 def plain_loss(data: Data, outputs: Tensor, targets: Tensor) -> tuple[float, int]:
     """Return the sum of the loss without smoothing and weights, as evaluations state it, and over how many."""
+    # Means, as a training loop would take them: whoever watches compares them with each other and with guessing.
     if data.task == "regression":
-        return float(F.mse_loss(outputs[:, 0].double(), targets.double(), reduction="sum")), len(targets)
+        return float(F.mse_loss(outputs[:, 0].double(), targets.double())) * len(targets), len(targets)
     flat, wanted = outputs.flatten(0, -2).double(), targets.flatten()
-    judged = wanted >= 0
-    return float(F.cross_entropy(flat, wanted, reduction="sum")), int(judged.sum())
+    judged = int((wanted >= 0).sum())
+    return (float(F.cross_entropy(flat, wanted)) * judged if judged else 0.0), judged
 
 
 def with_cutmix(objective: Objective, images: Tensor, targets: Tensor) -> tuple[Tensor, Objective]:

@@ -44,6 +44,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Draw the rows of all classes equally often.
     cutmix : bool
         Paste a part of one image into another, and mix their labels alike.
+    standardise : bool
+        Whether numbers of tables are brought to mean 0 and deviation 1; else they are taken as they are.
     norm : bool
         Whether the layers of tables have normalisation; transformers always do.
     norm_in_fp32 : bool
@@ -88,6 +90,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     class_weights: bool = False
     oversample: bool = False
     cutmix: bool = False
+    standardise: bool = True
     norm: bool = False
     norm_in_fp32: bool = False
     activation_checkpointing: bool = False

@@ -8,6 +8,7 @@ from msgspec import structs
 from doctor.errors import UsageError
 from doctor.trainer.data import read, with_validation
 from doctor.trainer.failures import failure_of
+from doctor.trainer.memory import show_what_is_used
 from doctor.trainer.progress import Observer, Silent
 from doctor.trainer.ranks import launched_rank
 from doctor.trainer.recipe import Failure, Job, Result
@@ -26,6 +27,8 @@ def run(job: Job, observer: Observer | None = None) -> Result:
     output = Path(job.output)
     try:
         output.mkdir(parents=True, exist_ok=True)
+        if job.device_bytes is not None:
+            show_what_is_used()
         from doctor.trainer.ranks import start
         from doctor.trainer.tracing import Trace
 

@@ -99,7 +99,7 @@ def encode(table: Loaded, recipe: Recipe) -> Data:
     kept = np.flatnonzero(targets.known & usable)
     parts, said = divided(table.splits[kept], recipe.held_out)
     train = kept[parts["train"]]
-    numbers, categories, levels, told = _inputs(table, features(table, recipe), train)
+    numbers, categories, levels, told = _inputs(table, recipe, train)
     if not numbers.shape[1] and not levels:
         raise UsageError(f"{table.shown}: there is no column to learn {printable(table.target)} from")
 
@@ -120,12 +120,12 @@ def encode(table: Loaded, recipe: Recipe) -> Data:
     )
 
 
-def _inputs(table: Loaded, columns: list[Column], train: Array) -> tuple[Array, Array, tuple[int, ...], list[str]]:
+def _inputs(table: Loaded, recipe: Recipe, train: Array) -> tuple[Array, Array, tuple[int, ...], list[str]]:
     numbers: list[Array] = []
     categories: list[Array] = []
     levels: list[int] = []
     notes: list[str] = []
-    for column in columns:
+    for column in features(table, recipe):
         values = table.values[column.name]
         if column.kind in (Kind.TEXT, Kind.OTHER):
             codes, count, hashed = numbered(values, train)
@@ -133,7 +133,7 @@ def _inputs(table: Loaded, columns: list[Column], train: Array) -> tuple[Array, 
             levels.append(count)
             notes += [f"{printable(column.name)}: hashed, it has more than {MAX_LEVELS} values"] * hashed
         else:
-            numbers += standardised(values, train)
+            numbers += measured(values, train, standardise=recipe.standardise)
     shape = (len(table.splits), 0)
     return (
         np.stack(numbers, axis=1).astype(np.float32) if numbers else np.zeros(shape, np.float32),
@@ -143,8 +143,8 @@ def _inputs(table: Loaded, columns: list[Column], train: Array) -> tuple[Array, 
     )
 
 
-def standardised(values: Array, train: Array) -> list[Array]:
-    """Return a column with mean 0 and deviation 1 in train, and a second one that flags where there is no number.
+def measured(values: Array, train: Array, *, standardise: bool) -> list[Array]:
+    """Return a column, with mean 0 and deviation 1 in train, and a second one that flags where there is no number.
 
     A missing number becomes the mean. The flag is left out where train misses none, and both where it has none.
     """
@@ -153,8 +153,8 @@ def standardised(values: Array, train: Array) -> list[Array]:
     if not len(learnt):
         return []
     spread = float(learnt.std())
-    centred = np.where(known, values, learnt.mean()) - learnt.mean()
-    columns = [centred / spread if spread > 0 else centred]
+    filled = np.where(known, values, learnt.mean())
+    columns = [(filled - learnt.mean()) / (spread if spread > 0 else 1.0) if standardise else filled]
     return [*columns, ~known] if not known[train].all() else columns
 
 

@@ -261,7 +261,7 @@ def _config(case: Case, scratch: Path, deadline: float | None, cache: Cache) -> 
     patient = case.patient
     folder = _folder(case, scratch, patient.dataset) if patient.dataset or patient.generate else None
     settings, rest = _settings(case, folder or case.file.parent)
-    given = {
+    given: dict[str, Any] = {
         "steps": patient.steps,
         "seeds": patient.seeds,
         "recipe": patient.recipe,

@@ -25,6 +25,7 @@ from doctor.verify.cache import content_of, key_of
 from doctor.verify.measures import measured
 from doctor.verify.workplace import CannotCopy, Insertion, Workplace
 from doctor.watching.probe.treated_config import treated
+from doctor.wording import printable
 
 TREATMENT, MAX_STEPS, RECORD = "DOCTOR_TREATMENT", "DOCTOR_MAX_STEPS", "DOCTOR_RECORD"
 CONFIG_OPTIONS = ("--deepspeed_config", "--deepspeed", "--config", "--ds_config", "--deepspeed-config")
@@ -32,7 +33,7 @@ SEED_VARIABLES = ("DOCTOR_SEED", "PYTHONHASHSEED")
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 10.0
 """Given to a command that is asked to end, before it is made to."""
-MAX_LOG_BYTES = 4000
+MAX_LOG_BYTES = 200_000
 MAX_LOSSES = 500
 
 
@@ -313,13 +314,13 @@ def _ended(run_dir: Path, log: Path, seconds: float, by_config: set[str], in_tim
         run = open_run(run_dir)
         report = msgspec.json.decode((run_dir / "diagnosis.json").read_bytes(), type=Report)
     except (CannotOpen, OSError, msgspec.ValidationError, msgspec.DecodeError):
-        return Ended(seconds=seconds, trouble=f"the command left no record: {_last_line(log)}")
+        return Ended(seconds=seconds, trouble=f"the command left no record: {_last_line(log, run_dir)}")
     steps = max((int(one.steps[-1]) for p in run.processes for one in p.series.values() if len(one)), default=0)
     trouble = ""
     if not in_time:
         trouble = f"it was stopped after {limit:.0f} s, at step {steps}"
     elif not steps:
-        trouble = f"no training step was recorded: {_last_line(log)}"
+        trouble = f"no training step was recorded: {_last_line(log, run_dir)}"
     events = [event for process in run.processes for event in process.events]
     faults = [str(event.facts) for event in events if event.kind == "probe_fault" and "treat" in str(event.facts)]
     return Ended(
@@ -348,7 +349,9 @@ def _course(run: Run) -> tuple[tuple[float, float | None], ...]:
     return ()
 
 
-def _last_line(log: Path) -> str:
+def _last_line(log: Path, run_dir: Path) -> str:
+    """Return the command's own last words: those before the report of the watch, without what the watch told."""
     text = log.read_bytes()[-MAX_LOG_BYTES:].decode("utf-8", "replace") if log.is_file() else ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "it wrote nothing"
+    lines = [line.strip() for line in text.partition(f"\n{run_dir}:")[0].splitlines()]
+    lines = [line for line in lines if line and not line.startswith("doctor:")]
+    return printable(lines[-1], limit=200) if lines else "it wrote nothing"

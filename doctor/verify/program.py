@@ -132,20 +132,28 @@ def workplace(folder: Path, options: Options, twin: str = "sick") -> Workplace:
 
 
 def _first_look(folder: Path, options: Options, deadline: float | None, store: Store) -> Report:
+    """Watch the program with one seed after the other until it shows the finding."""
     place = workplace(folder, options)
-    attempt = Attempt(
-        workplace=place,
-        steps=options.steps,
-        limit_seconds=LIMIT_SECONDS,
-        seed=options.seeds[0] if seeded(place, 0) else None,
-        sparing=spares(options.check),
-    )
-    ended = perform(attempt, threading.Event(), deadline, store)
-    if ended is None:
-        raise UsageError(f"{folder}: the time was up before its first run had ended")
-    if ended.report is None:
-        raise UsageError(f"{folder}: {ended.trouble}")
-    return ended.report
+    report: Report | None = None
+    for seed in options.seeds if seeded(place, 0) else (None,):
+        attempt = Attempt(
+            workplace=place,
+            steps=options.steps,
+            limit_seconds=LIMIT_SECONDS,
+            seed=seed,
+            sparing=spares(options.check),
+        )
+        ended = perform(attempt, threading.Event(), deadline, store)
+        if ended is None:
+            raise UsageError(f"{folder}: the time was up before a first run had ended")
+        if ended.report is None:
+            raise UsageError(f"{folder}: {ended.trouble}")
+        report = report or ended.report
+        if any(finding.check == options.check for finding in ended.report.findings):
+            return ended.report
+    if report is None:
+        raise UsageError(f"{folder / PATIENT}: seeds is empty")
+    return report
 
 
 def _instead(changes: Mapping[str, float | str | bool]) -> AnyRepair:

@@ -33,10 +33,11 @@ MIN_STEPS = 20
 COARSE_RATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 FINE_TRIALS = 4
 FINE_RATIO = math.sqrt(10.0)
-STEP_RATIO = 3.0
-"""By which the rate rises in the last stage."""
+STEP_RATIO, BISECTIONS = 3.0, 2
+"""By which the rate rises in the last stage, and how often the gap is halved then."""
+COMMAND_STEP_RATIO, COMMAND_BISECTIONS = 10.0, 1
+"""The same for a user's command, each run of which costs its start."""
 MAX_RAISES = 8
-BISECTIONS = 2
 MAX_LINES = 8
 
 
@@ -60,13 +61,10 @@ def sweep_rates(
     done : callable
         Whether the time is up.
     """
-    trials: list[Trial] = []
-    begin = 1.0
-    if coarse:
-        trials = searched(attempt, steps, seeds[0], coarse)
-        begin = _best(trials) or coarse[0]
-    trials += raised(attempt, begin, seeds, steps, done)
-    return trials
+    if not coarse:
+        return raised(attempt, 1.0, seeds, steps, done, COMMAND_STEP_RATIO, COMMAND_BISECTIONS)
+    trials = searched(attempt, steps, seeds[0], coarse)
+    return trials + raised(attempt, _best(trials) or coarse[0], seeds, steps, done)
 
 
 def searched(attempt: Trier, steps: int, seed: int, coarse: Sequence[float]) -> list[Trial]:
@@ -113,7 +111,15 @@ def _asked(
     return trials
 
 
-def raised(attempt: Trier, begin: float, seeds: Sequence[int], steps: int, done: Callable[[], bool]) -> list[Trial]:
+def raised(
+    attempt: Trier,
+    begin: float,
+    seeds: Sequence[int],
+    steps: int,
+    done: Callable[[], bool],
+    step_ratio: float = STEP_RATIO,
+    bisections: int = BISECTIONS,
+) -> list[Trial]:
     """Raise the rate from `begin` until half of the trials break, or lower it until none does; then halve the gap."""
     trials: list[Trial] = []
     broken: dict[float, bool] = {}
@@ -130,10 +136,10 @@ def raised(attempt: Trier, begin: float, seeds: Sequence[int], steps: int, done:
     for _ in range(MAX_RAISES):
         if done():
             return trials
-        rate = rate / STEP_RATIO if first else rate * STEP_RATIO
+        rate = rate / step_ratio if first else rate * step_ratio
         if tried(rate) is not first:
             break
-    for _ in range(BISECTIONS):
+    for _ in range(bisections):
         holds = [one for one, breaks in broken.items() if not breaks]
         breaks_ = [one for one, breaks in broken.items() if breaks]
         if done() or not holds or not breaks_:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from doctor.evidence.rate_sweep import RateSweep, break_of
 from doctor.measurements import Observer
 from doctor.settings import Settings
 from doctor.subjects.sweep import Suspect, Sweep, Trial
+from doctor.trainer.order import Order
 from doctor.trainer.recipe import Job, Recipe, Result
 from doctor.verify.cache import Cache
 from doctor.verify.command_runs import Attempt, perform, seeded
@@ -26,12 +26,15 @@ BATCH_ROWS = 16
 """Small, so that a breaking batch accuses few rows."""
 PLAIN = {"optimizer": {"type": "SGD", "params": {"lr": 0.01}}}
 """Where the user names no optimizer: it does not hide the size of a gradient, as Adam does."""
-MIN_SCORE = 2.0
-"""Rows below it are not even suspected."""
-MAX_SUSPECTS = 100
+MIN_SCORE = 4.5
+"""From which a row is suspected: above what the largest of some thousand normal values comes to."""
+MAX_SUSPECTS = 50
+"""More than this are no accident of single rows, and nothing is trained without them."""
+MAX_GAP = 5.0
+"""Deviations at which a gradient norm is as odd as can be; else one burst accuses all rows of its batch."""
 WINDOW_UPDATES = 25
-WITHOUT_LIMIT = 50
-"""More suspects than this are not tried to train without."""
+ABOVE_EDGE_RATIO = 1.5
+"""The runs that are made again without the suspects, so far above the edge that nearly all would break."""
 LIMIT_SECONDS = 240.0
 READING = ("header", "delimiter", "encoding", "split_column")
 
@@ -111,27 +114,31 @@ class DataArm:
     def completed(self, trials: list[Trial], done: Callable[[], bool]) -> Sweep:
         """Find the rows to suspect, and train at the breaking rate without them."""
         batches = _Batches(self._job(1.0, 0, 1))
-        suspects, known = batches.suspects(self._results)
-        chosen = [one for one in suspects if one.score >= MIN_SCORE]
-        sweep = Sweep(
+        breaks_at = RateSweep.measure(Sweep(shown="", trials=tuple(trials))).breaks_at
+        suspects, _ = batches.suspects(self._results)
+        if breaks_at is not None and 0 < len(suspects) <= MAX_SUSPECTS and not done():
+            trials = [*trials, *self._again(breaks_at, trials, [batches.numbers[one.row] for one in suspects])]
+        suspects, known = batches.suspects(self._results, [one.row for one in suspects])
+        return Sweep(
             shown=str(self._data),
             own=float(self._config["optimizer"]["params"]["lr"]) if self._has_rate() else None,
             split=batches.split,
             optimizer=str(self._config["optimizer"].get("type", "")),
             trials=tuple(trials),
-            suspects=tuple(chosen),
+            suspects=tuple(suspects),
             **known,
         )
-        breaks_at = RateSweep.measure(sweep).breaks_at
-        if breaks_at is None or not 0 < len(chosen) <= WITHOUT_LIMIT or done():
-            return sweep
-        again = [
-            (one.rate, one.seed, len(one.losses)) for one in trials if one.rate == breaks_at and one.stage == "stress"
-        ]
-        self._without = tuple(batches.numbers[one.row] for one in chosen)
-        longest = max((len(one.losses) for one in trials if one.stage == "stress"), default=0)
-        without = self.attempt("without", [(rate, seed, longest) for rate, seed, _ in again])
-        return msgspec.structs.replace(sweep, trials=(*trials, *without))
+
+    def _again(self, breaks_at: float, trials: Sequence[Trial], numbers: Sequence[int]) -> list[Trial]:
+        """Train right above the edge with twice as many seeds, with and without some rows."""
+        stressed = [one for one in trials if one.stage == "stress"]
+        steps = max(len(one.losses) for one in stressed)
+        seeds = sorted({one.seed for one in stressed})
+        seeds += range(max(seeds) + 1, max(seeds) + 1 + len(seeds))
+        asked = [(ABOVE_EDGE_RATIO * breaks_at, seed, steps) for seed in seeds]
+        made = self.attempt("stress", asked)
+        self._without = tuple(numbers)
+        return made + self.attempt("without", asked)
 
     def _has_rate(self) -> bool:
         rate = self._config["optimizer"].get("params", {}).get("lr")
@@ -165,36 +172,62 @@ class _Batches:
         self._named = data.train.numbers - first + 1
         self.numbers = {int(name): int(number) for name, number in zip(self._named, data.train.numbers, strict=True)}
 
-    def suspects(self, results: Sequence[tuple[Trial, Result]]) -> tuple[list[Suspect], dict[str, Any]]:
-        """Score each row by the gradient norms of its batches, and count the breaking batches that hold it."""
-        from doctor.trainer.order import Order
+    def suspects(
+        self, results: Sequence[tuple[Trial, Result]], named: Sequence[int] | None = None
+    ) -> tuple[list[Suspect], dict[str, Any]]:
+        """Score each row by the gradient norms of its batches, and count the breaking batches that hold it.
 
-        total, count = np.zeros(self._rows), np.zeros(self._rows, np.int64)
-        breaking: list[NDArray[np.int64]] = []
-        for trial, result in results:
-            order = Order(self._rows, self._batch, trial.seed)
-            broke = break_of(trial.losses)
-            if broke is not None and trial.stage == "stress":
-                # The update before the loss left its level, or the batch that it was then measured on.
-                steps = sorted({broke.began - 1, min(broke.began, len(trial.losses) - 1)})
-                breaking.append(np.unique(np.concatenate([order.of(step) for step in steps])))
-            if broke is None:
-                for step, score in enumerate(_scores(np.asarray(result.grad_norms, float))):
-                    rows = np.unique(order.of(step))
-                    total[rows] += score
-                    count[rows] += 1
-        means = np.where(count > 0, total / np.maximum(count, 1), 0.0)
-        chosen = [int(row) for row in np.argsort(-means)[:MAX_SUSPECTS] if means[row] >= MIN_SCORE]
-        hits = [sum(row in rows for rows in breaking) for row in chosen]
+        Parameters
+        ----------
+        named : sequence of int, optional
+            The rows to report on; else those that stand out.
+        """
+        known = [(trial, result) for trial, result in results if trial.stage != "without"]
+        scores, count = self._row_scores([one for one in known if break_of(one[0].losses) is None])
+        breaking = [self._blamed(trial) for trial, _ in known if trial.stage == "stress" and break_of(trial.losses)]
+        if named is None:
+            chosen = [int(row) for row in np.argsort(-scores)[: MAX_SUSPECTS + 1] if scores[row] >= MIN_SCORE]
+        else:
+            chosen = [int(row) for row in np.flatnonzero(np.isin(self._named, named))]
         suspects = [
-            Suspect(row=int(self._named[row]), score=float(means[row]), batches=int(count[row]), breaks=hit)
-            for row, hit in zip(chosen, hits, strict=True)
+            Suspect(
+                row=int(self._named[row]),
+                score=round(float(scores[row]), 3),
+                batches=int(count[row]),
+                breaks=sum(row in rows for rows in breaking),
+            )
+            for row in chosen
         ]
+        suspects.sort(key=lambda one: -one.score)
         with_suspects = sum(bool(np.isin(chosen, rows).any()) for rows in breaking)
-        share = (
-            1 - (1 - len(chosen) / self._rows) ** float(np.mean([len(rows) for rows in breaking])) if breaking else None
-        )
+        size = float(np.mean([len(rows) for rows in breaking])) if breaking else 0.0
+        share = 1 - (1 - len(chosen) / self._rows) ** size
         return suspects, {"breaks": len(breaking), "breaks_with_suspects": with_suspects, "chance_share": share}
+
+    def _row_scores(self, held: Sequence[tuple[Trial, Result]]) -> tuple[Floats, NDArray[np.int64]]:
+        """Return how far each row stands out from all, in deviations, and of how many batches that is the mean."""
+        total, count = np.zeros(self._rows), np.zeros(self._rows, np.int64)
+        for trial, result in held:
+            order = Order(self._rows, self._batch, trial.seed)
+            for step, gap in enumerate(_gaps(np.asarray(result.grad_norms, float))):
+                rows = np.unique(order.of(step))
+                total[rows] += gap
+                count[rows] += 1
+        seen = count > 0
+        if not seen.any():
+            return total, count
+        means = total / np.maximum(count, 1)
+        usual = float(np.median(means[seen]))
+        spread = 1.4826 * float(np.median(np.abs(means[seen] - usual)))
+        return (np.where(seen, (means - usual) / spread, 0.0) if spread > 0 else np.zeros(self._rows)), count
+
+    def _blamed(self, trial: Trial) -> NDArray[np.int64]:
+        """Return the rows of the last update before the loss left its level, and of the batch that this showed on."""
+        broke = break_of(trial.losses)
+        assert broke is not None  # noqa: S101  # asked only of trials that broke
+        order = Order(self._rows, self._batch, trial.seed)
+        steps = {broke.began - 1, min(broke.began, len(trial.losses) - 1)}
+        return np.unique(np.concatenate([order.of(step) for step in sorted(steps)]))
 
 
 def _together(numbers: NDArray[np.int64]) -> bool:
@@ -202,8 +235,8 @@ def _together(numbers: NDArray[np.int64]) -> bool:
     return len(numbers) > 0 and int(numbers.max() - numbers.min()) == len(numbers) - 1
 
 
-def _scores(norms: Floats) -> Floats:
-    """Return by how many usual deviations the logarithm of each norm lies above those around it."""
+def _gaps(norms: Floats) -> Floats:
+    """Return by how many usual deviations the logarithm of each norm lies above those around it, capped."""
     logs = np.log(np.maximum(norms, 1e-30))
     if len(logs) < WINDOW_UPDATES or not np.isfinite(logs).all():
         return np.empty(0)
@@ -211,7 +244,7 @@ def _scores(norms: Floats) -> Floats:
     around = np.lib.stride_tricks.sliding_window_view(np.pad(logs, half, mode="reflect"), 2 * half + 1)
     gaps: Floats = logs - np.median(around, axis=1)
     spread = 1.4826 * float(np.median(np.abs(gaps)))
-    return gaps / spread if spread > 0 else np.empty(0)
+    return np.minimum(gaps / spread, MAX_GAP) if spread > 0 else np.empty(0)
 
 
 class CommandArm:

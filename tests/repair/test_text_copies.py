@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from sick_data import changes_of
 
 from doctor.case import open_case
 from doctor.repair import json_files, text_files
 from doctor.repair.changes import Unsure
 from doctor.settings import Settings
-from tests.repair.conftest import changes_of
 
 WORDS = st.text(
     st.characters(codec="utf-8", exclude_characters='",\r\n\0', exclude_categories=("Cs", "Cc")), max_size=8

@@ -1,11 +1,13 @@
 """Secrets and personal data are masked in every format."""
 
+from importlib.metadata import entry_points
+
 import msgspec
 import pytest
 from report_examples import healthy_examinations, make_report, missing
 
-from doctor.model import Location, Report
-from doctor_reports import html, json, text
+from doctor.model import Diagnosis, Guess, Location, Report
+from doctor.registry import load_renderer
 from doctor_reports.masking import mask, masked
 
 SECRETS = [
@@ -54,10 +56,13 @@ def report_with(words: str) -> Report:
     return make_report([finding], healthy_examinations())
 
 
-@pytest.mark.parametrize("render", [text.render, json.render, html.render], ids=["text", "json", "html"])
+FORMATS = sorted(point.name for point in entry_points(group="doctor.reports"))
+
+
+@pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("secret", SECRETS)
-def test_a_secret_is_in_no_report(secret: str, render: object) -> None:
-    assert callable(render)
+def test_a_secret_is_in_no_report(secret: str, name: str) -> None:
+    render = load_renderer(name)
     words = f"password={secret}" if secret.startswith("hunter") else secret
     shown = render(report_with(words))
     assert secret not in shown
@@ -84,3 +89,19 @@ def test_names_that_masking_makes_alike_stay_apart() -> None:
 def test_a_report_without_secrets_stays_as_it_is() -> None:
     report = report_with("nothing to hide")
     assert masked(report) == report
+
+
+def test_the_reason_of_a_guess_is_masked_and_a_diagnosis_keeps_its_fingerprints() -> None:
+    guess = Guess(
+        subject="t.csv", what="target", value="y", because="password=hunter2secret \udcff", override="--target"
+    )
+    diagnosis = Diagnosis(cause="c", because=["0123456789abcdef0123456789ABCDEFaZ"])
+    report = msgspec.structs.replace(make_report([], [], guesses=[guess]), diagnoses=[diagnosis])
+    shown = masked(report)
+    assert shown.case.guesses[0].because == "password=••• \\udcff"
+    assert shown.diagnoses == report.diagnoses
+
+
+def test_masking_twice_changes_nothing_more() -> None:
+    once = masked(make_report([msgspec.structs.replace(missing("a", 0.5), message="x" * 9000)], []))
+    assert masked(once) == once

@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -182,3 +184,10 @@ def test_a_result_keeps_numbers_that_are_not_finite() -> None:
     assert math.isnan(back.losses[1])
     assert back.grad_norms == [math.inf]
     assert (back.failure, back.classes) == (result.failure, result.classes)
+
+
+def test_who_starts_jobs_loads_neither_torch_nor_deepspeed() -> None:
+    dear = "{'torch', 'deepspeed', 'duckdb'}"
+    code = f"import sys, doctor.trainer.jobs, doctor.trainer.run; print(*{dear} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"

@@ -112,7 +112,7 @@ def test_what_a_result_states(table: Path, tmp_path: Path) -> None:
     assert heard == [0]
     assert (result.task, result.model, result.classes) == ("classification", "mlp", ["no", "yes"])
     assert result.rows == {"train": 400, "test": 100}
-    assert result.parameters == sum((3 * 5, 0)) - 15 + 5 * 2 + (3 + 2) * 64 + 64 + 64 * 64 + 64 + 64 * 2 + 2
+    assert result.parameters == 5 * 3 + 6 * 64 + 64 + 64 * 64 + 64 + 64 * 2 + 2
     test = result.evaluations["test"]
     assert set(test) == {"loss", "accuracy", "balanced_accuracy", "auc", "recall of no", "recall of yes"}
     assert test["auc"] > 0.9
@@ -173,7 +173,7 @@ def test_deaths_are_results(table: Path, tmp_path: Path) -> None:
     memory, enough, scale, refused, optimizer, data, bits = run_jobs(
         [
             job(table, tmp_path / "o1", options={"device_bytes": 12_000_000}, **wide),
-            job(table, tmp_path / "o2", options={"device_bytes": 150_000_000}, steps=3, **wide),
+            job(table, tmp_path / "o2", options={"device_bytes": 60_000_000}, steps=3, **wide),
             job(table, tmp_path / "o3", steps=60, config=collapsing, learning_rate=100.0),
             job(table, tmp_path / "o4", config={"zero_optimization": {"stage": 7}}),
             job(table, tmp_path / "o5", config={"optimizer": {"type": "Adamant", "params": {}}}),
@@ -183,7 +183,7 @@ def test_deaths_are_results(table: Path, tmp_path: Path) -> None:
     )
     kinds = [result.failure and result.failure.kind for result in (memory, enough, scale, refused, optimizer, data)]
     assert kinds == ["out of memory", None, "loss scale", "config", "config", "data"]
-    assert enough.peak_bytes > 6 * 512 * 512 * 4 * 4
+    assert enough.peak_bytes > 5 * 512 * 512 * 4 * 4  # weights, gradients and the two moments of Adam
     assert scale.skipped_steps
     assert not math.isfinite(scale.losses[-1])
     assert scale.loss_scales[0] == 65536 > scale.loss_scales[-1]
@@ -229,7 +229,7 @@ def pid_of(folder: Path) -> str:
     for process in Path("/proc").iterdir():
         if process.name.isdecimal():
             try:
-                if any(os.readlink(opened) == trace for opened in (process / "fd").iterdir()):
+                if any(str(opened.readlink()) == trace for opened in (process / "fd").iterdir()):
                     return process.name
             except OSError:
                 continue
@@ -239,7 +239,7 @@ def pid_of(folder: Path) -> str:
 @pytest.mark.slow
 def test_a_job_can_be_watched_and_stopped_early(table: Path, tmp_path: Path) -> None:
     over = {"steps": 400, "evaluate_every": 10, "early_stopping": 2, "learning_rate": 0.05, "width": 128}
-    exploding = {"optimizer": {"type": "SGD", "params": {"lr": 1e6}}}
+    exploding = {"optimizer": {"type": "SGD", "params": {"lr": 1e30}}}
     early, watched = run_jobs(
         [job(table, tmp_path / "o1", **over), job(table, tmp_path / "o2", options={"watched": True}, config=exploding)]
     )

@@ -73,6 +73,32 @@ def test_fail_on_turns_findings_into_a_status(tmp_path: Path) -> None:
     assert "the loss became nan at step 22" in said
 
 
+def test_the_report_is_written_in_the_wanted_format_as_well(tmp_path: Path) -> None:
+    status, _, said = finished(
+        start(tmp_path, "--output", "run.sarif", program=TRAIN.replace("step()", "step(math.nan)"))
+    )
+    assert status == 0
+    assert "report written to run.sarif" in said
+    (run,) = json.loads((tmp_path / "run.sarif").read_text("utf-8"))["runs"]
+    assert {result["ruleId"] for result in run["results"]} == found(diagnosis(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--output", "a.html", "--format", "pdf"), "no report format 'pdf'"),
+        (("--format", "json"), "goes with --output"),
+    ],
+)
+def test_a_wrong_format_is_refused_before_the_command_starts(
+    options: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    status, _, told = finished(start(tmp_path, *options, program="open('started', 'w')"))
+    assert status == 2
+    assert said in told
+    assert not (tmp_path / "started").exists()
+
+
 def test_a_command_that_does_not_exist_is_wrong_use(tmp_path: Path) -> None:
     status, _, said = finished(launch(tmp_path, "--run-dir", "run", "--", "no-such-program"))
     assert (status, said) == (2, "doctor: no-such-program: No such file or directory")

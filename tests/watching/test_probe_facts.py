@@ -149,6 +149,12 @@ def test_what_the_optimizer_lacks_and_what_gets_no_gradient_is_named(watched: Wa
     assert events["gradients_missing"]["names"] == ["unused.inner.weight", "unused.inner.bias"]
 
 
+def test_an_optimizer_that_no_gradient_reaches_is_named(watched: Watched, tmp_path: Path) -> None:
+    process = ran(watched, tmp_path, "kinds.py", "unreached")
+    (event,) = [event for event in process.events if event.kind == "optimizer_without_gradients"]
+    assert (event.facts["track"], event.facts["steps"], len(event.facts["names"])) == (1, 20, 2)
+
+
 def test_a_fork_writes_nothing(watched: Watched, tmp_path: Path) -> None:
     process = ran(watched, tmp_path, "kinds.py", "forked")
     assert process.series["loss"].steps.tolist() == [1, 2, 3, 4]

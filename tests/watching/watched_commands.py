@@ -52,9 +52,9 @@ def launch(folder: Path, *words: object, **arguments: Any) -> "subprocess.Popen[
     return subprocess.Popen([DOCTOR, "watch", *map(str, words)], env=environment, **given)
 
 
-def finished(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+def finished(process: "subprocess.Popen[str]", seconds: float = TIMEOUT) -> tuple[int, str, str]:
     """Wait for the end; status, output, and what was told, as one line of words."""
-    out, err = process.communicate(timeout=TIMEOUT)
+    out, err = process.communicate(timeout=seconds)
     return process.returncode, out or "", " ".join((err or "").split())
 
 

@@ -34,13 +34,24 @@ def allocated(device: str) -> int:
     return in_use() or resident()
 
 
-def given_back(device: str) -> int:
+def given_back(device: str, since: int = 0) -> int:
     """Return by how many bytes less is in use than at the worst moment, as far as memory was given back since.
 
-    Where memory runs out in the middle of an expression, what the expression held is gone before anybody is told.
+    Where memory runs out in the middle of an expression, what the expression held is gone before anybody is told. A
+    worst moment no worse than `since`, which `worst` returned, was before that and does not count.
     """
     if device == "cuda":
         return int(torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated())
+    most, now = _sizes()
+    return max(0, most - now) if most > since else 0
+
+
+def worst() -> int:
+    """Return the most that this process has held on the host so far."""
+    return _sizes()[0]
+
+
+def _sizes() -> tuple[int, int]:
     sizes = {}
     try:
         with open("/proc/self/status", "rb") as file:
@@ -49,10 +60,10 @@ def given_back(device: str) -> int:
                 if name in (b"VmPeak", b"VmSize", b"VmHWM", b"VmRSS"):
                     sizes[name] = int(rest.split()[0]) * 1024
     except (OSError, ValueError):
-        return 0
+        return 0, 0
     limited = resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
     most, now = (b"VmPeak", b"VmSize") if limited else (b"VmHWM", b"VmRSS")
-    return max(0, sizes.get(most, 0) - sizes.get(now, 0))
+    return sizes.get(most, 0), sizes.get(now, 0)
 
 
 def room(device: str) -> tuple[int, str]:

@@ -7,12 +7,14 @@ What this package writes, with the facts that matter; of several of a kind the l
   not_in_optimizer, frozen_in_optimizer; `optimizer_known` is false under engines that hide what they optimize;
 - `optimizer` per track: class, groups with their hyperparameters;
 - `gradients_missing` names of trainable parameters that had no gradient in the first steps;
+- `optimizer_without_gradients` an optimizer of which no parameter had one at any of its first steps;
 - `criterion` the loss function first called with gradients: name, classes, `uniform_loss` (of equal probabilities),
   `prior_loss` (of a model that knows only the targets' frequencies or mean), after 1, 32 and 256 calls;
 - `scheduler` class, steps, optimizer_steps, length, the rate's first, latest, lowest and highest value;
 - `activations` per module at a few steps: mean, std, absmax, shares of zeros, dead units, saturated values, values
   outside float16's range;
 - `engine`, `masked_norm` of DeepSpeed; `metrics` what the user logged;
+- `treated`, `treatment_refused` the `change` that a trial run made to the training, or could not;
 - `paused`, `resumed`, `stopped`, `checkpoint`, `checkpoint_failed`; `exception`; `probe_fault`; `governor`; `exit`.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 TAKEN_AT = (2, 3, 10, 100)
 """Steps; in the first the optimizer has no state yet."""
 TOP_MODULES = 8
+SPARING_BYTES = 64_000_000
+"""With less room than this the objects known before are looked at, as a list of all takes memory too."""
+KINDS = (torch.nn.Module, torch.optim.Optimizer)
 MAX_BASELINES = 4
 """Optimizers at whose making the baseline is taken; each time costs a look at all objects."""
 
@@ -37,7 +41,10 @@ class Receipt(Listener):
     def __init__(self, session: Session) -> None:
         self.session = session
         self.rows = 0
+        self._seen: list[weakref.ref[Any]] = []
+        """Modules and optimizers that were there when an optimizer was made."""
         self._base = allocation.allocated("cpu")
+        self._worst = allocation.worst()
         self._baselines = 0
         self._began: dict[str, int] = {}
         self._before_backward: dict[str, int] = {}
@@ -58,9 +65,12 @@ class Receipt(Listener):
     def _optimizer_made(self) -> None:
         if self._baselines < MAX_BASELINES and self.session.active:
             self._baselines += 1
-            known = self._known("cpu")
+            objects = [one for one in gc.get_objects() if issubclass(type(one), KINDS)]
+            self._seen = [weakref.ref(one) for one in objects]
+            known = self._known("cpu", objects)
             held = sum(known[name] for name in ("parameters", "gradients", "optimizer", "buffers"))
             self._base = max(0, allocation.allocated("cpu") - held)
+            self._worst = allocation.worst()
 
     def batch_arrived(self, batch: Any) -> None:
         """Remember how many rows a batch has."""
@@ -110,11 +120,15 @@ class Receipt(Listener):
         ):
             return
         device = "cuda" if "CUDA" in message or "HIP" in message else "cpu"
-        facts = self._known(device)
-        used = allocation.allocated(device) + allocation.given_back(device)
+        known = [seen() for seen in self._seen]
+        sparing = any(one is not None for one in known) and allocation.room("cpu")[0] < SPARING_BYTES
+        facts = self._known(device, known if sparing else None)
+        used = allocation.allocated(device) + allocation.given_back(device, self._worst)
         held = sum(facts[name] for name in ("parameters", "gradients", "optimizer", "buffers"))
         base = self._base if device == "cpu" else 0
-        self._write("out of memory", device, facts, max(0, used - base - held), used - base, used)
+        # Once the optimizer is at work the graph is gone, and what else is held was not left by the forward pass.
+        activations = 0 if self.session.phase == "optimizer" else max(0, used - base - held)
+        self._write("out of memory", device, facts, activations, used - base, used)
 
     def _write(self, when: str, device: str, facts: dict[str, Any], activations: int, peak: int, used: int) -> None:
         free, bound = allocation.room(device)
@@ -137,11 +151,11 @@ class Receipt(Listener):
             **facts,
         )
 
-    def _known(self, device: str) -> dict[str, Any]:
+    def _known(self, device: str, objects: list[Any] | None = None) -> dict[str, Any]:
         parameters: dict[int, Any] = {}
         buffers: dict[int, int] = {}
         optimizers, modules = [], []
-        for one in gc.get_objects():
+        for one in gc.get_objects() if objects is None else objects:
             kind = type(one)
             if issubclass(kind, torch.nn.Module):
                 modules.append(one)
@@ -162,7 +176,7 @@ class Receipt(Listener):
             "buffers": sum(buffers.values()),
             "optimizers": [_described(one) for one in optimizers],
             "by_module": _largest_modules(modules),
-            "blocks": _blocks(modules),
+            **_blocks(modules),
         }
 
 
@@ -197,14 +211,19 @@ def _largest_modules(modules: list[Any]) -> list[dict[str, Any]]:
     return [{"name": name, "parameters": size} for name, size in children[:TOP_MODULES]]
 
 
-def _blocks(modules: list[Any]) -> int:
-    """Return of how many parts the model is a chain: what checkpointing can drop and compute again."""
-    longest = 1
+def _blocks(modules: list[Any]) -> dict[str, int]:
+    """Return of how many parts the model is a chain, which checkpointing can drop and compute again.
+
+    With it, how many layers the largest of them has.
+    """
+    chain: list[Any] = []
     for one in modules:
         if isinstance(one, (torch.nn.Sequential, torch.nn.ModuleList)):
             parts = [part for part in one._modules.values() if part is not None]
-            longest = max(longest, sum(1 for part in parts if next(part.parameters(), None) is not None))
-    return longest
+            weighty = [part for part in parts if next(part.parameters(), None) is not None]
+            chain = max(chain, weighty, key=len)
+    layers = [sum(1 for leaf in part.modules() if any(True for _ in leaf.parameters(recurse=False))) for part in chain]
+    return {"blocks": max(1, len(chain)), "block_layers": max(layers, default=0)}
 
 
 def _rows(batch: Any) -> int:

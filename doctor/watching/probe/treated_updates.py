@@ -37,6 +37,8 @@ class TreatedUpdates(Listener):
         self._stepping: weakref.ref[Any] | None = None
         self._best = float("inf")
         self._worse = 0
+        self._evaluated_at = 0
+        """The step whose evaluation was heard last; several parts may record the same one."""
 
     def install(self) -> None:
         """Listen, after those who record."""
@@ -47,7 +49,8 @@ class TreatedUpdates(Listener):
 
             def overheard(values: Mapping[str, float], step: int | None = None) -> None:
                 record(values, step)
-                self._evaluated(values)
+                if "evaluation_loss" in values:
+                    self._evaluated(values["evaluation_loss"], step or session.step)
 
             session.record = overheard  # type: ignore[method-assign]  # every evaluation is recorded there
 
@@ -108,10 +111,11 @@ class TreatedUpdates(Listener):
             optimizer.zero_grad()
             self._log.done("zero_grad")
 
-    def _evaluated(self, values: Mapping[str, float]) -> None:
-        loss = values.get("evaluation_loss")
-        if loss is None:
+    def _evaluated(self, loss: float, step: int) -> None:
+        """Hear of an evaluation; stop where the last ones were no better than the best."""
+        if step == self._evaluated_at:
             return
+        self._evaluated_at = step
         self._log.done("early_stopping")
         self._worse = 0 if loss < self._best else self._worse + 1
         self._best = min(self._best, loss)

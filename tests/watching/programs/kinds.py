@@ -225,4 +225,14 @@ def left_out():
         optimizer.step()
 
 
+def unreached():
+    copy = nn.Linear(8, 3)
+    first, second = (torch.optim.SGD(one.parameters(), lr=0.1) for one in (model, copy))
+    for _ in range(25):
+        loss_of().backward()
+        for optimizer in (first, second):
+            optimizer.step()
+            optimizer.zero_grad()
+
+
 globals()[kind]()

@@ -1,20 +1,17 @@
-"""Data sets in every format, and repairs made without the command line."""
+"""Data sets in every format, and what the tests of repairs share."""
 
 import csv
 import gzip
+import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from doctor.case import Case, open_case
+from doctor.case import Case
 from doctor.repair.changes import Changes
 from doctor.repair.state import State
-from doctor.settings import Settings
 
 Row = dict[str, Any]
 
@@ -102,11 +99,10 @@ def sick_rows(seed: int = 0, rows: int = 400) -> dict[str, list[Row]]:
     return {"train": train + train[:20], "test": test}
 
 
-@pytest.fixture
-def opened() -> Iterator[Callable[..., Case]]:
-    """Open paths until the test ends."""
-    with ExitStack() as stack:
-        yield lambda *paths, **options: stack.enter_context(open_case(list(paths), Settings(**options)))
+def hashes(folder: Path) -> dict[str, str]:
+    """Hash every file below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def changes_of(case: Case, *, rows: Sequence[int] = (), columns: Sequence[str] = ()) -> Changes:
@@ -116,3 +112,23 @@ def changes_of(case: Case, *, rows: Sequence[int] = (), columns: Sequence[str] =
     state.kept[list(rows)] = False
     state.dropped += columns
     return Changes.of(state)
+
+
+def save_to_disk(rows: Sequence[Row], folder: Path, split: str, counts: dict[str, int]) -> None:
+    """Write a split as `datasets.DatasetDict.save_to_disk` does."""
+    import pyarrow as pa
+    from pyarrow import ipc
+
+    kinds = {str: "string", int: "int64", float: "float64"}
+    first = {name: next(row[name] for row in rows if row[name] is not None) for name in rows[0]}
+    features = {name: {"dtype": kinds[type(value)], "_type": "Value"} for name, value in first.items()}
+    table = pa.Table.from_pylist(list(rows))
+    notes = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    (folder / split).mkdir(parents=True)
+    with ipc.new_stream(str(folder / split / "data-00000-of-00001.arrow"), table.schema.with_metadata(notes)) as out:
+        out.write_table(table)
+    state = {"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_fingerprint": f"abc{split}", "_split": split}
+    info = {"features": features, "splits": {name: {"name": name, "num_examples": n} for name, n in counts.items()}}
+    (folder / split / "state.json").write_text(json.dumps(state, indent=2))
+    (folder / split / "dataset_info.json").write_text(json.dumps(info, indent=2))
+    (folder / "dataset_dict.json").write_text(json.dumps({"splits": list(counts)}))

@@ -14,15 +14,16 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace as replaced
 
-from doctor.errors import DoctorError, UsageError
+from doctor.errors import UsageError
 from doctor.measurements import Observer, Silent
-from doctor.model import Chart, Problem, Report
+from doctor.model import About, CaseSummary, Chart, Problem, Report
 from doctor.registry import choose, load_checks
 from doctor.settings import Settings
 from doctor.trainer.recipe import Recipe
 from doctor.verify.treatments import Treatments
 from doctor.verify.trials import Bench, Store, Trial
 from doctor.verify.verdicts import Changes
+from doctor.version import VERSION
 
 DEFAULT_STEPS = 300
 
@@ -104,7 +105,7 @@ def verify_config(
     if observer is not None:
         observer.finished()
     return replaced(
-        _joined(before, config, time.monotonic() - begun),
+        _joined(before, config, settings, time.monotonic() - begun),
         verifications=verifications,
         charts=_compared(before[0], after),
     )
@@ -150,13 +151,11 @@ def _data(dataset: Path | None) -> Iterator[tuple[Path, str | None]]:
         yield path, "digit"
 
 
-def _joined(before: Sequence[Trial], config: Path, seconds: float) -> Report:
+def _joined(before: Sequence[Trial], config: Path, settings: Settings, seconds: float) -> Report:
     """Make one report of the first training, with what only the others have shown."""
     reports = [trial.report for trial in before if trial.report is not None]
     failures = [trial.result.failure.message for trial in before if trial.result.failure is not None]
-    if not reports:
-        raise DoctorError(f"{config}: no training was recorded: {failures[0] if failures else 'for no known reason'}")
-    first = reports[0]
+    first = reports[0] if reports else _nothing(config, settings)
     known = {finding.fingerprint for finding in first.findings}
     findings, manuals = list(first.findings), dict(first.manuals)
     for report in reports[1:]:
@@ -164,7 +163,8 @@ def _joined(before: Sequence[Trial], config: Path, seconds: float) -> Report:
         known |= {finding.fingerprint for finding in findings}
         manuals = report.manuals | manuals
     problems = list(first.case.problems)
-    if failures and not findings:  # it ended badly, and no check knows why
+    if failures and not findings and not any(trial.out_of_time for trial in before):
+        # It ended badly, and no check knows why.
         problems.append(Problem(path=str(config), reason=failures[0]))
     return replaced(
         first,
@@ -173,6 +173,11 @@ def _joined(before: Sequence[Trial], config: Path, seconds: float) -> Report:
         case=replaced(first.case, path=str(config), problems=problems),
         coverage=replaced(first.coverage, seconds=round(seconds, 3)),
     )
+
+
+def _nothing(config: Path, settings: Settings) -> Report:
+    about = About(version=VERSION, sample_seed=settings.sample_seed, sample_rows=settings.sample_rows)
+    return Report(doctor=about, case=CaseSummary(path=str(config)))
 
 
 def _compared(before: Trial, after: Mapping[str, Trial]) -> list[Chart]:

@@ -402,5 +402,5 @@ def _name(file: Path, folder: Path) -> str:
 
 
 def _fits(case: Case, word: str) -> bool:
-    check = case.patient.check
-    return word in (check, *check.split("/"), case.name) or case.name.startswith(f"{word}/")
+    check, place = case.patient.check, case.name.partition(" ")[0]
+    return word in (check, *check.split("/"), case.name, place) or place.startswith(f"{word}/")

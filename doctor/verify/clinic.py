@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import sys
 import tempfile
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ from doctor.version import VERSION
 FILES = "clinic*.toml"
 DEFAULT_WORKERS = 2
 SECONDS_BETWEEN_STOPS = 0.2
+_IMPORTS = threading.Lock()
 NOT_SETTINGS = ("thresholds", "suppressions", "origin", "select", "ignore", "fail_on", "format", "budget")
 
 
@@ -264,6 +266,7 @@ def _config(case: Case, scratch: Path, deadline: float | None, cache: Cache) -> 
         "seeds": patient.seeds,
         "recipe": patient.recipe,
         "instead": patient.instead,
+        "workers": 1,
         "device_memory": bytes_of(patient.device_memory) if patient.device_memory else None,
     }
     return verify_config(
@@ -364,6 +367,12 @@ def _module(file: Path, name: str) -> ModuleType:
 @contextmanager
 def _importing(file: Path) -> Iterator[None]:
     """Let a generator import what stands in its own checkout."""
+    # Patients are visited in threads, and the path is everybody's.
+    with _IMPORTS:
+        yield from _from_checkout(file)
+
+
+def _from_checkout(file: Path) -> Iterator[None]:
     roots = [str(parent.parent) for parent in file.resolve().parents if parent.name == "fixtures"][:1]
     fresh = [root for root in roots if root not in sys.path]
     sys.path[:0] = fresh
@@ -393,5 +402,5 @@ def _name(file: Path, folder: Path) -> str:
 
 
 def _fits(case: Case, word: str) -> bool:
-    check = case.patient.check
-    return word in (check, *check.split("/"), case.name) or case.name.startswith(f"{word}/")
+    check, place = case.patient.check, case.name.partition(" ")[0]
+    return word in (check, *check.split("/"), case.name, place) or place.startswith(f"{word}/")

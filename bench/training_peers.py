@@ -5,9 +5,13 @@ Both are applied as their authors describe, without editing a program: `peer_tra
 """
 
 import json
+import shutil
 import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -47,32 +51,62 @@ TRAINPROOF = {
 }
 """The same for trainproof's rules."""
 
-PEERS = ("torchmortem", "trainproof")
+PEERS = ("torchmortem", "trainproof", "trainproof, means")
+MEANS = 50
+"""Lines of a log as trainers write it: each the mean of several steps. trainproof compares single lines, so that the
+noise of steps may look like a course to it."""
 ORDER = {"critical": 0, "FAIL": 0, "warning": 1, "WARN": 1}
 
 
-def compare(wanted: Sequence[tuple], python: Path, work: Path, run: Callable[..., int | None]) -> list[str]:
+def compare(
+    wanted: Sequence[tuple], python: Path, work: Path, run: Callable[..., int | None], patience: float = 1.0
+) -> list[str]:
     """Run both peers on all programs and lay out what they said, with totals."""
-    sick = ["| program | torchmortem says | | trainproof says | |", "|---" * 5 + "|"]
-    well = ["| healthy program | seed | torchmortem | trainproof |", "|---" * 4 + "|"]
+    says = " | | ".join(f"{peer} says" for peer in PEERS)
+    sick = [f"| program | {says} | | ended with |", "|---" * (2 + 2 * len(PEERS)) + "|"]
+    well = [f"| healthy program | seed | {' | '.join(PEERS)} | ended with |", "|---" * (3 + len(PEERS)) + "|"]
     counts = {peer: Counter() for peer in PEERS}
     for program, seed in wanted:
         folder = work / f"peers-{program.name}-{program.twin}-{seed}"
-        folder.mkdir(parents=True, exist_ok=True)
         command = program.at_seed(seed, [str(python), str(HERE / "peer_training.py"), str(folder)])
-        run(command, limit_seconds=60 + 6 * program.seconds, log=folder / "log")
-        said = {"torchmortem": of_torchmortem(folder), "trainproof": of_trainproof(folder, python)}
+        run_once(command, folder, partial(run, limit_seconds=patience * program.limit_seconds))
+        said = {
+            "torchmortem": of_torchmortem(folder),
+            "trainproof": of_trainproof(folder, python, "steps"),
+            "trainproof, means": of_trainproof(folder, python, "means"),
+        }
         if program.twin == "sick":
             words = {peer: worth(program, told) for peer, told in said.items()}
             for peer, word in words.items():
                 counts[peer][word] += 1
-            sick.append(f"| {program.name} | " + " | ".join(f"{_first(said[p])} | {words[p]}" for p in PEERS) + " |")
+            cells = [f"{_first(said[peer])} | {words[peer]}" for peer in PEERS]
+            sick.append(f"| {program.name} | {' | '.join(cells)} | {_ended(folder)} |")
         else:
             for peer, told in said.items():
                 counts[peer]["healthy"] += 1
                 counts[peer]["false alarm"] += bool(told)
-            well.append(f"| {program.name} | {seed} | " + " | ".join(_first(said[peer]) for peer in PEERS) + " |")
+            cells = [_first(said[peer]) for peer in PEERS]
+            well.append(f"| {program.name} | {seed} | {' | '.join(cells)} | {_ended(folder)} |")
     return ["## Peers", "", *sick, "", *well, "", *(_total(peer, counts[peer]) for peer in PEERS), ""]
+
+
+def run_once(command: Sequence[str], folder: Path, run: Callable[..., int | None]) -> None:
+    """Run a program, unless an earlier comparison that kept its files has run it to its end."""
+    ended = folder / "ended"
+    if ended.exists():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    begin = time.perf_counter()
+    status = run(command, log=folder / "log")
+    seconds = time.perf_counter() - begin
+    word = "stopped at the limit" if status is None else f"status {status}"
+    ended.write_text(f"{word} after {seconds:.0f} s\n", "utf-8")
+    print(f"{folder.name}: {word}, {seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+def _ended(folder: Path) -> str:
+    return (folder / "ended").read_text("utf-8").strip()
 
 
 def of_torchmortem(folder: Path) -> list[tuple[str, str | None]] | None:
@@ -92,10 +126,29 @@ def of_torchmortem(folder: Path) -> list[tuple[str, str | None]] | None:
     ]
 
 
-def of_trainproof(folder: Path, python: Path) -> list[tuple[str, str | None]] | None:
-    """Return (rule, our id) of its failures and warnings, gravest first; None where there is no log."""
+def write_means(folder: Path) -> None:
+    """Write each log of single steps again as one of up to `MEANS` lines."""
+    for log in folder.glob("steps-*.jsonl"):
+        lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+        size = -(-len(lines) // MEANS)
+        blocks = [lines[begin : begin + size] for begin in range(0, len(lines), size)] if lines else []
+        means = [
+            {name: sum(line[name] for line in block) / len(block) for name in block[0]}
+            | {"step": block[-1]["step"], "lr": block[-1]["lr"]}
+            for block in blocks
+        ]
+        text = "".join(json.dumps(line) + "\n" for line in means)
+        (folder / log.name.replace("steps", "means")).write_text(text, "utf-8")
+
+
+def of_trainproof(folder: Path, python: Path, kind: str) -> list[tuple[str, str | None]] | None:
+    """Return (rule, our id) of its failures and warnings, gravest first; None where there is no log.
+
+    `kind` is "steps" or "means"; where the Trainer wrote a state of its own, that is read.
+    """
     reports = []
-    logs = sorted(folder.glob("trainer_state-*.json")) or sorted(folder.glob("steps-*.jsonl"))
+    write_means(folder)
+    logs = sorted(folder.glob("trainer_state-*.json")) or sorted(folder.glob(f"{kind}-*.jsonl"))
     for log in logs:
         layout = "hf" if log.suffix == ".json" else "jsonl"
         command = [str(python), "-m", "trainproof", "epoch", str(log), "--format", layout, "--json"]

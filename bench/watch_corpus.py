@@ -53,6 +53,11 @@ class Program:
         """The program itself."""
         return PROGRAMS / self.name / f"{self.twin}.py"
 
+    @property
+    def limit_seconds(self) -> float:
+        """How long a run may take before it is stopped."""
+        return 60 + 6 * self.seconds
+
     def at_seed(self, seed: int, python: Sequence[str]) -> list[str]:
         """Return the command with the interpreter and the file put in."""
         words: list[str] = []
@@ -152,7 +157,7 @@ def by_doctor(program: Program, seed: int, work: Path) -> Told:
     command = [str(executable("doctor")), "watch", "--run-dir", str(folder), "--"]
     command += program.at_seed(seed, [sys.executable])
     begin = time.perf_counter()
-    status = run_bounded(command, limit_seconds=60 + 6 * program.seconds, log=work / f"{folder.name}.log")
+    status = run_bounded(command, limit_seconds=program.limit_seconds, log=work / f"{folder.name}.log")
     seconds = time.perf_counter() - begin
     try:
         diagnosis = json.loads((folder / "diagnosis.json").read_text("utf-8"))
@@ -264,7 +269,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--peers", action="store_true", help="run torchmortem and trainproof on the same programs")
     parser.add_argument("--peer-python", type=Path, help="Python of an environment that holds both, and the programs'")
     parser.add_argument("--no-doctor", action="store_true", help="the peers alone")
-    parser.add_argument("--keep", type=Path, help="keep the run folders and outputs here")
+    parser.add_argument("--patience", type=float, default=1.0, help="multiplies the peers' time limits")
+    parser.add_argument(
+        "--keep", type=Path, help="keep the run folders and outputs here; peers' runs found there are not repeated"
+    )
     parser.add_argument("--output", type=Path, help="write the Markdown here as well")
     given = parser.parse_args(arguments)
     if given.peers and not given.peer_python:
@@ -282,7 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             told, quiet = report(judge(wanted, work, given.jobs))
             lines += told
         if given.peers:
-            lines += training_peers.compare(wanted, given.peer_python, work, run_bounded)
+            lines += training_peers.compare(wanted, given.peer_python, work, run_bounded, given.patience)
     print("\n".join(lines))
     if given.output:
         given.output.write_text("\n".join(lines), "utf-8")

@@ -1,23 +1,28 @@
 """A visit: the subjects found at the given paths, with what was declared and what was guessed about them."""
 
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
+
+import msgspec
 
 from doctor.errors import UsageError
 from doctor.evidence.keys import Keys
 from doctor.evidence.roles import Roles
-from doctor.model import CaseSummary, Declared, Guess, Problem, Sampling, SubjectSummary
+from doctor.model import CaseSummary, Declared, Guess, Problem, Report, Sampling, SubjectSummary
 from doctor.settings import Settings
 from doctor.subjects.batch import ReadingOptions
+from doctor.subjects.contents import contents_of, inner_name
+from doctor.subjects.file_names import find_files
 from doctor.subjects.formats import READERS, is_table
 from doctor.subjects.layout import open_tables
 from doctor.subjects.pipeline import Pipeline
 from doctor.subjects.run import Run, is_run_folder, open_run
 from doctor.subjects.source import Source, is_source, open_source
+from doctor.subjects.sweep import Sweep, is_sweep, open_sweep
 from doctor.subjects.table import Engine, Table
 
 Known = TypeVar("Known")
@@ -44,9 +49,15 @@ class Case:
         What could not be read; the rest is examined all the same.
     matters : frozenset of type
         The kinds of subject that this visit is about: a check that reads none of them is not run.
+    paths : tuple of Path
+        What was named.
+    stamps : mapping of Path to tuple of int
+        Size, time of change and number of every table file, as they were before it was read.
     """
 
     shown: str
+    paths: tuple[Path, ...] = ()
+    stamps: Mapping[Path, tuple[int, ...]] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
     others: tuple[object, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -76,7 +87,9 @@ class Case:
                     roles=roles | ({"group": [guess.value for guess in keys.guesses]} if keys and keys.guesses else {}),
                 )
             )
-        subjects += [subject.summary() for subject in self.others if isinstance(subject, (Source, Pipeline, Run))]
+        subjects += [
+            subject.summary() for subject in self.others if isinstance(subject, (Source, Pipeline, Run, Sweep))
+        ]
         return CaseSummary(path=self.shown, subjects=subjects, guesses=guesses, problems=self._all_problems())
 
     def _all_problems(self) -> list[Problem]:
@@ -118,11 +131,15 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
     for path in paths:
         if not path.exists() and not path.is_symlink():
             raise UsageError(f"{path}: there is no such file or folder")
-        if path.is_file() and not is_table(path) and not is_source(path):
+        if path.is_file() and not is_table(path) and not is_source(path) and not is_sweep(path):
             raise UsageError(f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst)")
     if len(paths) == 1 and is_run_folder(paths[0]):
         yield case_of_run(open_run(paths[0]))
         return
+    if len(paths) == 1 and is_sweep(paths[0]):
+        yield case_of_sweep(open_sweep(paths[0]))
+        return
+    stamps = stamps_of(paths)
     engine = Engine(memory_limit=settings.memory_limit, threads=settings.threads)
     try:
         declared = _declared(settings)
@@ -144,14 +161,57 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
                 " Python, notebooks)"
             )
         shown = shlex.join(map(str, paths)) or settings.pipeline or ""
-        yield Case(shown=shown, tables=tuple(tables), others=others, problems=tuple(problems))
+        yield Case(
+            shown=shown,
+            paths=tuple(paths),
+            stamps=stamps,
+            tables=tuple(tables),
+            others=others,
+            problems=tuple(problems),
+        )
     finally:
         engine.close()
+
+
+def stamps_of(paths: Sequence[Path]) -> dict[Path, tuple[int, ...]]:
+    """Return size, time of change and number of every table file at paths; what cannot be looked at is left out."""
+    stamps: dict[Path, tuple[int, ...]] = {}
+    for named in find_files(paths):
+        with suppress(OSError):
+            seen = named.path.stat()
+            stamps[named.path.absolute()] = (seen.st_size, seen.st_mtime_ns, seen.st_ino)
+    return stamps
+
+
+def with_contents(report: Report, case: Case) -> Report:
+    """Add to a report which bytes it is about, so that repairs are never made on others.
+
+    A file that changed since it was read gets no hash: then nobody knows what the findings are about.
+    """
+    now = stamps_of(case.paths)
+    known = {table.shown: table for table in case.tables}
+    subjects = []
+    for subject in report.case.subjects:
+        table = known.get(subject.path) if subject.kind == "table" else None
+        if table is not None:
+            facts = contents_of(table, case.paths)
+            for part in table.parts:
+                stamp = now.get(part.path.absolute())
+                if stamp is None or stamp != case.stamps.get(part.path.absolute()):
+                    facts["files"][inner_name(part.path, case.paths)]["hash"] = None
+            subject = msgspec.structs.replace(subject, facts={**subject.facts, **facts})
+        subjects.append(subject)
+    return msgspec.structs.replace(report, case=msgspec.structs.replace(report.case, subjects=subjects))
 
 
 def case_of_run(run: Run) -> Case:
     """Make a visit to one recorded run."""
     return Case(shown=run.shown, others=(run,), problems=run.problems, matters=frozenset({Run}))
+
+
+def case_of_sweep(sweep: Sweep) -> Case:
+    """Make a visit to one sweep of learning rates."""
+    return Case(shown=sweep.shown, others=(sweep,), matters=frozenset({Sweep}))
 
 
 def _declared(settings: Settings) -> Declared:

@@ -97,13 +97,16 @@ class DropColumns(Repair, frozen=True, kw_only=True):
 class DropRows(Repair, frozen=True, kw_only=True):
     """Remove rows: all copies but the first of each, in `split` or everywhere.
 
-    `duplicates_of` names the columns that must be equal, all where it is empty. Where `also_in` names a split, the rows
-    of `split` that have a copy there are removed instead.
+    `duplicates_of` names the columns that must be equal, all where it is empty; text in those of `folded` is compared
+    without case and the blanks around it. Where `also_in` names a split, the rows of `split` that have a copy there are
+    removed instead; where `missing` names columns, the rows that have no value in one of them.
     """
 
     duplicates_of: tuple[str, ...] = ()
+    folded: tuple[str, ...] = ()
     split: str | None = None
     also_in: str | None = None
+    missing: tuple[str, ...] = ()
 
 
 class Resplit(Repair, frozen=True, kw_only=True):
@@ -118,16 +121,18 @@ class Resplit(Repair, frozen=True, kw_only=True):
 
 
 class Reweight(Repair, frozen=True, kw_only=True):
-    """Give the rare classes more weight, by class weights or by sampling."""
+    """Give the rare classes more weight, by class weights or by drawing, towards one for `ratio` of the commonest."""
 
     column: str
     weights: dict[str, float] = {}
+    ratio: float = 3.0
 
 
 class ReviewRows(Repair, frozen=True, kw_only=True):
-    """Have a person look at these rows, most suspicious first."""
+    """Have a person look at these rows, most suspicious first; `numbers` counts the same rows from 0 in the table."""
 
     rows: tuple[int, ...] = ()
+    numbers: tuple[int, ...] = ()
 
 
 class DropAnnotators(Repair, frozen=True, kw_only=True):
@@ -153,19 +158,22 @@ class FillMissing(Repair, frozen=True, kw_only=True):
 
 
 class EditCode(Repair, frozen=True, kw_only=True):
-    """Insert or change a line of code."""
+    """Insert `code` before a line, or where not `inserted`, put it in place of an expression in that line."""
 
     line: int | None = None
     code: str = ""
+    inserted: bool = True
 
 
 class ChangeTraining(Repair, frozen=True, kw_only=True):
     """Train in another way: what `doctor.repair.treatments` can do to a configuration or to a watched command.
 
-    `changes` holds values by the names that `doctor.repair.treatments.KNOWN` lists, such as `{"max_grad_norm": 1.0}`.
+    `changes` holds values by the names that `doctor.repair.treatments.KNOWN` lists, such as `{"max_grad_norm": 1.0}`;
+    `otherwise` what else is worth trying, in this order, should that not help.
     """
 
     changes: dict[str, float | str | bool]
+    otherwise: tuple[dict[str, float | str | bool], ...] = ()
 
 
 class Advise(Repair, frozen=True, kw_only=True):
@@ -372,8 +380,8 @@ class Verification(Struct, frozen=True, kw_only=True, omit_defaults=True):
         The finding whose repair was tried.
     measure : str
         What was compared, in words, with its unit.
-    before, after : tuple of float
-        The measure without and with the repair, one per seed and in the same order; NaN where a run gave none.
+    before, after : tuple of float or None
+        The measure without and with the repair, one per seed and in the same order; None or NaN where a run gave none.
     effect : float or None
         Median over seeds of the improvement, positive where the repair helps.
     interval : (float, float) or None
@@ -388,8 +396,8 @@ class Verification(Struct, frozen=True, kw_only=True, omit_defaults=True):
     verdict: Verdict
     reason: str = ""
     measure: str = ""
-    before: tuple[float, ...] = ()
-    after: tuple[float, ...] = ()
+    before: tuple[float | None, ...] = ()
+    after: tuple[float | None, ...] = ()
     effect: float | None = None
     interval: tuple[float, float] | None = None
     seeds: tuple[int, ...] = ()

@@ -9,9 +9,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from doctor.model import Finding, Outcome, Report, Severity
+from doctor.model import Finding, Outcome, Report, Severity, Verification
+from doctor.rounds import Round
 from doctor.wording import printable
-from doctor_reports import charts, pictures, verdict
+from doctor_reports import charts, pictures, proofs, verdict
 from doctor_reports.comparison import Comparison, compare
 from doctor_reports.masking import masked
 
@@ -41,7 +42,7 @@ def render(report: Report, *, color: bool = False, changes: Comparison | None = 
     """Write the page; colours follow the reader's preference for dark or light, whatever `color` says."""
     shown = verdict.plainer(masked(report))
     open_findings = verdict.opened(shown)
-    return _template().render(
+    return _template("report.html.j2").render(
         report=shown,
         changes=changes,
         verdict=verdict,
@@ -58,7 +59,9 @@ def render(report: Report, *, color: bool = False, changes: Comparison | None = 
         ignored=[finding for finding in shown.findings if finding.suppressed],
         anchors=_anchors(shown.findings),
         titles={finding.fingerprint: finding.message for finding in shown.findings},
-        verdicts={item.fingerprint: item.verdict for item in shown.verifications},
+        proofs=proofs,
+        proven=_by_finding(shown),
+        loose=[item for item in shown.verifications if item.fingerprint not in {f.fingerprint for f in open_findings}],
         manuals={check: passages(page) for check, page in shown.manuals.items()},
         outcomes=verdict.outcomes(shown),
         Outcome=Outcome,
@@ -66,6 +69,19 @@ def render(report: Report, *, color: bool = False, changes: Comparison | None = 
         facts=pictures.facts,
         max_unfolded=MAX_UNFOLDED,
     )
+
+
+def render_round(made: Round, *, color: bool = False) -> str:
+    """Write the page of a round through the clinic."""
+    sentence = verdict.round_sentence(made)
+    return _template("clinic.html.j2").render(made=made, sentence=sentence, verdict=verdict, proofs=proofs)
+
+
+def _by_finding(report: Report) -> dict[str, list[Verification]]:
+    known: dict[str, list[Verification]] = {}
+    for item in report.verifications:
+        known.setdefault(item.fingerprint, []).append(item)
+    return known
 
 
 def _tone(report: Report) -> str:
@@ -99,7 +115,7 @@ def _passage(heading: str, body: str) -> Passage:
 
 
 @cache
-def _template() -> "Template":
+def _template(name: str) -> "Template":
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -118,4 +134,4 @@ def _template() -> "Template":
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     environment.filters["id"] = id
     environment.globals |= {"css": Markup(css), "css_hash": digest}  # noqa: S704 - our own file, not data
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)

@@ -19,7 +19,7 @@ MAX_PROSE_CHARACTERS = 4000
 PROSE = frozenset({"message", "reason", "summary", "code", "cause", "prescription", "repeat"})
 IDENTIFIERS = frozenset({"check", "fingerprint", "because", "severity", "outcome", "safety", "outcomes", "manuals"})
 """Fields that hold our own words, by which other programs find things again; the `because` of a guess is a sentence."""
-DATA = frozenset({"evidence", "effect", "roles", "weights", "splits"})
+DATA = frozenset({"evidence", "effect", "roles", "weights", "splits", "details"})
 """Fields whose keys are a stranger's words and mean nothing here."""
 
 MAX_RANDOM_PIECE = 2.8

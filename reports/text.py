@@ -7,17 +7,20 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from doctor.model import Finding, Outcome, Report, Safety, Severity
+from doctor.model import Finding, Outcome, Report, Safety, Severity, Verdict, Verification
+from doctor.rounds import Round, Visit
 from doctor.wording import printable
-from doctor_reports import verdict
+from doctor_reports import proofs, verdict
 from doctor_reports.comparison import Change, Comparison, Kind, compare
 from doctor_reports.masking import masked
 
 PAPER_WIDTH = 100
 MIN_WIDTH, MAX_WIDTH = 40, 120
 INDENT = 9
-RED, YELLOW, CYAN, BOLD, DIM = "1;31", "33", "36", "1", "2"
+RED, GREEN, YELLOW, CYAN, BOLD, DIM = "1;31", "32", "33", "36", "1", "2"
 COLORS = {Severity.ERROR: RED, Severity.WARNING: YELLOW, Severity.INFO: CYAN}
+INKS = {Verdict.VERIFIED: GREEN, Verdict.REFUTED: RED, Verdict.NOT_TESTABLE: YELLOW, Verdict.NOT_RUN: DIM}
+ROUND_INDENT = 14
 SAFETY = {Safety.SAFE: "safe", Safety.UNSAFE: "unsafe, look first", Safety.MANUAL: "by hand"}
 
 
@@ -39,9 +42,15 @@ def render(report: Report, *, color: bool = False) -> str:
     """
     page = _page(color)
     shown = verdict.plainer(masked(report))
+    page.know(shown.verifications)
     if verdict.run_of(shown) is not None:
         return "\n".join(page.run(shown)) + "\n"
     return "\n".join((*page.subjects(shown), *page.findings(shown), *page.closing(shown))) + "\n"
+
+
+def render_round(made: Round, *, color: bool = False) -> str:
+    """Write a round through the clinic as text, two lines or more for each patient; see `render`."""
+    return "\n".join(_page(color).round(made)) + "\n"
 
 
 def render_changes(named: Sequence[tuple[str, Report]], *, color: bool = False) -> str:
@@ -79,6 +88,7 @@ class _Page:
         self._width = width
         self._terminal = terminal
         self._plain = plain
+        self._proofs: dict[str, list[Verification]] = {}
 
     def _ink(self, style: str, text: str) -> str:
         return text if self._plain or not text else f"\x1b[{style}m{text}\x1b[0m"
@@ -97,6 +107,11 @@ class _Page:
                 yield self._ink(style, f"  {shown}")
             lead = " " * 4 if narrow else f"  {shown}{' ' * (left - cells(shown))}  "
             yield from self._paragraph(text, style=style, first=lead, indent=len(lead) if narrow else left + 4)
+
+    def know(self, verifications: Sequence[Verification]) -> None:
+        """Remember what was proven of the repairs, to be told beside them."""
+        for item in verifications:
+            self._proofs.setdefault(item.fingerprint, []).append(item)
 
     def subjects(self, report: Report) -> Iterator[str]:
         """Say what was opened, what was taken for what and what could not be read."""
@@ -138,16 +153,52 @@ class _Page:
         rest = verdict.unexplained(report)
         for finding in rest:
             yield from self._finding(finding, several=False)
-        if rest:
+        yield from self.loose(report)
+        if rest or report.verifications:
             yield ""
         sentence = f"{verdict.verdict(report)} {verdict.aside(report)}".rstrip()
         yield from self._paragraph(sentence, style=RED if bad else BOLD)
+        if report.verifications:
+            yield from self._paragraph(f"Repairs tried: {proofs.tally(report.verifications)}.", style=BOLD)
         for examination in verdict.undecided(report):
             if examination.outcome is Outcome.CRASHED:
                 yield from self._table([(examination.check, f"crashed: {examination.reason}")])
         causes = [by_mark[diagnosis.because[0]] for diagnosis in report.diagnoses] or rest
         if causes:
             yield from self._paragraph(f"doctor explain {causes[0].check}", first="What it means:  ", indent=16)
+
+    def round(self, made: Round) -> Iterator[str]:
+        """Show the patients, then the controls, then what it comes to."""
+        for title, visits in (("", made.diseases), ("Controls", made.controls)):
+            if title and visits:
+                yield self._ink(BOLD, title)
+            for visit in visits:
+                yield from self._visit(visit)
+            if visits:
+                yield ""
+        yield from self._paragraph(verdict.round_sentence(made), style=RED if made.failed else BOLD)
+
+    def _visit(self, visit: Visit) -> Iterator[str]:
+        item = visit.verification
+        word = "FAILED" if not visit.passed else item.verdict.value if item else ""
+        ink = RED if not visit.passed else INKS[item.verdict] if item and not visit.control else CYAN
+        begin = f"{word:{ROUND_INDENT}}"
+        took = self._ink(DIM, f"  {visit.check}, {verdict.duration(visit.seconds)}")
+        yield self._ink(ink, word) + begin[len(word) :] + self._ink(BOLD, printable(visit.disease)) + took
+        told = [("symptom", visit.symptom), ("finding", visit.finding)]
+        if item is not None:
+            told += [("repair", item.repair), ("proof", proofs.change(item) or item.reason)]
+        if not visit.passed:
+            told.append(("why", visit.trouble))
+        for name, text in told:
+            if text:
+                first = " " * ROUND_INDENT + self._ink(DIM, f"{name:9}")
+                yield from self._labelled(first, text, ROUND_INDENT + 9)
+
+    def _labelled(self, first: str, text: str, indent: int) -> Iterator[str]:
+        lines = wrapped(text, self._width, first=" " * indent, indent=indent)
+        yield first + lines[0][indent:]
+        yield from lines[1:]
 
     def findings(self, report: Report) -> Iterator[str]:
         """List all that was found, the findings of a check side by side."""
@@ -156,6 +207,8 @@ class _Page:
             for finding in group.findings:
                 yield from self._finding(finding, several)
             yield ""
+        loose = list(self.loose(report))
+        yield from [*loose, ""] if loose else []
 
     def _finding(self, finding: Finding, several: bool) -> Iterator[str]:
         word = finding.severity.value
@@ -174,12 +227,40 @@ class _Page:
         if finding.repair and finding.repair.summary:
             text = f"→ {finding.repair.summary} ({SAFETY[finding.repair.safety]})"
             yield from self._paragraph(text, first=" " * INDENT, indent=INDENT + 2)
+        for item in self._proofs.get(finding.fingerprint, ()):
+            yield from self._proof(item)
+
+    def loose(self, report: Report) -> Iterator[str]:
+        """Tell the proofs that stand by no finding that is shown."""
+        shown = {finding.fingerprint for finding in verdict.opened(report)}
+        for item in report.verifications:
+            if item.fingerprint not in shown:
+                first = f"{'repair':{INDENT}}"
+                yield from self._paragraph(f"{item.repair}  {item.check}", first=first, indent=INDENT)
+                yield from self._proof(item)
+
+    def _proof(self, item: Verification) -> Iterator[str]:
+        """Say what the pairs of runs said, why, and what they cost."""
+        word = item.verdict.value
+        lines = wrapped(
+            f"{word}: {item.reason}" if item.reason else word,
+            self._width,
+            first=" " * INDENT,
+            indent=INDENT + 2,
+        )
+        lines[0] = lines[0].replace(word, self._ink(INKS[item.verdict], word), 1)
+        yield from lines
+        told = "; ".join(filter(None, (proofs.change(item), proofs.cost(item))))
+        if told:
+            yield from self._paragraph(told, style=DIM, first=" " * (INDENT + 2), indent=INDENT + 2)
 
     def closing(self, report: Report) -> Iterator[str]:
         """Give the verdict, count the six outcomes, and say what stayed open and why."""
         bad = report.count(Severity.ERROR) > 0 or report.incomplete
         sentences = f"{verdict.verdict(report)} {verdict.aside(report)}"
         yield from self._paragraph(sentences, style=RED if bad else BOLD)
+        if report.verifications:
+            yield from self._paragraph(f"Repairs tried: {proofs.tally(report.verifications)}.", style=BOLD)
         yield from self._paragraph(self._counts(report))
         open_questions = [(e.check, f"{self._ending(e.outcome)}: {e.reason}") for e in verdict.undecided(report)]
         ignored = [(f.check, f"ignored: {f.message} (reason: {f.suppressed})") for f in report.findings if f.suppressed]

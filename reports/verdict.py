@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from doctor.model import Examination, Finding, Location, Outcome, Report, Safety, Severity, SubjectSummary
+from doctor.rounds import Round
 from doctor.wording import printable
 
 NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
@@ -123,6 +124,17 @@ def examinations_noun(report: Report) -> str:
     """Return "check" where each was run once, else "examination"."""
     once = len({examination.check for examination in report.examinations}) == len(report.examinations)
     return "check" if once else "examination"
+
+
+def round_sentence(made: Round) -> str:
+    """Say in one sentence what a round through the clinic comes to."""
+    cured = sum(1 for visit in made.diseases if visit.passed)
+    held = sum(1 for visit in made.controls if visit.passed)
+    parts = [f"{cured} of {counted(len(made.diseases), 'disease')} cured"]
+    if made.controls:
+        parts.append(f"{held} of {counted(len(made.controls), 'control')} as they must be")
+    lead = "All as expected" if not made.failed else f"{counted(len(made.failed), 'patient')} failed"
+    return f"{lead}: {', '.join(parts)}, in {duration(made.seconds)}."
 
 
 def severities(report: Report) -> str:

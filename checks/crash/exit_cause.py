@@ -141,7 +141,7 @@ def _who(ending: Ending, first: ProcessEnd | None) -> str:
 
 
 def _then(first: ProcessEnd | None) -> str:
-    if first is None or not first.trained or first.phase == "starting":
+    if first is None or not first.trained or first.phase in ("starting", "joining"):
         return "before the first step"
     if first.phase == "finished":
         return f"after step {first.step - 1}"

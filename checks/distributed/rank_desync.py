@@ -36,7 +36,7 @@ from statistics import median_low
 import numpy as np
 
 from doctor.evidence.ranks import Rank, Ranks
-from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import Advise, ChangeTraining, Check, Finding, Location, Safety, Severity, Undecided
 
 CHECK = Check(
     "distributed/rank-desync",
@@ -49,6 +49,16 @@ CHECK = Check(
         "apart": "each of {ranks} ranks trains a model of its own: in {steps} steps no gradients and no weights were"
         " exchanged",
     },
+)
+
+BROADCAST = ChangeTraining(
+    changes={"broadcast_parameters": True},
+    summary="broadcast rank 0's weights before the first step, as DistributedDataParallel does",
+    safety=Safety.UNSAFE,
+)
+LOOK = Advise(
+    summary="look for what only one rank does between these steps: a branch on the rank, its own rate",
+    safety=Safety.MANUAL,
 )
 
 
@@ -100,12 +110,7 @@ def _differing(group: tuple[Rank, ...], track: int, allowed: float) -> Finding |
                 other_norm=values[other],
                 equal=equal,
                 norms=values,
-                repair=Advise(
-                    summary="broadcast rank 0's weights before the first step, as DistributedDataParallel does"
-                    if equal is None
-                    else "look for what only one rank does between these steps: a branch on the rank, its own rate",
-                    safety=Safety.MANUAL,
-                ),
+                repair=BROADCAST if equal is None else LOOK,
             )
         equal = step
     return None

@@ -37,6 +37,8 @@ Source
 from collections.abc import Iterator
 
 from doctor.evidence.repeated_rows import RepeatedRows, Repeats
+from doctor.evidence.roles import Roles
+from doctor.evidence.row_hashes import RowHashes
 from doctor.model import Check, DropRows, Finding, Location, Safety, Severity
 
 CHECK = Check(
@@ -52,36 +54,47 @@ CHECK = Check(
 )
 
 
-def examine(repeated: RepeatedRows, *, min_share: float = 0.01) -> Iterator[Finding]:
+def examine(repeated: RepeatedRows, hashes: RowHashes, roles: Roles, *, min_share: float = 0.01) -> Iterator[Finding]:
     """Judge the repetitions within each split."""
     for repeats in repeated.whole:
         if not repeats.extra_rows:
             continue
         surprising = repeats.share * repeats.surprising_share
         if surprising >= min_share and repeats.extra_rows * repeats.surprising_share > 1:
-            yield _finding("copies", Severity.WARNING, repeats, repeated)
+            yield _finding("copies", Severity.WARNING, repeats, repeated, _drop(repeats))
         else:
-            yield _finding("few" if repeats.surprising_share >= 0.5 else "natural", Severity.INFO, repeats, repeated)
+            kind = "few" if repeats.surprising_share >= 0.5 else "natural"
+            yield _finding(kind, Severity.INFO, repeats, repeated, None if kind == "natural" else _drop(repeats))
+    equal = (*repeated.features, *((roles.target,) if roles.target else ()))
     for repeats in repeated.apart_from_ids:
-        yield _finding("apart from ids", Severity.INFO, repeats, repeated)
+        drop = _drop(repeats, duplicates_of=equal, folded=hashes.folded, safety=Safety.UNSAFE)
+        yield _finding("apart from ids", Severity.INFO, repeats, repeated, drop)
 
 
-def _finding(kind: str, severity: Severity, repeats: Repeats, repeated: RepeatedRows) -> Finding:
+def _drop(
+    repeats: Repeats,
+    *,
+    duplicates_of: tuple[str, ...] = (),
+    folded: tuple[str, ...] = (),
+    safety: Safety = Safety.SAFE,
+) -> DropRows:
     split = None if repeats.split == "all" else repeats.split
     where = f" in {split}" if split else ""
+    summary = f"drop all copies but the first{where}"
+    return DropRows(split=split, duplicates_of=duplicates_of, folded=folded, safety=safety, summary=summary)
+
+
+def _finding(
+    kind: str, severity: Severity, repeats: Repeats, repeated: RepeatedRows, repair: DropRows | None
+) -> Finding:
+    split = None if repeats.split == "all" else repeats.split
     loose = kind == "apart from ids"
-    drop = DropRows(
-        split=split,
-        duplicates_of=repeated.features if loose else (),
-        safety=Safety.UNSAFE if loose else Safety.SAFE,
-        summary=f"drop all copies but the first{where}",
-    )
     first = repeats.examples[0] if repeats.examples else None
     return CHECK.finding(
         kind,
         at=Location(split=split, rows=first.rows if first else (), file=first.file if first else None),
         severity=severity,
-        repair=None if kind == "natural" else drop,
+        repair=repair,
         extra_rows=repeats.extra_rows,
         total_rows=repeats.rows,
         share=repeats.share,

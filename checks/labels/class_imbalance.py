@@ -92,6 +92,7 @@ def examine(
         repair=Reweight(
             column=classes.target,
             weights=weights,
+            ratio=target_ratio,
             safety=Safety.UNSAFE,
             summary=f"split stratified by {classes.target}; weight the rare classes towards 1:{target_ratio:g}",
         ),

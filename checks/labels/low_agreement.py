@@ -177,4 +177,6 @@ def _drop(annotations: Annotations, names: tuple[str, ...]) -> DropColumns | Dro
 def _review(annotations: Annotations) -> ReviewRows:
     rows = tuple(item.row for item in annotations.contested)
     named = ", ".join(map(str, rows[:5]))
-    return ReviewRows(rows=rows, safety=Safety.MANUAL, summary=f"discuss the items in dispute first, rows {named} …")
+    numbers = tuple(item.number for item in annotations.contested)
+    told = f"discuss the items in dispute first, rows {named} …"
+    return ReviewRows(rows=rows, numbers=numbers, safety=Safety.MANUAL, summary=told)

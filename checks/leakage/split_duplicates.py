@@ -46,6 +46,7 @@ Source
 from collections.abc import Iterator
 
 from doctor.evidence.near_rows import NearCrossing, NearRows
+from doctor.evidence.row_hashes import RowHashes
 from doctor.evidence.splits import Crossing, Splits
 from doctor.model import Advise, Check, DropRows, Finding, Location, Safety, Severity
 
@@ -63,6 +64,7 @@ CHECK = Check(
 def examine(
     splits: Splits,
     near: NearRows,
+    hashes: RowHashes,
     *,
     min_share: float = 0.01,
     min_excess: float = 3.0,
@@ -81,7 +83,7 @@ def examine(
         several = crossing.copied_rows * crossing.surprising_share > 1
         sure = excess or (several and crossing.surprising_share >= min_sure_share)
         severity = Severity.WARNING if sure else Severity.INFO
-        yield _finding(crossing, splits, Severity.ERROR if several and surprising >= min_share else severity)
+        yield _finding(crossing, splits, hashes, Severity.ERROR if several and surprising >= min_share else severity)
     for close in near.crossings:
         apart = close.near_pairs >= max(1, close.ring_pairs)
         if apart and close.share * close.surprising_share >= min_near_share:
@@ -103,7 +105,7 @@ def _near(close: NearCrossing, near: NearRows, splits: Splits) -> Finding:
     )
 
 
-def _finding(crossing: Crossing, splits: Splits, severity: Severity) -> Finding:
+def _finding(crossing: Crossing, splits: Splits, hashes: RowHashes, severity: Severity) -> Finding:
     labels = crossing.same_label_rows
     file = crossing.examples[0].file if crossing.examples else None
     agreement = "" if labels is None else f", {labels:,} of them with the same label"
@@ -115,6 +117,7 @@ def _finding(crossing: Crossing, splits: Splits, severity: Severity) -> Finding:
             split=crossing.earlier,
             also_in=crossing.later,
             duplicates_of=splits.features,
+            folded=hashes.folded,
             safety=Safety.UNSAFE,
             summary=f"drop the copies from {crossing.earlier}",
         ),

@@ -28,7 +28,8 @@ Limits
     for as long as the loss does not fall again.
 
 Source
-    Levels are medians of up to 40 blocks of steps; the last tenth of them must lie above the start, each, and not fall.
+    Levels are medians of up to 40 blocks of steps; the last tenth of them must lie above the start, each, and not fall;
+    a classification loss that is above the guess when the run has ended may.
 """
 
 from collections.abc import Iterator
@@ -37,8 +38,9 @@ import numpy as np
 
 from doctor.evidence.criteria import Criteria
 from doctor.evidence.curves import Curve, curve, trend
+from doctor.evidence.ending import Ending
 from doctor.evidence.history import History, Trace
-from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import ChangeTraining, Check, Finding, Location, Safety, Severity, Undecided
 
 START_VALUES = 5
 """First values whose median is the start, with the first block the other candidate; the smaller one counts."""
@@ -67,9 +69,22 @@ CHECK = Check(
     ),
 )
 
+REPAIR = ChangeTraining(
+    changes={"learning_rate_ratio": 0.1},  # the next step of a search over orders of magnitude
+    otherwise=({"max_grad_norm": 1.0}, {"learning_rate_ratio": 0.01}),
+    summary="lower the learning rate or clip gradients, and restart from before",
+    safety=Safety.UNSAFE,
+)
+
 
 def examine(
-    history: History, criteria: Criteria, *, min_ratio: float = 10.0, min_ratio_known: float = 1.5, min_steps: int = 30
+    history: History,
+    criteria: Criteria,
+    ending: Ending | None,
+    *,
+    min_ratio: float = 10.0,
+    min_ratio_known: float = 1.5,
+    min_steps: int = 30,
 ) -> Iterator[Finding | Undecided]:
     """Judge each optimizer's loss."""
     traces = history.leading("loss")
@@ -87,10 +102,10 @@ def examine(
         if trace.tracks > 1 or (course.series.values < 0).any():
             ratio = min_ratio**2
         guessing = known.chance or 0.0 if known and trace.tracks == 1 else 0.0
-        yield from _judge(trace, course, ratio, guessing)
+        yield from _judge(trace, course, ratio, guessing, over=ending is not None and classified)
 
 
-def _judge(trace: Trace, course: Curve, min_ratio: float, guessing: float) -> Iterator[Finding]:
+def _judge(trace: Trace, course: Curve, min_ratio: float, guessing: float, over: bool) -> Iterator[Finding]:
     values = course.series.values
     start = min(float(np.median(values[:START_VALUES])), course.start) if (values > 0).all() else course.start
     scale = max(abs(start), float(np.median(np.abs(values[: max(START_VALUES, len(values) // 20)]))), 1e-30)
@@ -103,8 +118,8 @@ def _judge(trace: Trace, course: Curve, min_ratio: float, guessing: float) -> It
     if course.end - start < MIN_NOISES * course.level_noise and course.end < start + 100 * scale:
         return
     late = trend(course.after(float(course.middles[len(course.middles) // 2])))
-    if late is not None and late.high < -BACK * (course.end - start):
-        return  # on its way back
+    if late is not None and late.high < -BACK * (course.end - start) and not over:
+        return  # on its way back, where it may still get to; after its end, worse than a guess is what it came to
     within = np.flatnonzero(values <= start + scale)
     left = int(within[-1]) + 1 if len(within) else 0
     yield CHECK.finding(
@@ -113,9 +128,7 @@ def _judge(trace: Trace, course: Curve, min_ratio: float, guessing: float) -> It
         end=course.end,
         lowest=float(course.levels.min()),
         learning_rate=_last(trace, "learning_rate"),
-        repair=Advise(
-            summary="lower the learning rate or clip gradients, and restart from before", safety=Safety.MANUAL
-        ),
+        repair=REPAIR,
     )
 
 

@@ -32,7 +32,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from doctor.evidence.history import History
-from doctor.model import Check, EditCode, Finding, Location, Safety, Severity, Undecided
+from doctor.model import ChangeTraining, Check, Finding, Location, Safety, Severity, Undecided
 
 CHECK = Check(
     "learning/gradients-accumulate",
@@ -71,9 +71,9 @@ def examine(
                 stale_updates=int(bad.sum()),
                 updates=len(stale),
                 median_share=float(np.median(stale.values[bad])),
-                repair=EditCode(
-                    code="optimizer.zero_grad()",
-                    summary="clear the gradients once per update, before the first backward call",
+                repair=ChangeTraining(
+                    changes={"zero_grad": True},
+                    summary="call optimizer.zero_grad() once per update, before the first backward call",
                     safety=Safety.UNSAFE,
                 ),
             )

@@ -30,15 +30,18 @@ Source
     Update over weight about 1e-3 is the usual rule of thumb (A. Karpathy, CS231n notes, "ratio of weights to updates").
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from doctor.evidence.history import History, Series, Trace
-from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import Advise, AnyRepair, ChangeTraining, Check, Finding, Location, Safety, Severity, Undecided
 
 ENDED = 1e-6
 """Of the largest rate; schedules that keep a floor stay above it."""
+USUAL_RATIO = 1e-3
+"""Of an update over the weights, by the rule of thumb below Source."""
 MIN_UPDATES = 8
 """Recorded updates below which their size is not judged."""
 
@@ -110,6 +113,18 @@ def _finding(
         at=Location(step=step, rank=trace.rank),
         severity=severity,
         rate=float(at_step),
-        repair=Advise(summary="set the rate and the schedule's length anew, in updates", safety=Safety.MANUAL),
+        repair=_repair(kind, evidence),
         **evidence,
+    )
+
+
+def _repair(kind: str, evidence: Mapping[str, float]) -> AnyRepair:
+    """A rate of the wrong size can be scaled to usual updates; a schedule that ends early only its owner can mend."""
+    if kind not in ("small", "large"):
+        return Advise(summary="set the rate and the schedule's length anew, in updates", safety=Safety.MANUAL)
+    ratio = 10.0 ** round(math.log10(USUAL_RATIO / evidence["ratio"]))
+    return ChangeTraining(
+        changes={"learning_rate_ratio": ratio},
+        summary=f"multiply the learning rate by {ratio:g}, which makes updates about {USUAL_RATIO:g} of the weights",
+        safety=Safety.UNSAFE,
     )

@@ -102,7 +102,9 @@ def examine(
 
 def _warms_up(trace: Trace) -> bool:
     rates = trace.series("learning_rate").values
-    return len(rates) > 0 and bool(rates[-1] > 1.05 * rates[len(rates) * 2 // 3])
+    if not len(rates) or rates[-1] < 0.99 * rates.max():  # it had been higher: a schedule that comes back up
+        return False
+    return bool(rates[-1] > 1.05 * rates[len(rates) * 2 // 3])
 
 
 def _chance(course: Curve, known: Criterion | None) -> float | None:

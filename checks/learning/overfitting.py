@@ -39,7 +39,7 @@ from scipy.stats import t
 from doctor.evidence.criteria import training_loss
 from doctor.evidence.curves import spread
 from doctor.evidence.history import History, Series, Trace
-from doctor.model import Advise, Check, Finding, Location, Severity, Undecided
+from doctor.model import ChangeTraining, Check, Finding, Location, Severity, Undecided
 
 MIN_FALL_SHARE = 0.1
 """Of the training loss at the evaluation's minimum, that it must have fallen since."""
@@ -55,7 +55,11 @@ CHECK = Check(
         "gap": "{train:.1%} of the training data is right, {evaluation:.1%} of the evaluation data",
     },
 )
-ADVICE = Advise(summary="keep the checkpoint of the evaluation's best step, stop there, regularise")
+REPAIR = ChangeTraining(
+    changes={"early_stopping": True},
+    otherwise=({"weight_decay": 0.1}, {"dropout": 0.5}),
+    summary="keep the checkpoint of the evaluation's best step, stop there, regularise",
+)
 
 
 def examine(
@@ -102,7 +106,7 @@ def _gap(trace: Trace, accuracies: Series, min_gap: float, min_evaluations: int,
             train=float(late[:, 0].mean()),
             evaluation=float(late[:, 1].mean()),
             best=float(accuracies.values.max()),
-            repair=ADVICE,
+            repair=REPAIR,
         )
     ]
 
@@ -132,7 +136,7 @@ def _rise(
         rise=latest / lowest - 1,
         train_then=then,
         train_now=now,
-        repair=ADVICE,
+        repair=REPAIR,
     )
 
 

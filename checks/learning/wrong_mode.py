@@ -34,7 +34,7 @@ import numpy as np
 
 from doctor.evidence.history import History, Trace
 from doctor.evidence.parameters import Parameters
-from doctor.model import Check, EditCode, Finding, Location, Safety, Severity, Undecided
+from doctor.model import ChangeTraining, Check, Finding, Location, Safety, Severity, Undecided
 
 CHECK = Check(
     "learning/wrong-mode",
@@ -70,7 +70,7 @@ def examine(
                 at=Location(step=int(modes.steps[0]), rank=trace.rank),
                 kinds=kinds,
                 evaluations=len(modes),
-                repair=_repair("model.eval()"),
+                repair=_repair("model.eval()", "before each evaluation"),
             )
 
 
@@ -86,9 +86,9 @@ def _trained(trace: Trace, kinds: str, min_records: int, min_share: float) -> It
         severity=Severity.WARNING if len(training) else Severity.INFO,
         kinds=kinds,
         records=len(modes) - first,
-        repair=_repair("model.train()"),
+        repair=_repair("model.train()", "at the start of each epoch and after each evaluation"),
     )
 
 
-def _repair(code: str) -> EditCode:
-    return EditCode(code=code, summary=f"call {code} at the right place", safety=Safety.UNSAFE)
+def _repair(code: str, when: str) -> ChangeTraining:
+    return ChangeTraining(changes={"evaluation_mode": True}, summary=f"call {code} {when}", safety=Safety.UNSAFE)

@@ -38,7 +38,7 @@ from typing import Any
 from doctor.evidence.censuses import Censuses, Holder, explanation
 from doctor.evidence.growth import Growth, rise_of
 from doctor.evidence.resources import Machine, Resources
-from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import Advise, AnyRepair, Check, EditCode, Finding, Location, Safety, Severity, Undecided
 
 _RATE = "{who} grew by {megabytes_per_second:.2f} MB/s ({low:.2f} to {high:.2f}) over {seconds:.0f} s"
 _LEFT = "{left}"
@@ -69,6 +69,8 @@ REPAIRS = {
     "fragmentation": "set MALLOC_ARENA_MAX=2, or preload jemalloc or tcmalloc",
     "copy-on-write": "keep the dataset's samples in one array or tensor instead of many Python objects",
 }
+KEPT_ITEMS = 100
+"""Of a list that is to be bounded: enough for a running mean or a plot of late; whoever needs more says so."""
 
 
 def examine(
@@ -120,7 +122,6 @@ def _finding(
     held: dict[str, Any] = (
         {"name": holder.name, "length": holder.length, "held_type": holder.of, "grown": holder.grown} if holder else {}
     )
-    advice = REPAIRS.get(kind)
     return CHECK.finding(
         kind,
         at=Location(path=holder.path if holder else None, line=holder.line if holder else None, rank=rank),
@@ -135,8 +136,22 @@ def _finding(
         hours_left=hours,
         host=machine.host,
         **held,
-        repair=Advise(summary=advice.format(name=held.get("name")), safety=Safety.MANUAL) if advice else None,
+        repair=_repair(kind, holder),
     )
+
+
+def _repair(kind: str, holder: Holder | None) -> AnyRepair | None:
+    """Where a list grows by a line that is known, that line can be preceded by one that bounds it."""
+    advice = REPAIRS.get(kind, "").format(name=holder.name if holder else "")
+    if kind == "held" and holder and holder.container == "list" and holder.expression and holder.line and holder.path:
+        code = f"del {holder.expression}[:-{KEPT_ITEMS}]"
+        return EditCode(
+            line=holder.line,
+            code=code,
+            summary=f"{advice}: {code} before line {holder.line} keeps the last {KEPT_ITEMS}",
+            safety=Safety.UNSAFE,
+        )
+    return Advise(summary=advice, safety=Safety.MANUAL) if advice else None
 
 
 def _copies_fit(machine: Machine) -> bool:

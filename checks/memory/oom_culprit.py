@@ -26,10 +26,10 @@ Source
     al. (2022), 8-bit optimizers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from doctor.evidence.receipts import Receipts, Shortage, needed_bytes, smallest_change
-from doctor.model import Advise, Check, Finding, Location, Safety, Severity
+from doctor.evidence.receipts import Change, Receipts, Shortage, fitting_changes, needed_bytes
+from doctor.model import Advise, AnyRepair, ChangeTraining, Check, Finding, Location, Safety, Severity
 
 CHECK = Check(
     "memory/oom-culprit",
@@ -42,6 +42,8 @@ CHECK = Check(
     },
     leads_to=("crash/exit-cause", "crash/launcher-cascade"),
 )
+MAX_OTHERS = 3
+"""Further changes that are named for a trial."""
 
 
 def examine(receipts: Receipts) -> Iterator[Finding]:
@@ -58,7 +60,8 @@ def examine(receipts: Receipts) -> Iterator[Finding]:
 def _explained(shortage: Shortage, world: int) -> Finding:
     receipt = shortage.receipt
     assert receipt  # noqa: S101  # for the type checker; the caller looked
-    change = smallest_change(shortage, world)
+    fitting = fitting_changes(shortage, world)
+    change = fitting[0] if fitting else None
     numbers = {
         name: getattr(receipt, name)
         for name in ("parameters", "gradients", "optimizer", "buffers", "activations", "other", "peak", "limit")
@@ -74,7 +77,20 @@ def _explained(shortage: Shortage, world: int) -> Finding:
         needed_after_bytes=change.needed if change else None,
         **{f"{name}_mb": size / 1e6 for name, size in numbers.items()},
         largest_modules=dict(receipt.modules),
-        repair=Advise(summary=change.summary, safety=Safety.MANUAL) if change else None,
+        repair=_repair(fitting),
+    )
+
+
+def _repair(fitting: Sequence[Change]) -> AnyRepair | None:
+    if not fitting or not fitting[0].changes:
+        return Advise(summary=fitting[0].summary, safety=Safety.MANUAL) if fitting else None
+    first, *others = (change.changes for change in fitting if change.changes)
+    same_training = not first.keys() - {"micro_batch_ratio", "activation_checkpointing", "zero_stage"}
+    return ChangeTraining(
+        summary=fitting[0].summary,
+        safety=Safety.SAFE if same_training else Safety.UNSAFE,
+        changes=first,
+        otherwise=tuple(others[:MAX_OTHERS]),
     )
 
 

@@ -40,7 +40,7 @@ import numpy as np
 
 from doctor.evidence.gradients import Burst, blame, bursts
 from doctor.evidence.history import History, Series, Trace
-from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import ChangeTraining, Check, Finding, Location, Severity, Undecided
 
 MIN_BEFORE = 4
 """Norms before a burst without which nothing is known of their range."""
@@ -60,6 +60,16 @@ CHECK = Check(
     },
     leads_to=("numerics/nan-source", "numerics/non-finite-loss", "learning/loss-spike", "learning/not-converging"),
 )
+
+REPAIR = ChangeTraining(
+    summary="clip the gradient norm, or lower the learning rate",
+    changes={"max_grad_norm": 1.0},  # the bound that nearly all published recipes use
+    otherwise=({"learning_rate_ratio": 0.1},),
+)
+EARLY_STEPS = 20
+"""A burst up to here, at a rate that began at its height, is what a warm-up prevents."""
+WARM_UP_SHARE, MIN_WARM_UP, MAX_WARM_UP = 0.2, 10, 500
+"""Of the recorded steps; at most the 500 that training guides name."""
 
 
 def examine(
@@ -92,9 +102,21 @@ def examine(
                     consequence=consequence,
                     culprit=_culprit(trace, burst.step),
                     bursts=len(found),
-                    repair=Advise(summary="clip the gradient norm, or lower the learning rate", safety=Safety.MANUAL),
+                    repair=_repair(trace, burst.step),
                 )
                 break
+
+
+def _repair(trace: Trace, step: int) -> ChangeTraining:
+    rates = trace.series("learning_rate").finite.values
+    if step > EARLY_STEPS or not len(rates) or rates[0] < rates.max():
+        return REPAIR
+    steps = int(min(MAX_WARM_UP, max(MIN_WARM_UP, WARM_UP_SHARE * len(rates))))
+    return ChangeTraining(
+        summary=f"warm the learning rate up over {steps} updates, clip the gradient norm, or lower the rate",
+        changes={"warmup_steps": steps},
+        otherwise=(REPAIR.changes, *REPAIR.otherwise),
+    )
 
 
 def _counted(trace: Trace) -> Series:
@@ -139,6 +161,7 @@ def _bound(trace: Trace, norms: Series, max_norm: float) -> Iterator[Finding]:
             steps_above=len(above),
             steps=len(norms),
             culprit=_culprit(trace, step),
+            repair=REPAIR,
         )
 
 

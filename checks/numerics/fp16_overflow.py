@@ -25,11 +25,12 @@ Source
     IEEE 754 binary16; Micikevicius et al.: Mixed precision training, ICLR 2018.
 """
 
+import re
 from collections.abc import Iterator
 
 from doctor.evidence.activations import Activations
 from doctor.evidence.nan_origin import NanOrigins
-from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import ChangeTraining, Check, Finding, Location, Severity, Undecided
 
 CHECK = Check(
     "numerics/fp16-overflow",
@@ -47,7 +48,18 @@ CHECK = Check(
         "learning/not-converging",
     ),
 )
-ADVICE = Advise(summary="keep that part in float32 or its inputs small, or use bfloat16", safety=Safety.MANUAL)
+IN_BFLOAT16 = ChangeTraining(
+    summary="use bfloat16, or keep that part in float32 or its inputs small",
+    changes={"precision": "bf16"},
+    otherwise=({"norm_in_fp32": True},),
+)
+NORM_IN_FLOAT32 = ChangeTraining(
+    summary="keep normalisation layers in float32, or use bfloat16",
+    changes={"norm_in_fp32": True},
+    otherwise=({"precision": "bf16"},),
+)
+NORMS = re.compile(r"norm|(^|[._])ln([._]|$)|layernorm|(^|[._])bn\d*([._]|$)", re.IGNORECASE)
+"""Usual names of modules that normalise."""
 
 
 def examine(
@@ -73,7 +85,7 @@ def examine(
                     operation=origin.operation or None,
                 ),
                 largest_input=max(reached, default=float("nan")),
-                repair=ADVICE,
+                repair=_repair(origin.module or "", origin.operation or ""),
             )
             return
     for module, course in activations.of_first_rank().items() if activations else ():
@@ -84,6 +96,10 @@ def examine(
                 "output",
                 at=Location(step=step, rank=activations.looks[0].rank, module=module),
                 share=output.non_finite,
-                repair=ADVICE,
+                repair=_repair(module, output.type),
             )
             return
+
+
+def _repair(module: str, operation: str) -> ChangeTraining:
+    return NORM_IN_FLOAT32 if NORMS.search(module) or NORMS.search(operation) else IN_BFLOAT16

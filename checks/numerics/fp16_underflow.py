@@ -32,7 +32,7 @@ import numpy as np
 from doctor.evidence.activations import Activations
 from doctor.evidence.history import History
 from doctor.evidence.parameters import Parameters
-from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import ChangeTraining, Check, Finding, Location, Severity, Undecided
 
 CHECK = Check(
     "numerics/fp16-underflow",
@@ -40,6 +40,17 @@ CHECK = Check(
     "in {layers} of {judged} weights most gradient values are exactly 0 in float16 ({zero_share:.0%} in {module}); the "
     "loss scale is {scale}",
     leads_to=("learning/not-converging", "numerics/vanishing-gradients", "learning/learning-rate-misconfigured"),
+)
+
+REPAIR = ChangeTraining(
+    summary="scale the loss (torch.amp.GradScaler) or use bfloat16",
+    changes={"loss_scale": "dynamic"},
+    otherwise=({"precision": "bf16"},),
+)
+REPAIR_SCALED = ChangeTraining(
+    summary="use bfloat16, or raise the loss scale",
+    changes={"precision": "bf16"},
+    otherwise=({"loss_scale": "dynamic"},),
 )
 
 
@@ -84,5 +95,5 @@ def examine(
                 judged=len(shares),
                 zero_share=shares[lost[0]],
                 scale=f"{scale.values[-1]:g}" if len(scale) else "1, as none is in use",
-                repair=Advise(summary="scale the loss (torch.amp.GradScaler) or use bfloat16", safety=Safety.MANUAL),
+                repair=REPAIR_SCALED if len(scale) else REPAIR,
             )

@@ -34,7 +34,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from doctor.evidence.history import History, Trace
-from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import ChangeTraining, Check, Finding, Location, Severity, Undecided
 
 LATEST = 40
 """Steps within which skips are counted."""
@@ -94,7 +94,9 @@ def _finding(kind: str, trace: Trace, step: int, largest: float, scale: float, l
         skipped=int((skipped.values > 0).sum()),
         steps=max(len(skipped), len(trace.series("loss_scale"))),
         latest_share=latest,
-        repair=Advise(
-            summary="bring the loss to a scale about 1, lower the rate, or use bfloat16", safety=Safety.MANUAL
+        repair=ChangeTraining(
+            summary="use bfloat16, or bring the loss to a scale about 1, or lower the rate",
+            changes={"precision": "bf16"},
+            otherwise=({"learning_rate_ratio": 0.1},),
         ),
     )

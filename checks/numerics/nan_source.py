@@ -30,7 +30,7 @@ Source
 from collections.abc import Iterator
 
 from doctor.evidence.nan_origin import NanOrigins, Origin, Values, short
-from doctor.model import Advise, Check, Finding, Location, Safety, Severity, Undecided
+from doctor.model import Advise, AnyRepair, ChangeTraining, Check, Finding, Location, Safety, Severity, Undecided
 
 CHECK = Check(
     "numerics/nan-source",
@@ -76,7 +76,7 @@ def examine(origins: NanOrigins) -> Iterator[Finding | Undecided]:
                 operation=origin.operation or None,
             ),
             confidence=0.5 if origin.fault == "differs" else None,  # code with a memory of its own differs as well
-            repair=Advise(summary=_advice(origin), safety=Safety.MANUAL),
+            repair=_repair(origin),
             name=origin.name or "a tensor",
             made=_made(origin.output),
             given=_given(origin.inputs),
@@ -129,6 +129,12 @@ def _verdict(origin: Origin) -> str:
     if origin.float64 is None:
         return "whether float64 would have survived could not be told"
     return "float64 would not help" if origin.fault == "domain" else "out of range, even of float64"
+
+
+def _repair(origin: Origin) -> AnyRepair:
+    if origin.fault == "overflow" and origin.output.dtype == "float16" and origin.float64:
+        return ChangeTraining(summary="use bfloat16; or " + _advice(origin), changes={"precision": "bf16"})
+    return Advise(summary=_advice(origin), safety=Safety.MANUAL)
 
 
 def _advice(origin: Origin) -> str:

@@ -66,7 +66,9 @@ def examine(
         if column.missing == column.rows:
             yield CHECK.finding("empty", at=at, repair=drop, **facts)
         elif column.name == roles.target:
-            rows = DropRows(summary=f"drop the rows without {column.name}", safety=Safety.UNSAFE)
+            rows = DropRows(
+                missing=(column.name,), summary=f"drop the rows without {column.name}", safety=Safety.UNSAFE
+            )
             yield CHECK.finding("target", at=at, repair=rows, **facts)
         elif column.missing_share > max_share:
             yield CHECK.finding("feature", at=at, repair=fill, **facts)

@@ -111,7 +111,13 @@ def _judge(library: str, draws: list[Draw], seedings: tuple[Seeding, ...], max_n
     draw, kind, seeding = loose[0]
     remedy = draw.remedy
     where = f" before line {remedy.line}" if remedy.inserted else f" in line {remedy.line}"
-    edit = EditCode(line=remedy.line, code=remedy.code, safety=Safety.UNSAFE, summary=f"write {remedy.code}{where}")
+    edit = EditCode(
+        line=remedy.line,
+        code=remedy.code,
+        inserted=remedy.inserted,
+        safety=Safety.UNSAFE,
+        summary=f"write {remedy.code}{where}",
+    )
     return CHECK.finding(
         kind,
         at=Location(path=draw.at.path, line=draw.at.line, cell=draw.at.cell),

@@ -106,9 +106,10 @@ class AnnotatorFacts(Struct, frozen=True, kw_only=True):
 
 
 class Contested(Struct, frozen=True, kw_only=True):
-    """An item in dispute: its first row, counted from 1 in its file, and what was said."""
+    """An item in dispute: its first row, counted from 1 in its file and from 0 in the table, and what was said."""
 
     row: int
+    number: int
     item: str | None
     labels: tuple[str, ...]
     disagreement: float
@@ -385,6 +386,7 @@ def _contested(table: Table, stored: Stored, distance: Array) -> tuple[Contested
     found = [
         Contested(
             row=table.place(row)[1],
+            number=row,
             item=item,
             labels=tuple(stored.scale.labels[code] for code in labels),
             disagreement=float(apart[pattern]),

@@ -7,6 +7,9 @@ from doctor.subjects.run import Event, Run
 
 MIN_SHARE_EXPLAINED = 0.3
 """Of the memory that grew, what a holder's gain must come to before it is named for it."""
+MIN_SHARE_FRAGMENTED = 0.15
+"""The same where nearly all that the allocator handed out is the holder's: what stays in the gaps of a heap can make it
+several times as large as what it holds."""
 NATIVE_SHARE = 0.7
 """Of the memory that grew, what the allocator must have handed out (or kept) for that to be the explanation."""
 
@@ -32,6 +35,10 @@ class Holder:
         How many items it will hold at most, where it says so itself (`maxlen`, `maxsize`).
     evicts : str
         The line that takes something out of it, or how it may be bounded; empty where nothing says so.
+    container : str
+        Its own type, such as "list"; empty where that was not recorded.
+    expression : str
+        It, as it is written in `line`, which fills it by a call of its method; empty otherwise.
     """
 
     name: str
@@ -44,6 +51,8 @@ class Holder:
     bytes_per_second: float
     limit: int | None
     evicts: str
+    container: str = ""
+    expression: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +141,8 @@ def _holder(entry: dict[str, Any], seconds: float) -> Holder:
         bytes_per_second=_number(entry.get("bytes"), 0.0) / seconds,
         limit=int(_number(holder["limit"])) if holder.get("limit") else None,
         evicts=str(holder.get("evicts") or ""),
+        container=str(holder.get("container") or ""),
+        expression=str(holder.get("expression") or ""),
     )
 
 
@@ -150,8 +161,11 @@ def explanation(census: Census, rate: float) -> tuple[str, Holder | None]:
         For "held" and "graph".
     """
     named = [holder for holder in census.holders if holder.name]
-    if named and named[0].of != "graph" and named[0].bytes_per_second >= MIN_SHARE_EXPLAINED * rate:
-        return "held", named[0]
+    if named and named[0].of != "graph":
+        gain = named[0].bytes_per_second
+        all_handed_out = gain >= NATIVE_SHARE * census.in_use_rate  # never where that is NaN
+        if gain >= (MIN_SHARE_FRAGMENTED if all_handed_out else MIN_SHARE_EXPLAINED) * rate:
+            return "held", named[0]
     graph = next((holder for holder in named if holder.of == "graph"), None)
     if graph:  # nobody knows what its operations have saved
         return "graph", graph

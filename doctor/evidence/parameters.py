@@ -56,7 +56,8 @@ class Model:
     not_in_optimizer : tuple of str
         Parameters that want gradients and that no optimizer has.
     frozen_in_optimizer : tuple of str
-        Parameters that an optimizer has and that want no gradients.
+        Parameters that an optimizer has and that wanted no gradients at any look: not those that are frozen while
+        another network takes its turn, or once they have learnt.
     misspelt : tuple of str
         Parameters with an attribute `require_grad`, which torch does not know.
     module_types : tuple of str
@@ -80,6 +81,17 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unreached:
+    """An optimizer at whose first `steps` steps none of its parameters had a gradient."""
+
+    rank: int
+    step: int
+    optimizer: str
+    steps: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parameters:
     """What the lowest rank has.
 
@@ -90,11 +102,14 @@ class Parameters:
         By track: "class" and "groups" with their options.
     without_gradient : frozenset of str or None
         Parameters that want gradients and had none in the first steps; None where that was not looked at.
+    unreached : tuple of Unreached
+        Of torch's own optimizers, which pass over parameters without gradients.
     """
 
     models: tuple[Model, ...]
     optimizers: dict[int, dict[str, Any]]
     without_gradient: frozenset[str] | None
+    unreached: tuple[Unreached, ...] = ()
 
     @classmethod
     def measure(cls, incidents: Incidents) -> "Parameters":
@@ -109,16 +124,30 @@ class Parameters:
         if not described:
             raise NotApplicable("no model was described")
         rank = min(event.rank for event in described)
-        models = {str(event.facts.get("root")): _model(event) for event in described if event.rank == rank}
+        looks: dict[str, list[Incident]] = {}
+        for event in described:
+            if event.rank == rank:
+                looks.setdefault(str(event.facts.get("root")), []).append(event)
         missing = [event for event in incidents.of("gradients_missing") if event.rank == rank]
         return cls(
-            models=tuple(models.values()),
+            models=tuple(map(_model, looks.values())),
             optimizers={
                 int(event.facts.get("track", 0)): event.facts
                 for event in incidents.of("optimizer")
                 if event.rank == rank
             },
             without_gradient=frozenset(missing[-1].facts.get("names", ())) if missing else None,
+            unreached=tuple(
+                Unreached(
+                    rank=event.rank,
+                    step=event.step or 0,
+                    optimizer=str(event.facts.get("optimizer")),
+                    steps=int(event.facts.get("steps", 0)),
+                    names=tuple(map(str, event.facts.get("names", ()))),
+                )
+                for event in incidents.of("optimizer_without_gradients")
+                if event.rank == rank
+            ),
         )
 
     def scale_free(self, track: int) -> bool:
@@ -127,8 +156,10 @@ class Parameters:
         return any(part in kind for part in SCALE_FREE)
 
 
-def _model(event: Incident) -> Model:
+def _model(looks: list[Incident]) -> Model:
+    event = looks[-1]
     facts = event.facts
+    frozen = set.intersection(*(set(look.facts.get("frozen_in_optimizer", ())) for look in looks))
     return Model(
         rank=event.rank,
         step=event.step or 0,
@@ -146,7 +177,7 @@ def _model(event: Incident) -> Model:
         parameters=int(facts.get("parameters", 0)),
         trainable=int(facts.get("trainable", 0)),
         not_in_optimizer=tuple(facts.get("not_in_optimizer", ())),
-        frozen_in_optimizer=tuple(facts.get("frozen_in_optimizer", ())),
+        frozen_in_optimizer=tuple(name for name in facts.get("frozen_in_optimizer", ()) if name in frozen),
         misspelt=tuple(facts.get("misspelt", ())),
         module_types=tuple(str(one.get("type")) for one in facts.get("modules", ())),
     )

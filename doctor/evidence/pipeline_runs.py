@@ -72,8 +72,7 @@ class PipelineRuns(Struct, frozen=True, kw_only=True):
         Unavailable
             When a build fails or takes too long.
         """
-        first = _build(pipeline, HASH_SEEDS[0], "first")
-        second = _build(pipeline, HASH_SEEDS[1], "second")
+        first, second = build_twice(pipeline)
         follows: bool | None = None
         if first.digests != second.digests:
             with contextlib.suppress(Unavailable):
@@ -81,7 +80,23 @@ class PipelineRuns(Struct, frozen=True, kw_only=True):
         return cls(asked=pipeline.asked, first=first, second=second, follows_hash_seed=follows)
 
 
-def _build(pipeline: Pipeline, hash_seed: str, turn: str) -> Build:
+def build_twice(pipeline: Pipeline, folder: Path | None = None) -> tuple[Build, Build]:
+    """Build in two fresh processes that differ in the hash seed.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        The working directory. [default: this process's]
+
+    Raises
+    ------
+    UsageError, Unavailable
+        As in `PipelineRuns.measure`.
+    """
+    return _build(pipeline, HASH_SEEDS[0], "first", folder), _build(pipeline, HASH_SEEDS[1], "second", folder)
+
+
+def _build(pipeline: Pipeline, hash_seed: str, turn: str, folder: Path | None = None) -> Build:
     begin = time.monotonic()
     program = Path(__file__).with_name("pipeline_child.py").read_text("utf-8")
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
@@ -94,6 +109,7 @@ def _build(pipeline: Pipeline, hash_seed: str, turn: str) -> Build:
             stdout=output,
             stderr=errors,
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            cwd=folder,
             pass_fds=(channel,),
             start_new_session=True,
         )

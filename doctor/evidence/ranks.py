@@ -13,7 +13,7 @@ from doctor.evidence.stacks import current_stack
 from doctor.evidence.tracebacks import Frame, innermost
 from doctor.subjects.run import NOTHING, Event, Process, Run, Series
 
-WAITING = frozenset({"collective", "backward"})
+WAITING = frozenset({"collective", "backward", "joining"})
 """Phases in which a rank may wait for the others: DDP sums gradients during backward."""
 ON_PURPOSE = frozenset({"evaluation", "checkpoint", "paused", "finished"})
 """Phases in which a rank may for long do nothing that is recorded."""
@@ -103,6 +103,10 @@ class Rank:
         How many it has begun.
     stack : tuple of Frame
         Of its main thread, innermost last; empty where nobody asked for it.
+    asleep : bool
+        Whether it stood still in a sleep of its own choice.
+    behind_seconds : float
+        How long it alone had stood still, and done nothing, while others went on; 0 where it did not, or moved since.
     """
 
     rank: int
@@ -118,6 +122,8 @@ class Rank:
     replicas: tuple[Replica, ...] = ()
     series: Mapping[str, Series] = field(default_factory=dict)
     stack: tuple[Frame, ...] = ()
+    asleep: bool = False
+    behind_seconds: float = 0.0
 
     @property
     def frame(self) -> Frame | None:
@@ -183,6 +189,10 @@ class Ranks:
         Whether the monitor saw that nothing had changed on any rank for long, and nothing did since.
     died : bool
         Whether one of them died for a reason of its own.
+    quiet : bool
+        Whether the monitor saw as well that none of the run's processes computed, read or wrote meanwhile.
+    elsewhere : int
+        How many ranks are meant to run on other machines than those that left a word.
     """
 
     ranks: tuple[Rank, ...]
@@ -190,6 +200,8 @@ class Ranks:
     running: bool
     stalled: bool
     died: bool
+    quiet: bool = False
+    elsewhere: int = 0
 
     @classmethod
     def measure(cls, run: Run, ending: Ending | None) -> "Ranks":
@@ -203,18 +215,25 @@ class Ranks:
         if run.origin != "recorder":
             raise NotApplicable("a log does not tell its ranks apart")
         latest = {process.rank: process for process in run.processes if process.state}
-        if not latest:
-            raise NotApplicable("no training process was recorded")
-        nows = _nows(run)
         still = _stall(run, latest.values())
-        ranks = tuple(_rank(process, nows, still) for _, process in sorted(latest.items()))
+        nows = _nows(run)
+        known = {rank: _rank(process, run, nows, still) for rank, process in latest.items()}
+        known = {one.rank: one for one in _novices(run, still)} | known
+        if not known:
+            raise NotApplicable("no training process was recorded")
+        ranks = tuple(one for _, one in sorted(known.items()))
         first = ending.first if ending else None
+        world = max(rank.world for rank in ranks)
+        seen = still.facts.get("processes", ()) if still else ()
+        local = max((int(one["local_world"]) for one in seen if "local_world" in one), default=len(ranks))
         return cls(
             ranks=ranks,
-            world=max(rank.world for rank in ranks),
+            world=world,
             running=not run.end,
             stalled=still is not None,
             died=bool(first and first.certain and not (ending and ending.asked)),
+            quiet=bool(still and still.facts.get("quiet")),
+            elsewhere=max(0, world - max(local, len(ranks))),
         )
 
     def copies(self) -> list[tuple[Rank, ...]]:
@@ -254,7 +273,8 @@ class Ranks:
 
 def _stall(run: Run, processes: Collection[Process]) -> Event | None:
     """Return what the monitor last saw of a standstill after which no step was ended any more."""
-    for event in reversed([event for event in run.events if event.kind == "stalled"]):
+    over = max((event.time for event in run.events if event.kind == "moved"), default=0.0)
+    for event in reversed([event for event in run.events if event.kind == "stalled" and event.time > over]):
         seen = {int(one["pid"]): int(one["step"]) for one in event.facts.get("processes", ())}
         moved = max((one.state.get("time", 0.0) for one in processes if one.phase != "finished"), default=0.0)
         if event.time > moved or (seen and all(seen.get(one.pid) == one.state.get("step") for one in processes)):
@@ -277,7 +297,24 @@ def _nows(run: Run) -> dict[str, float]:
     return nows
 
 
-def _rank(process: Process, nows: Mapping[str, float], still: Event | None) -> Rank:
+def _novices(run: Run, still: Event | None) -> list[Rank]:
+    """Return the ranks that stood still before they had recorded anything."""
+    recorded = {process.pid for process in run.processes if process.state}
+    return [
+        Rank(
+            rank=int(one["rank"]),
+            world=int(one.get("world", 1)),
+            phase="starting",
+            idle_seconds=float(still.facts.get("seconds", 0.0)),
+            stack=current_stack(run.unrecorded.get(int(one["pid"]), "")),
+            asleep=bool(one.get("asleep")),
+        )
+        for one in (still.facts.get("processes", ()) if still else ())
+        if still and int(one["pid"]) not in recorded
+    ]
+
+
+def _rank(process: Process, run: Run, nows: Mapping[str, float], still: Event | None) -> Rank:
     standing = still.facts.get("processes", ()) if still else ()
     seen: Mapping[str, Any] = next((one for one in standing if one["pid"] == process.pid), {})
     idle = nows.get(process.host, 0.0) - process.state.get("monotonic", 0.0)
@@ -319,7 +356,16 @@ def _rank(process: Process, nows: Mapping[str, float], still: Event | None) -> R
         ),
         series=process.series,
         stack=current_stack(process.stacks),
+        asleep=bool(seen.get("asleep")),
+        behind_seconds=_behind(process, run),
     )
+
+
+def _behind(process: Process, run: Run) -> float:
+    events = [event for event in run.events if event.kind == "left_behind" and event.facts.get("pid") == process.pid]
+    if not events or process.phase in ON_PURPOSE or events[-1].facts.get("at_step") != process.state.get("step"):
+        return 0.0
+    return float(events[-1].facts.get("seconds", 0.0))
 
 
 def _calls(process: Process, sites: Mapping[int, Site]) -> tuple[Call, ...]:

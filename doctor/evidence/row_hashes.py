@@ -25,6 +25,8 @@ class RowHashes(Struct, frozen=True, kw_only=True):
         entities.
     prose : frozenset of str
         Those of them that hold sentences.
+    folded : tuple of str
+        Those of them that are compared without case and blanks around them.
     ids : tuple of str
         What was left out because it names rows or entities.
     rest : tuple of str
@@ -34,6 +36,7 @@ class RowHashes(Struct, frozen=True, kw_only=True):
     relation: str
     features: tuple[str, ...]
     prose: frozenset[str]
+    folded: tuple[str, ...]
     ids: tuple[str, ...]
     rest: tuple[str, ...]
 
@@ -57,6 +60,7 @@ class RowHashes(Struct, frozen=True, kw_only=True):
             relation=table.engine.keep("hashes", table.select(*wanted)),
             features=tuple(column.name for column in features),
             prose=prose & {column.name for column in features},
+            folded=tuple(column.name for column in folded),
             ids=tuple(column.name for column in table.columns if column.name in keys.names),
             rest=tuple(column.name for column in table.columns if column not in plain),
         )

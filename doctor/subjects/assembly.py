@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, zip_longest
+from itertools import accumulate
 from pathlib import Path
 
 from doctor.model import Declared, Guess
@@ -204,8 +204,10 @@ def _filled(engine: Engine, name: str, selects: Sequence[str], *, temporary: boo
 def _parts(batches: Sequence[Batch], first_rows: Sequence[int]) -> tuple[Part, ...]:
     parts = []
     for batch, first in zip(batches, first_rows, strict=True):
-        for (path, rows), lines in zip_longest(batch.files, batch.lines):
-            parts.append(Part(path=path, split=batch.split, rows=rows, first_row=first, lines=lines))
+        for number, (path, rows) in enumerate(batch.files):
+            form = batch.forms[number] if batch.forms else None
+            lines = batch.lines[number] if batch.lines else None
+            parts.append(Part(path=path, split=batch.split, rows=rows, first_row=first, form=form, lines=lines))
             first += rows
     return tuple(parts)
 

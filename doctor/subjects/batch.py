@@ -7,7 +7,7 @@ from pathlib import Path
 from doctor.model import Guess
 from doctor.subjects.column_types import TextFacts
 from doctor.subjects.record_lines import RecordLines
-from doctor.subjects.table import Malformed
+from doctor.subjects.table import Malformed, TextForm
 
 MAX_STORED_COLUMNS = 500
 """Wider text is staged in a Parquet file: naming thousands of a stored table's columns in a statement takes seconds."""
@@ -50,6 +50,8 @@ class Batch:
         Columns known to hold no NaN and no empty text, so that reading them need not look for one each time.
     scratch : str
         The stored table beneath, which can be dropped once the rows are part of a table.
+    forms : tuple of TextForm
+        How each file is written, of text.
     lines : tuple of RecordLines
         Where the records of each file stand in it, in the order of `files`; empty where files have no such lines.
     """
@@ -63,6 +65,7 @@ class Batch:
     sound: frozenset[str] = frozenset()
     scratch: str = ""
     malformed: tuple[Malformed, ...] = ()
+    forms: tuple[TextForm, ...] = ()
     guesses: tuple[Guess, ...] = ()
     lines: tuple[RecordLines, ...] = ()
 

@@ -12,7 +12,7 @@ from doctor.subjects.dialect import DELIMITER_NAMES, USUAL_DELIMITERS, Dialect, 
 from doctor.subjects.header import first_rows, is_name_like, judge_header
 from doctor.subjects.record_lines import RecordLines
 from doctor.subjects.staging import Staged, malformed, stage
-from doctor.subjects.table import Engine
+from doctor.subjects.table import Engine, TextForm
 from doctor.subjects.text_file import TextFile, look_over
 from doctor.wording import printable
 
@@ -146,6 +146,19 @@ def _read_unit(
         facts=dict(zip(names, facts, strict=True)),
         scratch=staged.relation,
         malformed=malformed(unit.texts, staged, ignore_first_line=naming.header and staged.lost_first_line),
+        forms=tuple(
+            TextForm(
+                encoding=text.encoding,
+                columns=tuple(names),
+                fields=naming.fields if naming.header else (),
+                width=staged.width,
+                delimiter=unit.dialect.delimiter,
+                quote=staged.quote,
+                escape=staged.escape,
+                header=naming.header,
+            )
+            for text in unit.texts
+        ),
         guesses=tuple(_guesses(unit, naming, suffix, options, bare_quotes)),
         lines=tuple(
             RecordLines(

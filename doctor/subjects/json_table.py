@@ -14,7 +14,7 @@ from doctor.subjects.column_types import TIMES, find_readings
 from doctor.subjects.dialect import NONE, Dialect, clean_names
 from doctor.subjects.record_lines import RecordLines
 from doctor.subjects.staging import damaged, stage
-from doctor.subjects.table import Engine, Malformed
+from doctor.subjects.table import Engine, Malformed, TextForm
 from doctor.subjects.text_file import LINES_NAMED, TextFile, look_over
 
 MAX_OBJECT_BYTES = 1 << 27
@@ -212,6 +212,12 @@ def _batch(engine: Engine, split: str, kept: _Records) -> Batch:
         facts={column: found[f"c{number}"] for number, column in enumerate(names) if f"c{number}" in found},
         scratch=relation,
         malformed=malformed,
+        forms=tuple(
+            TextForm(
+                encoding=one.text.encoding, columns=tuple(names), fields=tuple(keys), left_out=one.left_out_records
+            )
+            for one in lines
+        ),
         lines=lines if lined else (),
     )
 

@@ -131,6 +131,8 @@ class Run:
         By host, then by field of `doctor.watching.sampler.FIELDS`; "steps" count the monitor's samples.
     events : tuple of Event
         What the monitors saw.
+    unrecorded : mapping of int to str
+        By process id, the stacks of processes that have recorded nothing.
     about : mapping
         `run.json`: command, start.
     end : mapping
@@ -144,6 +146,7 @@ class Run:
     processes: tuple[Process, ...] = ()
     machines: Mapping[str, Mapping[str, Series]] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
+    unrecorded: Mapping[int, str] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     end: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
@@ -226,6 +229,7 @@ def open_run(folder: Path, shown: str | None = None) -> Run:
         events=tuple(
             event for path in sorted(folder.glob("machine*.events.jsonl")) for event in _events(path, problems)
         ),
+        unrecorded=_unrecorded(folder, stems),
         about=_json(folder / "run.json", problems),
         end=_end(folder, problems),
         problems=tuple(problems),
@@ -271,7 +275,6 @@ def _process(folder: Path, stem: str, rings: Mapping[str, RingFile], problems: l
     about = steps.about if steps else _introduced(events)
     phases = about.get("phases", ())
     place = int(steps.state.get("phase", 0)) if steps else -1
-    stacks = folder / f"{stem}.stacks.txt"
     return Process(
         rank=int(about.get("rank", 0)),
         pid=int(about.get("pid") or _pid(stem)),
@@ -285,8 +288,19 @@ def _process(folder: Path, stem: str, rings: Mapping[str, RingFile], problems: l
         state=steps.state if steps else {},
         phase=phases[place] if 0 <= place < len(phases) else "",
         events=events,
-        stacks=stacks.read_text("utf-8", "replace")[-MAX_STACKS_BYTES:] if stacks.is_file() else "",
+        stacks=_stacks(folder / f"{stem}.stacks.txt"),
     )
+
+
+def _unrecorded(folder: Path, stems: Sequence[str]) -> dict[int, str]:
+    """Return the stacks of processes that have left nothing else."""
+    paths = {path.name.partition(".")[0]: path for path in sorted(folder.glob("*-*.stacks.txt"))}
+    texts = {stem: _stacks(path) for stem, path in paths.items() if stem not in stems}
+    return {_pid(stem): text for stem, text in texts.items() if text}
+
+
+def _stacks(path: Path) -> str:
+    return path.read_text("utf-8", "replace")[-MAX_STACKS_BYTES:] if path.is_file() else ""
 
 
 def _introduced(events: tuple[Event, ...]) -> Mapping[str, Any]:

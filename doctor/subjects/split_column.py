@@ -98,5 +98,6 @@ def _divided(table: Table, name: str, values: dict[str | None, int], guess: Gues
         relation=view,
         columns=tuple(structs.replace(column, splits=tuple(counts)) for column in kept),
         splits=counts,
+        split_column=name,
         guesses=table.guesses + ((guess,) if guess else ()),
     )

@@ -50,13 +50,47 @@ class Column(Struct, frozen=True, kw_only=True):
         return self.kind in (Kind.INTEGER, Kind.NUMBER)
 
 
+class TextForm(Struct, frozen=True, kw_only=True):
+    """How the records of a text file were read, so that a copy can be written in the same way.
+
+    Attributes
+    ----------
+    encoding : str
+        Of its bytes.
+    columns, fields : tuple of str
+        The columns in the order of the file, by the table's names and as the file has them; JSON has keys for fields.
+    width : int
+        Fields of a record; a header may have one fewer or more.
+    delimiter, quote, escape : str
+        As the engine was told; empty quotes are part of the text. Empty in JSON.
+    header : bool
+        Whether the first record names the columns.
+    left_out : tuple of int
+        Of JSON: which of its records are no rows, counted from 0.
+    """
+
+    encoding: str
+    columns: tuple[str, ...]
+    fields: tuple[str, ...] = ()
+    width: int = 0
+    delimiter: str = ""
+    quote: str = ""
+    escape: str = ""
+    header: bool = False
+    left_out: tuple[int, ...] = ()
+
+
 class Part(Struct, frozen=True, kw_only=True):
-    """One file of a table. Its rows bear numbers from `first_row` on; `lines` knows where they stand in a text file."""
+    """One file of a table. Its rows bear numbers from `first_row` on.
+
+    Of text, `form` says how it is written and `lines` where its rows stand.
+    """
 
     path: Path
     split: str
     rows: int
     first_row: int
+    form: TextForm | None = None
     lines: RecordLines | None = None
 
 
@@ -266,6 +300,8 @@ class Table:
         Rows per split, in the order train, validation, test; one split called "all" where there is no division.
     label : str
         A name that stays the same when the same table is stored in another format or in more files.
+    split_column : str or None
+        The column that names each row's split, which is then none of `columns`.
     """
 
     path: Path
@@ -279,6 +315,7 @@ class Table:
     declared: Declared = field(default_factory=Declared)
     guesses: tuple[Guess, ...] = field(default=())
     malformed: tuple[Malformed, ...] = field(default=())
+    split_column: str | None = None
 
     @property
     def rows(self) -> int:

@@ -63,7 +63,12 @@ class Watch:
 
 @contextmanager
 def watch(
-    model: Any = None, optimizer: Any = None, *, run_dir: str | os.PathLike[str] | None = None, quiet: bool = False
+    model: Any = None,
+    optimizer: Any = None,
+    *,
+    run_dir: str | os.PathLike[str] | None = None,
+    quiet: bool = False,
+    complete: bool = False,
 ) -> Iterator[Watch]:
     """Watch the training inside a `with` block, and say at its end what is wrong with it.
 
@@ -76,6 +81,8 @@ def watch(
         Where the run is kept, which holds no other run. [default: .doctor/runs/TIME]
     quiet : bool, optional
         Do not write the report to standard error; it is in `report.html` and `diagnosis.json` all the same.
+    complete : bool, optional
+        Record in full whatever that costs, so that the same training is recorded alike each time.
 
     Yields
     ------
@@ -107,6 +114,7 @@ def watch(
     except OSError as error:
         raise UsageError(f"{run_dir or Path('.doctor', 'runs')}: {error.strerror or error}") from error
     session = probe.start(str(folder.path))
+    session.governor.saves = not complete
     watched = Watch(folder.path, session)
     optimizers = optimizer if isinstance(optimizer, list | tuple) else [] if optimizer is None else [optimizer]
     if session.parts is not None:

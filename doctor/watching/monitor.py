@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from doctor.model import Finding
+from doctor.watching.beginnings import Beginning, ask_novices, unsettled
 from doctor.watching.folder import RunFolder
 from doctor.watching.growth import MEMORY_FIELDS, Growth
+from doctor.watching.left_behind import LeftBehind
 from doctor.watching.probe.control import Control
 from doctor.watching.stalls import Stall, Watchman, alive, ask_for_stacks
 from doctor.watching.tail import Tail, Tails
@@ -102,6 +104,8 @@ class Monitor:
         self._control = Control(str(folder.path / "control"))
         self._tails = Tails(folder.path)
         self._watchman = Watchman()
+        self._beginning = Beginning(pid, folder.path)
+        self._left_behind = LeftBehind()
         self._growth = Growth()
         self._faults: set[str] = set()
         self._reasons: set[str] = set()
@@ -170,9 +174,13 @@ class Monitor:
         if tails and memory and self._growth.wants_census(now, memory):
             self._control.ask("census")
             self._folder.event("census_asked", bytes=memory)
-        stall = self._watchman.look(tails, now)
+        stall = self._beginning.look(tails, now) if unsettled(tails) else self._watchman.look(tails, now)
         if stall is not None:
             self._stalled(stall, tails)
+        if self._beginning.moved():
+            self._folder.event("moved")
+        for tail, facts in self._left_behind.look(tails, now):
+            self._folder.event("left_behind", **facts, signalled=ask_for_stacks([tail]))
         for view in self._views:
             view.show(tails, sample, self._findings)
 
@@ -185,7 +193,8 @@ class Monitor:
                 self._folder.event("unwatched", pid=pid, why=f"the probe did not start in process {pid}: {why}")
 
     def _stalled(self, stall: Stall, tails: Sequence[Tail]) -> None:
-        signalled = ask_for_stacks(tails, self._control)
+        self._control.ask("stacks")
+        signalled = ask_for_stacks(tails) + ask_novices(stall)
         self._folder.event("stalled", **stall.facts(), signalled=signalled)
         where = ", ".join(f"rank {p['rank']} in {p['phase']} of step {p['step']}" for p in stall.processes[:8])
         tell(f"no process has moved for {stall.seconds:.0f} s ({where}); asked for their stacks")

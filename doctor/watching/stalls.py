@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doctor.watching.probe.control import Control
 from doctor.watching.tail import Tail
 
 MIN_STALL_SECONDS = 30.0
 STALL_STEPS = 20
 """A stall is told from a slow step by the median of the last steps."""
 STEPS_FOR_MEDIAN = 64
+SETTLED_AFTER = 3
+"""Steps after which first-time costs, such as compilation, are over."""
 QUIET_PHASES = frozenset({"paused", "finished"})
 """In these a process stands still on purpose."""
 
@@ -29,11 +30,17 @@ class Stall:
         Since the last change.
     median_step_seconds : float
         0 where no step has ended yet.
+    quiet : bool
+        Whether it was seen that no process of the run computed, read or wrote meanwhile.
+    stack_files : tuple of (int, Path)
+        Processes that have recorded nothing, and where they write their stacks.
     """
 
     seconds: float
     median_step_seconds: float
     processes: tuple[Mapping[str, Any], ...]
+    quiet: bool = False
+    stack_files: tuple[tuple[int, Path], ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """Return it as the facts of an event."""
@@ -41,6 +48,7 @@ class Stall:
             "seconds": self.seconds,
             "median_step_seconds": self.median_step_seconds,
             "processes": [dict(process) for process in self.processes],
+            "quiet": self.quiet,
         }
 
 
@@ -81,18 +89,21 @@ class Watchman:
         if self._told or self._still_seconds < max(MIN_STALL_SECONDS, STALL_STEPS * pace):
             return None
         self._told = True
-        processes = tuple(
-            {
-                "rank": int(tail.about.get("rank", 0)),
-                "pid": int(tail.about.get("pid", 0)),
-                "phase": tail.phase,
-                "step": int(tail.state().get("step", 0)),
-                "collectives": tail.state().get("collectives", 0.0),
-                "collective": tail.state().get("collective", 0.0),
-            }
-            for tail in tails
-        )
+        processes = tuple(map(facts_of, tails))
         return Stall(seconds=self._still_seconds, median_step_seconds=pace, processes=processes)
+
+
+def facts_of(tail: Tail) -> dict[str, Any]:
+    """Return where a process is."""
+    state = tail.state()
+    return {
+        "rank": int(tail.about.get("rank", 0)),
+        "pid": int(tail.about.get("pid", 0)),
+        "phase": tail.phase,
+        "step": int(state.get("step", 0)),
+        "collectives": state.get("collectives", 0.0),
+        "collective": state.get("collective", 0.0),
+    }
 
 
 def median_step_seconds(tails: Sequence[Tail]) -> float:
@@ -105,12 +116,11 @@ def median_step_seconds(tails: Sequence[Tail]) -> float:
     return max(medians, default=0.0)
 
 
-def ask_for_stacks(tails: Sequence[Tail], control: Control) -> list[int]:
-    """Have every process write its stacks; return the process ids that were sent their signal.
+def ask_for_stacks(tails: Sequence[Tail]) -> list[int]:
+    """Have processes write their stacks; return the process ids that were sent their signal.
 
     A signal goes only to a process that has a handler for it and takes part in this run: any other would die of it.
     """
-    control.ask("stacks")
     asked = []
     for tail in tails:
         facts = tail.process_facts()

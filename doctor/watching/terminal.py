@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from doctor.watching.terminal_guard import TerminalGuard
+
 MIN_ROWS_LEFT = 8
 _SAVE, _RESTORE, _WHOLE = "\x1b7", "\x1b8", "\x1b[r"
 _READS = {"x86_64": {0: "read", 23: "select", 270: "select"}, "aarch64": {63: "read", 72: "select"}}
@@ -36,6 +38,7 @@ class Terminal:
         self._rows = 0
         self._before: list[Any] | None = None
         self._stopping: Any = None
+        self._guard: TerminalGuard | None = None
 
     @property
     def size(self) -> os.terminal_size:
@@ -62,6 +65,7 @@ class Terminal:
             # The line breaks push what stands on the lines up; the cursor comes back above them.
             room = "\n" * self._lines + f"\x1b[{self._lines}A"
             self._write(f"{room}{_SAVE}\x1b[1;{rows - self._lines}r{_RESTORE}")
+            self._guard = TerminalGuard(os.ttyname(self.handle), self._giving_back())
             self._hear_keys()
             self._catch_stop()
         return True
@@ -79,9 +83,8 @@ class Terminal:
         """Give the lines and the keyboard back."""
         if not self._rows:
             return
-        top, self._rows = self._rows - self._lines + 1, 0
-        blank = "".join(f"\x1b[{top + place};1H\x1b[2K" for place in range(self._lines))
-        self._write(f"{_SAVE}{_WHOLE}{blank}{_RESTORE}")
+        text, self._rows = self._giving_back(), 0
+        self._write(text)
         if self._before is not None and self.ours:
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self.handle, termios.TCSADRAIN, self._before)
@@ -89,6 +92,15 @@ class Terminal:
         if self._stopping is not None:
             signal.signal(signal.SIGTSTP, self._stopping)
             self._stopping = None
+        if self._guard is not None:
+            self._guard.dismiss()
+            self._guard = None
+
+    def _giving_back(self) -> str:
+        """Return what makes the whole terminal scroll again, and empties the kept lines."""
+        top = self._rows - self._lines + 1
+        blank = "".join(f"\x1b[{top + place};1H\x1b[2K" for place in range(self._lines))
+        return f"{_SAVE}{_WHOLE}{blank}{_RESTORE}"
 
     def close(self) -> None:
         """Release it for good."""

@@ -19,6 +19,7 @@ from doctor.watching.closing import conclude, keep
 from doctor.watching.folder import RunFolder, note_inner_watch
 from doctor.watching.metrics import ADDRESS, Metrics
 from doctor.watching.signals import Forwarder
+from doctor.watching.survivors import end_survivors
 from doctor.watching.telling import tell
 from doctor.watching.unwatched import isolating_option
 
@@ -92,6 +93,7 @@ def run(command: Sequence[str], wishes: Wishes, settings: Settings) -> Watched:
         except Exception as error:
             tell(f"a fault of doctor itself: {type(error).__name__}: {error}; the command goes on unwatched")
         returncode = process.wait()
+        watch.leave_nobody()
         watch.record_end(returncode)
     return Watched(returncode=returncode, folder=folder.path, report=conclude(folder, settings))
 
@@ -159,6 +161,13 @@ class _Watch:
         """Remember that the end may have been asked for."""
         if self._noted is not None:
             self._noted.asked_to_end(number)
+
+    def leave_nobody(self) -> None:
+        """See to the ranks that the command may have left behind."""
+        try:
+            end_survivors(self._folder.path, self._noted.sent if self._noted is not None else ())
+        except Exception as error:
+            tell(f"who outlives the command is not known: {type(error).__name__}: {error}")
 
     def record_end(self, returncode: int) -> None:
         """Write how the command ended."""

@@ -70,7 +70,7 @@ def test_a_watched_process_is_looked_on_at_where_its_record_is(tmp_path: Path) -
 
 
 def test_the_run_of_a_dead_monitor_is_gone_on_with(tmp_path: Path) -> None:
-    first = start(tmp_path, program=STEPS + "for _ in range(600): step(seconds=0.05)\n", stdout=None, stderr=None)
+    first = start(tmp_path, program=STEPS + "for _ in range(240): step(seconds=0.05)\n", stdout=None, stderr=None)
     pid = until(lambda: recorder(tmp_path))
     first.kill()
     first.wait()
@@ -78,7 +78,7 @@ def test_the_run_of_a_dead_monitor_is_gone_on_with(tmp_path: Path) -> None:
     assert status == 0
     assert "was watched by a doctor that is gone; going on in" in said
     facts = run_facts(diagnosis(tmp_path))
-    assert facts["steps"] == 600
+    assert facts["steps"] == 240
     assert not facts["running"]
 
 

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,24 @@ def found(folder: Path, how: str) -> dict[str, dict[str, Any]]:
     return diagnosed(folder)
 
 
-def told(folder: Path, how: str, check: str) -> str:
-    """Run the program until the finding is told, end it then, and return the line."""
-    process = started(folder, how)
+Standing = dict[str, tuple[Path, "subprocess.Popen[str]"]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """The runs that come to a standstill: begun first and asked last, for it takes half a minute to be certain of."""
+    runs = {}
+    for how in ("hang", "mismatch"):
+        folder = tmp_path_factory.mktemp(how)
+        runs[how] = folder, started(folder, how)
+    yield runs
+    for _, process in runs.values():
+        ended(process)
+
+
+def told(run: tuple[Path, "subprocess.Popen[str]"], check: str) -> str:
+    """Wait until the finding is told, end the run then, and return the line."""
+    _, process = run
     assert process.stderr
     try:
         return next((line for line in process.stderr if f"[{check}]" in line), "")
@@ -153,15 +169,6 @@ def test_an_exit_without_an_exception_is_no_exception(tmp_path: Path) -> None:
     assert "os._exit" in cause["message"]
 
 
-def test_a_hang_is_told_while_it_lasts_with_rank_and_line(tmp_path: Path) -> None:
-    line = told(tmp_path, "hang", "distributed/hang")
-    seconds = re.search(r"nothing has moved for (\d+) s: rank 1 ", line)
-    assert seconds
-    assert int(seconds[1]) < 60
-    hang = diagnosed(tmp_path)["distributed/hang"]["at"]
-    assert (1, 30, line_of("hang")) == (hang["rank"], hang["step"], hang["line"])
-
-
 def test_ranks_that_begin_with_other_weights_are_told_at_the_first_step(tmp_path: Path) -> None:
     desync = found(tmp_path, "desync")["distributed/rank-desync"]
     assert (desync["at"]["step"], desync["evidence"]["kind"]) == (1, "initial")
@@ -175,11 +182,20 @@ def test_ranks_that_never_exchange_anything_train_apart(tmp_path: Path) -> None:
     assert found(tmp_path, "apart")["distributed/rank-desync"]["evidence"]["kind"] == "apart"
 
 
-def test_operations_that_do_not_match_are_laid_side_by_side(tmp_path: Path) -> None:
-    assert told(tmp_path, "mismatch", "distributed/collective-mismatch")
-    mismatch = diagnosed(tmp_path)["distributed/collective-mismatch"]
-    assert line_of("mismatch") == mismatch["at"]["line"]
-
-
 def test_two_ranks_in_order_are_healthy(tmp_path: Path) -> None:
     assert found(tmp_path, "none") == {}
+
+
+def test_a_hang_is_told_while_it_lasts_with_rank_and_line(standing: Standing) -> None:
+    line = told(standing["hang"], "distributed/hang")
+    seconds = re.search(r"nothing has moved for (\d+) s: rank 1 ", line)
+    assert seconds
+    assert int(seconds[1]) < 60
+    hang = diagnosed(standing["hang"][0])["distributed/hang"]["at"]
+    assert (1, 30, line_of("hang")) == (hang["rank"], hang["step"], hang["line"])
+
+
+def test_operations_that_do_not_match_are_laid_side_by_side(standing: Standing) -> None:
+    assert told(standing["mismatch"], "distributed/collective-mismatch")
+    mismatch = diagnosed(standing["mismatch"][0])["distributed/collective-mismatch"]
+    assert line_of("mismatch") == mismatch["at"]["line"]

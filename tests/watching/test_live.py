@@ -102,6 +102,16 @@ def test_q_hides_the_panel_and_the_keyboard_is_the_commands_again(tmp_path: Path
     assert run_facts(diagnosis(tmp_path))["status"] == 0
 
 
+def test_a_kill_of_doctor_leaves_the_terminal_whole(tmp_path: Path) -> None:
+    screen = watch(tmp_path, STEPS + "while not os.path.exists('enough'): step()\n")
+    screen.wait_for(lambda: screen.hears_keys and REGION in screen.written)
+    os.kill(screen.pid, signal.SIGKILL)
+    screen.wait_for(lambda: not screen.hears_keys)
+    assert screen.written.rindex(WHOLE) > screen.written.rindex(REGION)
+    (tmp_path / "enough").touch()
+    assert screen.end() == -signal.SIGKILL
+
+
 def test_a_question_of_the_command_gets_its_line(tmp_path: Path) -> None:
     program = "import time\ntime.sleep(12)\nprint('got', input('name? '))\n"
     screen = watch(tmp_path, program)

@@ -105,9 +105,9 @@ def test_stacks_are_kept_at_a_fatal_signal(watched: Watched, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("moment", [0.003, 0.057, 0.211])
 def test_what_was_recorded_outlives_a_kill(tmp_path: Path, moment: float) -> None:
-    step, phase, recorded, recorded_phase = killed(tmp_path, moment)
-    assert step - 1 <= recorded <= step
-    assert recorded_phase == phase
+    one = killed(tmp_path, moment)
+    assert one.step - 1 <= one.recorded_step <= one.step
+    assert one.recorded_phase in one.phases
 
 
 def test_a_hung_process_writes_its_stacks_on_a_signal(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What runs inside the training: takes facts and records them, never judges, never raises, never changes the run.
 
+The one exception is `treatment`, which is imported only where `DOCTOR_TREATMENT` or `DOCTOR_MAX_STEPS` asks for it.
 Loaded by path under the name `doctor_probe`, so that it works where `doctor` is not installed. Standard library and
 torch alone.
 """
@@ -9,6 +10,9 @@ from __future__ import annotations
 import os
 
 from . import arrival, ending, events, session
+
+ASKED = ("DOCTOR_TREATMENT", "DOCTOR_MAX_STEPS")
+"""Variables that ask for a change of the training; see `treatment`."""
 
 
 def start(folder: str, rank: int | None = None) -> session.Session:
@@ -36,6 +40,10 @@ def _torch_arrived() -> None:
 
     if session.current is not None:
         session.current.parts = torch_parts.install(session.current)
+        if any(map(os.environ.get, ASKED)):
+            from . import treatment
+
+            treatment.install(session.current.parts)
 
 
 def _deepspeed_arrived() -> None:
@@ -44,6 +52,10 @@ def _deepspeed_arrived() -> None:
     parts = session.current.parts if session.current is not None else None
     if parts is not None:
         DeepSpeedHooks(parts.session, parts.steps, parts.models, parts.gradients, parts.updates).install()
+        if os.environ.get("DOCTOR_TREATMENT"):
+            from . import treatment
+
+            treatment.install_engine()
 
 
 def start_from_environment() -> None:

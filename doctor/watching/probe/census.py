@@ -140,6 +140,7 @@ class _Count:
     def _entry(self, size: float, kind: str, gain: int, thing: Any, place: Place | None) -> dict[str, Any]:
         length = self.lengths[id(thing)]
         holder = described(place) | {"length": length, "grown": gain, "limit": self._limit(thing, length)}
+        holder["container"] = type(thing).__name__
         return {"type": kind, "count": length, "grown": gain, "bytes": size, "holder": holder}
 
     def _limit(self, thing: Any, length: int) -> int | None:
@@ -169,13 +170,18 @@ class _Count:
 
 
 def described(place: Place | None) -> dict[str, Any]:
-    """Return a place as plain data: name, kind, path, line where it is filled, line where it is emptied."""
+    """Return a place as plain data: name, kind, path, line where it is filled, line where it is emptied.
+
+    `expression` is what a method call in that line fills, as it is written there.
+    """
     if place is None:
-        return {"name": "", "kind": "unknown", "path": None, "line": None, "evicts": ""}
+        return {"name": "", "kind": "unknown", "path": None, "line": None, "evicts": "", "expression": ""}
     lines = place.lines() if place.kind != "cache" else None
     line = (lines.filled or lines.made) if lines is not None else place.line
     evicts = "line %d" % lines.emptied if lines is not None and lines.emptied is not None else ""
-    return {"name": place.name, "kind": place.kind, "path": place.path, "line": line, "evicts": evicts}
+    expression = lines.expression if lines is not None else ""
+    where = {"path": place.path, "line": line, "evicts": evicts, "expression": expression}
+    return {"name": place.name, "kind": place.kind, **where}
 
 
 def _least(container: Any) -> int:

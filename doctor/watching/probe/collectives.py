@@ -6,6 +6,7 @@ Nothing is asked of another rank. What DDP does in C++ while gradients are made 
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -90,7 +91,7 @@ class Collectives(Listener):
         self._c10d = sys.modules.get("torch.distributed.distributed_c10d")
         if self._c10d is None:
             return
-        self._wrap("init_process_group", None, self.joined)
+        self._wrap("init_process_group", self.joining, self.joined)
         for name in (*SAME_SIZE, *OTHERS, *PAIRWISE):
             self._wrap(name, partial(self.begins, name), self.ended)
 
@@ -102,14 +103,30 @@ class Collectives(Listener):
             setattr(package, name, getattr(self._c10d, name))
 
     @entry
-    def joined(self, token: Any, result: Any, *args: Any, **kwargs: Any) -> None:
-        """Hear that the ranks have found each other."""
+    def joining(self, *args: Any, **kwargs: Any) -> str | None:
+        """Hear that this rank begins to wait for the others; returns what it did before."""
+        rank = kwargs.get("rank", args[4] if len(args) > 4 else -1)
+        if self.session.training:
+            return self.session.enter("joining")
+        if not isinstance(rank, int) or (rank < 0 and "RANK" not in os.environ):
+            return None
+        if rank >= 0:
+            self.session.rank = rank
+        before = self.session.phase
+        self.session.enter("joining")  # makes the files: a rank that joins takes part in the training
+        return before
+
+    @entry
+    def joined(self, token: str | None, result: Any, *args: Any, **kwargs: Any) -> None:
+        """Hear that the ranks have found each other, or have not."""
+        if token is not None:
+            self.session.enter(token)
         if not self._c10d.is_initialized():
             return
         rank = self._c10d.get_rank()
         if not self.session.training:
             self.session.rank = rank
-        self.session.enter(self.session.phase)  # makes the files: a rank that joined takes part in the training
+        self.session.enter(self.session.phase)
         world, backend = self._c10d.get_world_size(), str(self._c10d.get_backend())
         self.session.event("joined", rank=rank, world=world, backend=backend)
         self.session.event("versions", **versions())

@@ -24,6 +24,9 @@ REGRESSED = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 OTHERS = ("kl_div", "poisson_nll_loss", "gaussian_nll_loss", "ctc_loss", "triplet_margin_loss", "cosine_embedding_loss")
 MAX_CELLS = 262_144
 """Of logits, from which accuracy is told; of larger ones evenly spread rows are looked at."""
+ACCURACY_UNTIL = 64
+"""Steps at which it is always told; later at one in `ACCURACY_EVERY`, for reading all logits again takes its time."""
+ACCURACY_EVERY = 4
 SETTLED = (1, 32, 256)
 """Criterion calls with gradients after which the targets seen so far are summed up in an event."""
 MAX_CLASSES = 100_000
@@ -85,13 +88,18 @@ class Criteria(Listener):
                 self.primary = name
             if name == self.primary:
                 self._trained(name, result, input, target, kwargs)
-        elif name == self.primary and not torch.is_grad_enabled():
+        elif name == self.primary and self._evaluates(result):
             self._evaluated(name, result, input, target, kwargs)
+
+    def _evaluates(self, result: torch.Tensor) -> bool:
+        """Whether a loss without a graph is an evaluation; where only its inputs have none, the mode says so."""
+        return not torch.is_grad_enabled() or (not result.requires_grad and self.models.evaluating())
 
     def _trained(self, name: str, result: Any, logits: Any, target: Any, options: dict[str, Any]) -> None:
         self._look_at_targets(name, logits, target, options)
         self._add("criterion_loss", result, logits)
-        if self.session.governor.samples(self.session.step):
+        step = self.session.step
+        if self.session.governor.samples(step, 1 if step <= ACCURACY_UNTIL else ACCURACY_EVERY):
             self._add_accuracy("accuracy", name, logits, target, options)
 
     def _evaluated(self, name: str, result: Any, logits: Any, target: Any, options: dict[str, Any]) -> None:
@@ -204,8 +212,8 @@ def right_and_rows(name: str, logits: Any, target: Any, ignored: int) -> tuple[t
     if name in CLASSIFIED:
         if target.is_floating_point() or logits.dim() != target.dim() + 1 or logits.dim() < 2:
             return None
-        if logits.dim() == 2:
-            every = max(1, math.ceil(logits.numel() / MAX_CELLS))
+        every = min(logits.shape[0], math.ceil(logits.numel() / MAX_CELLS))
+        if every > 1:
             logits, target = logits[::every], target[::every]
         counted = target != ignored
         return ((logits.argmax(1) == target) & counted).sum(), counted.sum()

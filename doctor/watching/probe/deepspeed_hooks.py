@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .entry import around, entry
+from .governor import evenly
 from .gradients import Gradients
 from .models import Models, described
 from .steps import Steps
+from .torch_hooks import MODE_EVERY
 from .updates import Updates
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class DeepSpeedHooks:
 
     @entry
     def before_backward(self, engine: Any, loss: Any = None, *args: Any, **kwargs: Any) -> None:
+        self.steps.engine = True  # also where it was built before anybody watched
         if isinstance(loss, torch.Tensor):
             self.steps.facts.given_loss = loss.detach()
 
@@ -78,7 +81,7 @@ class DeepSpeedHooks:
         if rates and isinstance(rates[0], (int, float)):
             values["learning_rate"] = float(rates[0])
         share = self.models.training_share()
-        if share is not None and (self.session.step < 8 or self.session.governor.samples(self.session.step, 16)):
+        if share is not None and (self.session.step < 8 or evenly(self.session.step, MODE_EVERY)):
             values["training_mode"] = share
         if engine.gradient_clipping() > 0:
             values["max_norm"] = float(engine.gradient_clipping())
@@ -94,6 +97,8 @@ class DeepSpeedHooks:
         elif scale is not None:
             values["loss_scale"] = float(scale)
         self.session.tell("update_begins", engine.optimizer, values)
+        if _in_float32(engine) and self.updates.due():
+            self.updates.remember(list(engine.module.parameters()))
 
     @entry
     def after_step(self, token: Any, result: Any, engine: Any, *args: Any, **kwargs: Any) -> None:
@@ -108,7 +113,7 @@ class DeepSpeedHooks:
             scaled = inner is not None and getattr(engine.optimizer, "loss_scale", 1) == 1  # so in 0.19
             self._norm(norm / values.get("loss_scale", 1.0) if scaled else norm)
         if engine.zero_optimization_stage() < 3 and self.updates.due():
-            self.updates.weigh(list(engine.module.parameters()), values)
+            self.updates.weigh(list(engine.module.parameters()), values, skipped=values["skipped"] > 0)
         self.steps.finish(("engine", id(engine)))
 
     def _norm(self, norm: Any) -> None:
@@ -148,6 +153,12 @@ class DeepSpeedHooks:
         )
         inner = getattr(engine, "basic_optimizer", None) or engine.optimizer
         self.session.event("optimizer", track=0, **described(inner))
+
+
+def _in_float32(engine: Any) -> bool:
+    """Whether all weights are whole here, and not rounded copies, so that they show how far an update went."""
+    halved = engine.fp16_enabled() or engine.bfloat16_enabled()
+    return not halved and engine.zero_optimization_stage() < 3
 
 
 def _scale(engine: Any, scaler: Any) -> Any:

@@ -32,7 +32,9 @@ class Deferred:
                 then([float(tensors[0].item())])
             else:
                 with torch.no_grad():
-                    then(torch.stack([one.detach().reshape(()) for one in tensors]).tolist())
+                    # Making a view of each costs more than all the rest.
+                    flat = [one if one.dim() == 0 else one.reshape(()) for one in tensors]
+                    then(torch.stack(flat).tolist())
             return
         if device.type not in DEVICES or len(self._waiting) >= MAX_WAITING:
             return

@@ -7,6 +7,7 @@ What this package writes, with the facts that matter; of several of a kind the l
   not_in_optimizer, frozen_in_optimizer; `optimizer_known` is false under engines that hide what they optimize;
 - `optimizer` per track: class, groups with their hyperparameters;
 - `gradients_missing` names of trainable parameters that had no gradient in the first steps;
+- `optimizer_without_gradients` an optimizer of which no parameter had one at any of its first steps;
 - `criterion` the loss function first called with gradients: name, classes, `uniform_loss` (of equal probabilities),
   `prior_loss` (of a model that knows only the targets' frequencies or mean), after 1, 32 and 256 calls;
 - `scheduler` class, steps, optimizer_steps, length, the rate's first, latest, lowest and highest value;

@@ -11,7 +11,7 @@ HALVE_SHARE = 0.005
 """Of the step time, above which sampling is halved."""
 DISABLE_SHARE = 0.01
 """Above which what is sampled is left out."""
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 1.0
 """What the probe may cost in all before it saves: short runs of tiny models are recorded in full."""
 SMOOTHING = 0.05
 PATIENCE = 50
@@ -31,10 +31,13 @@ class Governor:
         On average one step in 2**level is sampled.
     overhead : float
         Smoothed share of the step time that the probe takes.
+    saves : bool
+        False where the record matters more than the time, as in runs that try a repair: those must see alike.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.saves = True
         self.level = 0
         self.overhead = 0.0
         self.total_seconds = 0.0
@@ -43,7 +46,7 @@ class Governor:
 
     def samples(self, step: int, every: int = 1) -> bool:
         """Whether what is normally taken at one step in `every` is taken at this one."""
-        return step * GOLDEN % 1.0 < 1.0 / (every << self.level)
+        return evenly(step, every << self.level)
 
     def step_took(self, step: int, seconds: float, spent: float) -> None:
         """Hear what a step took in all, and how much of it was the probe."""
@@ -53,7 +56,7 @@ class Governor:
             return
         share = spent / seconds
         self.overhead += (share - self.overhead) * (SMOOTHING if step > 1 / SMOOTHING else 1 / step)
-        if self.total_spent < GRACE_SECONDS or step - self._changed < PATIENCE:
+        if not self.saves or self.total_spent < GRACE_SECONDS or step - self._changed < PATIENCE:
             return
         if self.overhead > HALVE_SHARE and self.level < MAX_LEVEL:
             self._change(step, MAX_LEVEL if self.overhead > DISABLE_SHARE and self.level else self.level + 1)
@@ -70,3 +73,8 @@ class Governor:
         self._session.event(
             "governor", level=self.level, overhead=round(self.overhead, 6), overhead_overall=round(share, 6)
         )
+
+
+def evenly(step: int, every: int) -> bool:
+    """Whether a step is one of those that are spread evenly, one in `every`; for what costs next to nothing."""
+    return step * GOLDEN % 1.0 < 1.0 / every

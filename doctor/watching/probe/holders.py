@@ -50,7 +50,7 @@ class Place:
         main = getattr(sys.modules.get("__main__"), "__file__", None)
         found = None
         for path in dict.fromkeys(filter(None, (self.path, main))):
-            found = SourceLines(path, self.variable, self.attribute)
+            found = SourceLines(path, self.variable, self.attribute, self.name)
             if found.filled is not None or found.made is not None:
                 self.path = path
                 return found

@@ -45,6 +45,8 @@ class Models:
         self._looks = 0
         self._received: set[int] = set()
         self._watched_steps = 0
+        self._without: dict[object, int] = {}
+        """Steps of an optimizer at which none of its parameters had a gradient; -1 once one had."""
         self._last_described: list[tuple[int, bool, bool]] = []
 
     def install(self) -> None:
@@ -113,6 +115,8 @@ class Models:
             self._describe()
         if self._watched_steps <= GRADIENTS_AFTER:
             self._watch_gradients(optimizer)
+        if self._without.get(key, 0) >= 0:
+            self._watch_without(optimizer, key)
 
     def _look(self) -> None:
         if self._looks >= MAX_LOOKS:
@@ -176,6 +180,19 @@ class Models:
         self.session.event(
             "gradients_missing", steps=self._watched_steps, count=len(missing), names=missing[:MAX_NAMED]
         )
+
+    def _watch_without(self, optimizer: Any, key: object) -> None:
+        """Say that an optimizer has nothing to do, where nothing reaches any of its parameters."""
+        parameters = [one for group in optimizer.param_groups for one in group["params"]]
+        if self.steps.engine or any(one.grad is not None for one in parameters):
+            self._without[key] = -1
+            return
+        self._without[key] = steps = self._without.get(key, 0) + 1
+        # Others may find their gradients elsewhere; torch's own pass over a parameter that has none.
+        if steps == GRADIENTS_AFTER and type(optimizer).__module__.startswith("torch.optim"):
+            names = self._named(parameters)
+            kind, track = type(optimizer).__name__, self.steps.track(key)
+            self.session.event("optimizer_without_gradients", optimizer=kind, track=track, steps=steps, names=names)
 
     def _state(self) -> list[tuple[int, bool, bool]]:
         return [(id(one), one.requires_grad, _misspelt(one)) for root in self.roots for one in root.parameters()]

@@ -162,7 +162,7 @@ class Receipt(Listener):
             "buffers": sum(buffers.values()),
             "optimizers": [_described(one) for one in optimizers],
             "by_module": _largest_modules(modules),
-            "blocks": _blocks(modules),
+            **_blocks(modules),
         }
 
 
@@ -197,14 +197,19 @@ def _largest_modules(modules: list[Any]) -> list[dict[str, Any]]:
     return [{"name": name, "parameters": size} for name, size in children[:TOP_MODULES]]
 
 
-def _blocks(modules: list[Any]) -> int:
-    """Return of how many parts the model is a chain: what checkpointing can drop and compute again."""
-    longest = 1
+def _blocks(modules: list[Any]) -> dict[str, int]:
+    """Return of how many parts the model is a chain, which checkpointing can drop and compute again.
+
+    With it, how many layers the largest of them has.
+    """
+    chain: list[Any] = []
     for one in modules:
         if isinstance(one, (torch.nn.Sequential, torch.nn.ModuleList)):
             parts = [part for part in one._modules.values() if part is not None]
-            longest = max(longest, sum(1 for part in parts if next(part.parameters(), None) is not None))
-    return longest
+            weighty = [part for part in parts if next(part.parameters(), None) is not None]
+            chain = max(chain, weighty, key=len)
+    layers = [sum(1 for leaf in part.modules() if any(True for _ in leaf.parameters(recurse=False))) for part in chain]
+    return {"blocks": max(1, len(chain)), "block_layers": max(layers, default=0)}
 
 
 def _rows(batch: Any) -> int:

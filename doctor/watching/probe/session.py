@@ -28,6 +28,7 @@ PHASES = (
     "collective",
     "paused",
     "finished",
+    "joining",
 )
 """What a process may be doing; the state holds the place in this list."""
 

@@ -18,16 +18,21 @@ class SourceLines:
     path : str
     name : str
         Of the variable or, with `attribute`, of an object's attribute.
+    written : str
+        All of it, such as `seen['labels']` for a list within a dictionary.
 
     Attributes
     ----------
     filled, made, emptied : int or None
         First line that does so; `emptied` also where its length is compared with something.
+    expression : str
+        What that first line fills, as it is written there; empty where it is not filled by a method.
     """
 
-    def __init__(self, path: str, name: str, attribute: bool = False) -> None:
-        self._name, self._attribute = name, attribute
+    def __init__(self, path: str, name: str, attribute: bool = False, written: str = "") -> None:
+        self._name, self._attribute, self._written = name, attribute, written
         self.filled: int | None = None
+        self.expression = ""
         self.made: int | None = None
         self.emptied: int | None = None
         try:
@@ -42,8 +47,10 @@ class SourceLines:
 
     def _look(self, node: ast.AST) -> None:
         if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Attribute) and self._is(node.func.value):
+            if isinstance(node.func, ast.Attribute) and (self._is(node.func.value) or self._within(node.func.value)):
                 if node.func.attr in FILLS:
+                    if self.filled is None or node.lineno < self.filled:
+                        self.expression = ast.unparse(node.func.value)
                     self.filled = _first(self.filled, node.lineno)
                 elif node.func.attr in EMPTIES:
                     self.emptied = _first(self.emptied, node.lineno)
@@ -79,6 +86,10 @@ class SourceLines:
         if self._attribute:
             return isinstance(node, ast.Attribute) and node.attr == self._name
         return isinstance(node, ast.Name) and node.id == self._name
+
+    def _within(self, node: ast.AST) -> bool:
+        """Whether this is the container itself, where it lies in another one."""
+        return isinstance(node, ast.Subscript) and ast.unparse(node) == self._written
 
     def _any(self, nodes: list[ast.expr]) -> bool:
         return any(self._is(node) for node in nodes)

@@ -9,6 +9,7 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from .entry import around, entry
+from .governor import evenly
 from .staleness import Staleness
 from .steps import Steps, first_rate, key_of
 
@@ -115,7 +116,7 @@ class TorchHooks:
         self.gradients.take_missing(parameters)
         self.gradients.sum_up(parameters, values, getattr(optimizer, "grad_scale", None))
         values.update(first_rate(optimizer))
-        if self.session.step <= FIRST or self.session.governor.samples(self.session.step, MODE_EVERY):
+        if self.session.step <= FIRST or evenly(self.session.step, MODE_EVERY):
             share = self.models.training_share()
             if share is not None:
                 values["training_mode"] = share

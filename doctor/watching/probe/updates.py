@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FIRST = 8
 """Steps that are all looked at."""
 EVERY = 32
+SETTLED = 512
+"""Steps after which it is looked at a quarter as often: weights are copied, which is dear."""
 MAX_COPY_BYTES = 64_000_000
 """Weights up to this size are copied for one step; of larger ones the update is worked out from Adam's state."""
 
@@ -34,6 +36,7 @@ class Updates(Listener):
         self._updates = LayerRing(session, models.names, "updates")
         self._zeros = LayerRing(session, models.names, "zero_gradients")
         self._taken: tuple[Any, list[torch.Tensor], list[torch.Tensor]] | None = None
+        self._remembered: list[torch.Tensor] = []
 
     def install(self) -> None:
         """Listen."""
@@ -41,14 +44,27 @@ class Updates(Listener):
 
     def due(self) -> bool:
         """Whether the step in progress is looked at."""
-        return self.session.step <= FIRST or self.session.governor.samples(self.session.step, EVERY)
+        step = self.session.step
+        return step <= FIRST or self.session.governor.samples(step, EVERY if step <= SETTLED else 4 * EVERY)
 
-    def weigh(self, weights: list[torch.Tensor], values: dict[str, float]) -> None:
-        """Take the weights' norms and checksum alone."""
-        chosen = [one.detach() for one in weights if one.is_floating_point() and one.numel()]
-        if chosen and len({one.device for one in chosen}) == 1:
-            with torch.no_grad():
-                self._measure(self.session.step, "weight_norm", self._weights, weights, chosen, values)
+    def remember(self, weights: list[torch.Tensor]) -> None:
+        """Copy the weights before an update that an engine makes; large ones are left alone."""
+        chosen = _weighable(weights)
+        if sum(one.numel() * one.element_size() for one in chosen) <= MAX_COPY_BYTES:
+            self._remembered = [one.detach().clone() for one in chosen]
+
+    def weigh(self, weights: list[torch.Tensor], values: dict[str, float], *, skipped: bool = False) -> None:
+        """Take the weights' norms and checksum, and how far they went since they were remembered."""
+        before, self._remembered = self._remembered, []
+        chosen = _weighable(weights)
+        if not chosen or len({one.device for one in chosen}) > 1:
+            return
+        with torch.no_grad():
+            number = self.session.step
+            self._measure(number, "weight_norm", self._weights, chosen, chosen, values)
+            if before and len(before) == len(chosen) and not skipped:
+                moved = torch._foreach_sub(chosen, before)
+                self._measure(number, "update_norm", self._updates, chosen, list(moved), values)
 
     def update_begins(self, optimizer: Any, values: dict[str, float]) -> None:
         """Copy the weights before the update, where that is due."""
@@ -67,9 +83,14 @@ class Updates(Listener):
 
     def _count_zeros(self, number: int, weights: list[torch.Tensor]) -> None:
         dense = [one for one in weights if one.grad is not None and not one.grad.is_sparse]
-        shares = [torch.eq(cast("torch.Tensor", one.grad), 0).float().mean() for one in dense]
-        keys = [id(one) for one in dense]
-        self.steps.deferred.fetch(shares, lambda values: self._zeros.write(number, keys, values))
+        counts = [torch.count_nonzero(cast("torch.Tensor", one.grad)) for one in dense]
+        keys, sizes = [id(one) for one in dense], [one.numel() for one in dense]
+
+        def known(values: list[float]) -> None:
+            shares = [1 - value / max(size, 1) for value, size in zip(values, sizes)]
+            self._zeros.write(number, keys, shares)
+
+        self.steps.deferred.fetch(counts, known)
 
     def step_ending(self, track: int, values: dict[str, float]) -> None:
         """Measure how far the weights went."""
@@ -78,7 +99,9 @@ class Updates(Listener):
         (optimizer, weights, before), self._taken = self._taken, None
         number = self.session.step
         with torch.no_grad():
-            moved = torch._foreach_sub(weights, before) if before else _worked_out(optimizer, weights)
+            if before:
+                torch._foreach_sub_(before, weights)  # in place, as new memory costs more than the difference
+            moved = before or _worked_out(optimizer, weights)
             self._measure(number, "weight_norm", self._weights, weights, weights, values)
             if moved:
                 self._measure(number, "update_norm", self._updates, weights, moved, values)
@@ -99,6 +122,10 @@ class Updates(Listener):
             ring.write(number, keys, lengths)
 
         self.steps.deferred.fetch(norms, known)
+
+
+def _weighable(weights: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [one for one in weights if one.is_floating_point() and one.numel()]
 
 
 def checksum(lengths: list[float]) -> float:

@@ -1,0 +1,78 @@
+"""Options that several verbs share: how data is read and how it is measured."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_READING = (
+    click.option("--target", metavar="COLUMN", help="The column to be predicted."),
+    click.option("--time", metavar="COLUMN", help="The column that says when a row happened."),
+    click.option(
+        "--group", multiple=True, metavar="COLUMN", help="A column whose groups must not be torn apart by a split."
+    ),
+    click.option(
+        "--annotators",
+        metavar="A,B,…",
+        help="Columns with one annotator's labels each, or the one that names the annotator.",
+    ),
+    click.option("--item", metavar="COLUMN", help="The annotated item, where each row is one annotation."),
+    click.option("--scale", metavar="NAME", help="Scale of the annotations: nominal, ordinal, interval or ratio."),
+    click.option("--split", multiple=True, metavar="NAME=GLOB", help="Files of a split, such as test=held_out/*.csv."),
+    click.option("--split-column", metavar="COLUMN", help="The column that names each row's split."),
+    click.option("--header", type=click.Choice(("yes", "no")), help="Whether text tables begin with column names."),
+    click.option(
+        "--delimiter", metavar="CHARACTER", help="What separates the fields of text tables; tab is a word too."
+    ),
+    click.option("--encoding", metavar="NAME", help="The encoding of text files, such as latin-1."),
+)
+_CHOOSING = (
+    click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name)."),
+    click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks."),
+)
+_MEASURING = (
+    click.option("--set", "set_", multiple=True, metavar="CHECK.THRESHOLD=VALUE", help="Change a threshold."),
+    click.option(
+        "--budget",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="Skip the dearest measures once this is spent.",
+    ),
+    click.option("--memory-limit", metavar="SIZE", help="Memory for the table engine, such as 1GB."),
+    click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads for the table engine."),
+    click.option(
+        "--sample-seed", type=int, metavar="N", help="Seed of the rows drawn for fitted measures. [default: 0]"
+    ),
+    click.option("--sample-rows", type=int, metavar="N", help="Rows drawn for fitted measures. [default: 50000]"),
+)
+
+
+def reading(command: Decorated) -> Decorated:
+    """Add the options that say what the columns are and how files are read."""
+    return _with(command, _READING)
+
+
+def choosing(command: Decorated) -> Decorated:
+    """Add the options that say which checks are run."""
+    return _with(command, _CHOOSING)
+
+
+def measuring(command: Decorated) -> Decorated:
+    """Add the options that say how thoroughly data is measured and judged."""
+    return _with(command, _MEASURING)
+
+
+def _with(command: Decorated, options: tuple[Callable[[Decorated], Decorated], ...]) -> Decorated:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def as_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Bring the options of the command line to the names and types of `doctor.settings.Settings`."""
+    given = {**given, "set": given.get("set_") or ()}
+    given.pop("set_", None)
+    given["annotators"] = tuple(filter(None, (given.get("annotators") or "").split(",")))
+    return given

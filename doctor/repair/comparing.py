@@ -1,0 +1,104 @@
+"""Compares the scan of a copy with that of the original: which findings are gone, which stayed, which came."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from msgspec import Struct
+
+from doctor.model import Finding, Outcome, Report, Severity
+from doctor.repair.plan import Plan
+from doctor.settings import Settings
+
+UNDECIDED = (Outcome.UNAVAILABLE, Outcome.CRASHED)
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """What became of the findings.
+
+    Attributes
+    ----------
+    gone, stayed, came : tuple of Finding
+        Of before, of before and still there (as they are now), and of now only.
+    unknown : dict of str to str
+        Findings that are no longer made only because their check gives no verdict on the copy: fingerprint to reason.
+    unsolved : tuple of Finding
+        Findings that were to be repaired and were not, or of which nobody knows.
+    """
+
+    gone: tuple[Finding, ...] = ()
+    stayed: tuple[Finding, ...] = ()
+    came: tuple[Finding, ...] = ()
+    unknown: dict[str, str] = {}
+    unsolved: tuple[Finding, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Whether all that was to be repaired is, and nothing graver than a remark came."""
+        return not self.unsolved and not any(finding.severity is not Severity.INFO for finding in self.came)
+
+
+def compare(before: Report, after: Report, plan: Plan, paths: Sequence[Path], copies: Sequence[Path]) -> Comparison:
+    """Compare findings by check and place, wherever the data lies.
+
+    Parameters
+    ----------
+    before, after : Report
+        Of the original and of the copy.
+    plan : Plan
+        What was to be done.
+    paths, copies : sequence of Path
+        What was scanned, before and after.
+    """
+    then = {_place(finding, paths): finding for finding in before.findings if not finding.suppressed}
+    now = {_place(finding, copies): finding for finding in after.findings if not finding.suppressed}
+    gone = [finding for place, finding in then.items() if place not in now]
+    silent = {
+        examination.check: examination.reason for examination in after.examinations if examination.outcome in UNDECIDED
+    }
+    dropped = {name for edit in plan.edits if edit.applied for name in edit.effect.dropped}
+    unknown = {
+        finding.fingerprint: silent[finding.check]
+        for finding in gone
+        # Of a column that is not there any more nothing need be shown.
+        if finding.check in silent and not (finding.at.columns and dropped.issuperset(finding.at.columns))
+    }
+    wanted = {mark for edit in plan.edits if edit.wanted for mark in edit.findings}
+    unsolved = [
+        finding
+        for place, finding in then.items()
+        if finding.fingerprint in wanted and (place in now or finding.fingerprint in unknown)
+    ]
+    return Comparison(
+        gone=tuple(finding for finding in gone if finding.fingerprint not in unknown),
+        stayed=tuple(now[place] for place in then if place in now),
+        came=tuple(finding for place, finding in now.items() if place not in then),
+        unknown=unknown,
+        unsolved=tuple(unsolved),
+    )
+
+
+def _place(finding: Finding, roots: Sequence[Path]) -> tuple[object, ...]:
+    at = finding.at
+    path = at.path or ""
+    for number, root in enumerate(roots):
+        if path == str(root) or path.startswith(f"{root}{os.sep}"):
+            path = f"{number}:{path[len(str(root)) :]}"
+            break
+    return finding.check, path, at.split, at.columns, at.line, at.cell
+
+
+def without_dropped(settings: Settings, plan: Plan) -> Settings:
+    """Return settings that do not speak of columns that the plan drops."""
+    gone = {name for edit in plan.edits if edit.applied for name in edit.effect.dropped}
+    added = {name for edit in plan.edits if edit.applied for name in edit.effect.added}
+    if not gone & {*settings.annotators, *settings.group, settings.item}:
+        return settings
+    annotators = tuple(name for name in settings.annotators if name not in gone)
+    return replace(
+        settings,
+        annotators=annotators if len(annotators) > 1 and not added & {"consensus"} else (),
+        group=tuple(name for name in settings.group if name not in gone),
+        item=None if settings.item in gone else settings.item,
+    )

@@ -1,9 +1,7 @@
-"""Reads the JSON reports that `doctor` wrote, and finds who can compare them."""
+"""Reads the JSON reports that `doctor` wrote."""
 
 import json
 import math
-from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -48,25 +46,6 @@ def read_report(path: Path) -> Report:
         return msgspec.convert(found, Report)
     except msgspec.ValidationError as error:
         raise UsageError(f"{file}: a damaged report: {printable(str(error), limit=300)}") from error
-
-
-def load_comparer(name: str) -> Callable[..., str]:
-    """Return the function that writes what changed between reports in a format.
-
-    Raises
-    ------
-    UsageError
-        When no such format is installed, and when it holds one report only.
-    """
-    known = {point.name: point for point in entry_points(group="doctor.reports")}
-    if name not in known:
-        raise UsageError(f"there is no report format {name!r}; known: {', '.join(sorted(known))}")
-    module = known[name].load()
-    if not hasattr(module, "render_changes"):
-        able = [other for other in sorted(known) if hasattr(known[other].load(), "render_changes")]
-        raise UsageError(f"the format {name!r} holds one report; those that compare several: {', '.join(able)}")
-    render: Callable[..., str] = module.render_changes
-    return render
 
 
 def _checked(file: Path, content: bytes) -> dict[str, Any]:

@@ -73,7 +73,8 @@ def load_renderer(name: str, function: str = "render") -> Callable[..., str]:
     name : str
         The format.
     function : str
-        `render` for a report, `render_round` for a round through the clinic.
+        `render` for a report, `render_changes` for what changed between several, `render_round` for a round through the
+        clinic.
 
     Raises
     ------
@@ -85,7 +86,8 @@ def load_renderer(name: str, function: str = "render") -> Callable[..., str]:
         raise UsageError(f"there is no report format {name!r}; known: {', '.join(sorted(known))}")
     render: Callable[..., str] | None = getattr(known[name].load(), function, None)
     if render is None:
-        raise UsageError(f"the report format {name!r} cannot write this (it has no {function})")
+        able = [other for other in sorted(known) if hasattr(known[other].load(), function)]
+        raise UsageError(f"the report format {name!r} cannot write this; those that can: {', '.join(able)}")
     return render
 
 

@@ -51,7 +51,7 @@ def _run(report: Report) -> dict[str, Any]:
         "invocations": [_invocation(report)],
         "originalUriBaseIds": {ROOT: {"description": {"text": "The folder in which doctor was run."}}},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(finding, name, index, report.case.path) for finding, name in named],
+        "results": [_result(finding, name, index, report) for finding, name in named],
     }
 
 
@@ -80,7 +80,7 @@ def _manual(check: str, manual: str) -> str:
     return "\n\n".join(text)
 
 
-def _result(finding: Finding, name: str, rules: Mapping[str, int], default: str) -> dict[str, Any]:
+def _result(finding: Finding, name: str, rules: Mapping[str, int], report: Report) -> dict[str, Any]:
     repair = repair_of(finding)
     text = (printable(finding.message) or finding.check) + (f" Repair: {printable(repair)}." if repair else "")
     result: dict[str, Any] = {
@@ -89,10 +89,10 @@ def _result(finding: Finding, name: str, rules: Mapping[str, int], default: str)
         "kind": "fail",
         "level": LEVELS[finding.severity],
         "message": {"text": text},
-        "locations": [_location(place_of(finding.at, default), finding)],
+        "locations": [_location(place_of(finding.at, report.case.path), finding)],
         # The second is the one by which GitHub tells known findings from new ones.
         "partialFingerprints": {"doctor/v1": name, "primaryLocationLineHash": f"{name}:1"},
-        "properties": _properties(finding),
+        "properties": _properties(finding, report),
     }
     if finding.suppressed:
         reason = printable(finding.suppressed)
@@ -100,12 +100,14 @@ def _result(finding: Finding, name: str, rules: Mapping[str, int], default: str)
     return result
 
 
-def _properties(finding: Finding) -> dict[str, Any]:
+def _properties(finding: Finding, report: Report) -> dict[str, Any]:
+    proofs = [item.verdict.value for item in report.verifications if item.fingerprint == finding.fingerprint]
     known = {
         "evidence": finding.evidence,
         "confidence": finding.confidence,
         "rows": list(finding.at.rows),
         "repairSafety": finding.repair.safety.value if finding.repair else None,
+        "repairVerdict": proofs[0] if proofs else None,
     }
     return {name: value for name, value in known.items() if value not in (None, [], {})}
 

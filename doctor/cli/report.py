@@ -37,11 +37,11 @@ def command(files: tuple[Path, ...], output: Path | None, format_: str | None, f
     from msgspec.structs import replace
 
     from doctor.cli.scan import _format_of, _write
-    from doctor.reading import load_comparer, read_report
+    from doctor.reading import read_report
     from doctor.registry import load_renderer
 
     name = format_ or _format_of(output) or "text"
-    render = load_comparer(name) if len(files) > 1 else load_renderer(name)
+    render = load_renderer(name, "render_changes" if len(files) > 1 else "render")
     reports = [read_report(file) for file in files]
     if fail_on is not None:
         reports = [replace(report, doctor=replace(report.doctor, fail_on=fail_on)) for report in reports]

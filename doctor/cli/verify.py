@@ -59,7 +59,12 @@ class _Divided(click.Command):
 @click.option("--set", "set_", multiple=True, metavar="CHECK.THRESHOLD=VALUE", help="Change a threshold.")
 @click.option("--budget", type=click.FloatRange(min=0), metavar="SECONDS", help="Begin no run after this; go on later.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Runs at a time. [default: one per core]")
-@click.option("--format", "format_", metavar="FORMAT", help="text, json or html. [default: text]")
+@click.option(
+    "--format",
+    "format_",
+    metavar="FORMAT",
+    help="text, json, html, markdown, sarif, junit, github or gitlab. [default: text]",
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here.")
 @click.option(
     "--fail-on",

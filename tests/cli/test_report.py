@@ -159,7 +159,7 @@ def test_a_format_for_one_report_refuses_several(stored: Path, here: Callable[..
     done = here("report", stored / "sick.json", stored / "sick.json", "--format", "sarif")
     assert done.returncode == 2
     assert done.stderr == (
-        "doctor: the format 'sarif' holds one report; those that compare several: html, markdown, text\n"
+        "doctor: the report format 'sarif' cannot write this; those that can: html, markdown, text\n"
     )
 
 

@@ -13,7 +13,7 @@ from hostile_examples import NASTY, report_of, texts
 from hypothesis import example, given, settings
 from report_examples import finding, healthy, make_report, sick
 
-from doctor.model import Location, Report, Severity, SubjectSummary
+from doctor.model import Location, Report, Severity, SubjectSummary, Verdict, Verification
 from doctor_reports.sarif import render
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -166,6 +166,13 @@ def test_a_watched_command_has_an_exit_status_of_its_own() -> None:
     run = SubjectSummary(kind="run", path="runs/1", facts={"steps": 3})
     report = msgspec.structs.replace(report, case=msgspec.structs.replace(report.case, subjects=[run]))
     assert "exitCode" not in run_of(report)["invocations"][0]
+
+
+def test_a_result_says_what_training_said_of_its_repair() -> None:
+    found = sick().findings[0]
+    proof = Verification(fingerprint=found.fingerprint, check=found.check, repair="r", verdict=Verdict.REFUTED)
+    results = run_of(msgspec.structs.replace(sick(), verifications=[proof]))["results"]
+    assert [result["properties"].get("repairVerdict") for result in results[:2]] == ["refuted", None]
 
 
 def test_secrets_are_masked() -> None:

@@ -40,14 +40,14 @@ def train(job: Job, data: Data, ranks: Ranks, trace: Trace, observer: Observer) 
     training = Training(job, data, ranks, trace)
     done = training.begin()
     peak = Peak(ranks.device)
-    try:
-        # The limit holds while the recorder looks at what took the memory, so it is the outer one.
-        with limited(job.device_bytes, ranks.device), training.watched():
+    # The limit holds while the recorder looks at what took the memory, so it is the outer one.
+    with limited(job.device_bytes, ranks.device), training.watched():
+        try:
             training.build()
             observer.begun(job.recipe.steps, done)
             training.run(observer)
-    finally:
-        trace.peak_bytes = peak.bytes()
+        finally:
+            trace.peak_bytes = peak.bytes()  # before the diagnosis, which takes memory of its own
     trace.evaluations = evaluated(training.engine, data, job, ranks)
 
 

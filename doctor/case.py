@@ -21,6 +21,7 @@ from doctor.subjects.source import Source, is_source, open_source
 from doctor.subjects.table import Engine, Table
 
 Known = TypeVar("Known")
+DATA_AND_CODE: frozenset[type] = frozenset({Table, Source, Pipeline})
 
 
 class Ask(Protocol):
@@ -50,7 +51,7 @@ class Case:
     tables: tuple[Table, ...] = ()
     others: tuple[object, ...] = ()
     problems: tuple[Problem, ...] = ()
-    matters: frozenset[type] = frozenset({Table, Source, Pipeline})
+    matters: frozenset[type] = DATA_AND_CODE
 
     def singles(self, settings: Settings) -> dict[type, object]:
         """Return what every check of this case shares, by type."""
@@ -106,6 +107,22 @@ def reading_options(settings: Settings) -> ReadingOptions:
     )
 
 
+def look_at(paths: Sequence[Path]) -> frozenset[type]:
+    """Return the kinds of subject that a visit to these paths is about, without opening them.
+
+    Raises
+    ------
+    UsageError
+        When there is no such path, or a file is of no known kind.
+    """
+    for path in paths:
+        if not path.exists() and not path.is_symlink():
+            raise UsageError(f"{path}: there is no such file or folder")
+        if path.is_file() and not is_table(path) and not is_source(path):
+            raise UsageError(f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst)")
+    return frozenset({Run}) if len(paths) == 1 and is_run_folder(paths[0]) else DATA_AND_CODE
+
+
 @contextmanager
 def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
     """Open what lies at the paths, and forget it at the end.
@@ -115,17 +132,13 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
     UsageError
         When there is no such path or nothing there that can be examined.
     """
-    for path in paths:
-        if not path.exists() and not path.is_symlink():
-            raise UsageError(f"{path}: there is no such file or folder")
-        if path.is_file() and not is_table(path) and not is_source(path):
-            raise UsageError(f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst)")
+    look_at(paths)
     if len(paths) == 1 and is_run_folder(paths[0]):
         yield case_of_run(open_run(paths[0]))
         return
     engine = Engine(memory_limit=settings.memory_limit, threads=settings.threads)
     try:
-        declared = _declared(settings)
+        declared = declared_roles(settings)
         source, unread = open_source(paths)
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         tables, problems = open_tables(
@@ -154,7 +167,8 @@ def case_of_run(run: Run) -> Case:
     return Case(shown=run.shown, others=(run,), problems=run.problems, matters=frozenset({Run}))
 
 
-def _declared(settings: Settings) -> Declared:
+def declared_roles(settings: Settings) -> Declared:
+    """Return the roles of columns that the user gave."""
     return Declared(
         target=settings.target,
         time=settings.time,

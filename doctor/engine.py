@@ -57,8 +57,7 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
     observer = observer or Silent()
     begin = time.monotonic()
     every = load_checks()
-    check_settings(every, settings)
-    chosen = [check for check in choose(every, settings) if case.matters & _roots(check)]
+    chosen = checks_for(case.matters, settings)
     chosen.sort(key=lambda check: (sum(map(cost, check.evidence)), check.id))
     deadline = begin + settings.budget if settings.budget is not None else None
     for table in case.tables:
@@ -96,6 +95,19 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
         charts=_charts(case, settings, measurements),
         manuals={check.id: check.manual for check in every if check.id in {finding.check for finding in findings}},
     )
+
+
+def checks_for(matters: frozenset[type], settings: Settings) -> list[LoadedCheck]:
+    """Return the chosen checks that read one of these kinds of subject, sorted by id.
+
+    Raises
+    ------
+    UsageError
+        When the settings speak of a check or a threshold that does not exist.
+    """
+    every = load_checks()
+    check_settings(every, settings)
+    return [check for check in choose(every, settings) if matters & _roots(check)]
 
 
 def _charts(case: Case, settings: Settings, measurements: Measurements) -> list[Chart]:

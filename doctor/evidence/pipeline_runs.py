@@ -93,7 +93,7 @@ def _build(pipeline: Pipeline, hash_seed: str, turn: str) -> Build:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,
-            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            env={**os.environ, **_search(pipeline), "PYTHONHASHSEED": hash_seed},
             pass_fds=(channel,),
             start_new_session=True,
         )
@@ -109,6 +109,12 @@ def _build(pipeline: Pipeline, hash_seed: str, turn: str) -> Build:
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         return _read(pipeline, turn, status, answer, output, errors, time.monotonic() - begin)
+
+
+def _search(pipeline: Pipeline) -> dict[str, str]:
+    if not pipeline.search:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join((*pipeline.search, *filter(None, [os.environ.get("PYTHONPATH")])))}
 
 
 def _read(

@@ -12,7 +12,7 @@ from typing import Any
 
 from doctor.errors import UsageError
 from doctor.model import Report
-from doctor.settings import settings_for
+from doctor.settings import Settings, settings_for
 from doctor.watching.closing import conclude, tell_report
 from doctor.watching.folder import RunFolder
 
@@ -63,7 +63,12 @@ class Watch:
 
 @contextmanager
 def watch(
-    model: Any = None, optimizer: Any = None, *, run_dir: str | os.PathLike[str] | None = None, quiet: bool = False
+    model: Any = None,
+    optimizer: Any = None,
+    *,
+    run_dir: str | os.PathLike[str] | None = None,
+    quiet: bool = False,
+    settings: Settings | None = None,
 ) -> Iterator[Watch]:
     """Watch the training inside a `with` block, and say at its end what is wrong with it.
 
@@ -76,6 +81,8 @@ def watch(
         Where the run is kept, which holds no other run. [default: .doctor/runs/TIME]
     quiet : bool, optional
         Do not write the report to standard error; it is in `report.html` and `diagnosis.json` all the same.
+    settings : Settings, optional
+        Which checks judge, and with which thresholds. [default: those of the working directory's settings file]
 
     Yields
     ------
@@ -121,7 +128,7 @@ def watch(
     finally:
         session.close()
         folder.end({"status": status, "signal": None, "ended": time.time(), "monotonic": time.monotonic()})
-        watched.report = conclude(folder, settings_for(Path(), {}))
+        watched.report = conclude(folder, settings or settings_for(Path(), {}))
         if watched.report is not None and not quiet:
             tell_report(watched.report, folder.path)
 

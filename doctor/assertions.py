@@ -12,41 +12,15 @@ import pytest
 from doctor.case import Case
 from doctor.engine import examine
 from doctor.errors import DoctorError
-from doctor.model import Finding, Location, Outcome, Report
+from doctor.failures import told
+from doctor.model import Outcome, Report
 from doctor.registry import choose, load_checks
 from doctor.scanning import scan
 from doctor.settings import Settings, Suppression, settings_for
 from doctor.subjects.pipeline import DEFAULT_SECONDS, Pipeline
 from doctor.watching.here import Watch, watch
-from doctor.wording import printable
 
-MAX_TOLD = 8
-"""Findings of a test that are told in full."""
 KNOWN_KEYWORDS = ("select", "allow")
-
-
-def told(findings: Sequence[Finding]) -> str:
-    """Write findings as the text of a failing test: the sentence, the place, the repair, the manual page."""
-    lines = []
-    for finding in findings[:MAX_TOLD]:
-        lines.append(f"{finding.severity.value}: {printable(finding.message)}")
-        place = _place(finding.at)
-        if place:
-            lines.append(f"  at {place}")
-        if finding.repair and finding.repair.summary:
-            lines.append(f"  → {printable(finding.repair.summary)} ({finding.repair.safety.value})")
-    if len(findings) > MAX_TOLD:
-        lines.append(f"and {len(findings) - MAX_TOLD:,} more")
-    checks = dict.fromkeys(finding.check for finding in findings)
-    lines.append(f"What it means: {', '.join(f'doctor explain {check}' for check in checks)}")
-    return "\n".join(lines)
-
-
-def _place(at: Location) -> str:
-    path = f"{at.path}:{at.line}" if at.path and at.line else at.path or ""
-    rows = f"rows {', '.join(map(str, at.rows[:5]))}{', …' if len(at.rows) > 5 else ''}" if at.rows else ""
-    split = f"split {at.split}" if at.split else ""
-    return printable(", ".join(filter(None, (path, split, rows))))
 
 
 class Demands:

@@ -503,6 +503,7 @@ class Report(Struct, frozen=True, kw_only=True):
         NotHealthy
             Naming the findings.
         """
+        __tracebackhide__ = True
         shown = self.masked()
         said = [f"{finding.message} ({finding.check})" for finding in shown.at_least(severity)]
         said += [f"cannot read {problem}" for problem in shown.case.problems]

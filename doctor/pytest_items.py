@@ -13,13 +13,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from doctor.assertions import told
-from doctor.case import look_at, open_case
-from doctor.engine import checks_for, examine
 from doctor.errors import DoctorError, UsageError
+from doctor.failures import told
 from doctor.model import Examination, Outcome, Report, Severity
 from doctor.rendering import renderer_for
-from doctor.settings import settings_for
+from doctor.settings import Settings, settings_for
 
 READABLE = "everything-can-be-read"
 """The name of the one item that is no check: a file that nobody could read has not been found healthy."""
@@ -43,12 +41,12 @@ class Visit:
                     "fail_on": config.getoption("doctor_fail_on") or config.getini("doctor_fail_on"),
                 },
             )
-            self._file = _report_file(config)
-            if sent:
+            self._file = None if sent else _report_file(config)
+            if sent:  # nothing dear is imported in a worker
                 self._report = msgspec.json.decode(sent, type=Report)
                 self.checks = sorted({examination.check for examination in self._report.examinations})
             else:
-                self.checks = [check.id for check in checks_for(look_at(self.paths), self.settings)]
+                self.checks = _checks(self.paths, self.settings)
         except DoctorError as error:
             raise pytest.UsageError(f"doctor: {error}") from None
         if config.args_source is not config.ArgsSource.ARGS:
@@ -64,6 +62,9 @@ class Visit:
     def report(self) -> Report:
         """What was found, masked; the data is examined when this is first asked for."""
         if self._report is None:
+            from doctor.case import open_case
+            from doctor.engine import examine
+
             try:
                 with open_case(self.paths, self.settings) as case:
                     full = examine(case, self.settings)
@@ -105,6 +106,12 @@ class Visit:
         if not session.config.option.collectonly and any(isinstance(item, _Item) for item in session.items):
             self._examine()
 
+    @pytest.hookimpl(tryfirst=True)  # before pytest looks for the marks by which a test is skipped
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Skip the checks that could not judge, so that pytest names the data and not a line of ours."""
+        if isinstance(item, Examined) and (reason := item.silent):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
     def _examine(self) -> None:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if self._report is None and reporter is not None and self._config.get_verbosity() >= 0:
@@ -126,8 +133,14 @@ def _paths(config: pytest.Config) -> list[Path]:
     found = named or [Path(os.path.relpath(path)) for path in config.getini("doctor_paths")]
     if not found:
         raise UsageError("--doctor names no path, and there is no doctor_paths in the settings of pytest")
-    look_at(found)
     return found
+
+
+def _checks(paths: list[Path], settings: Settings) -> list[str]:
+    from doctor.case import look_at
+    from doctor.engine import checks_for
+
+    return [check.id for check in checks_for(look_at(paths), settings)]
 
 
 def _report_file(config: pytest.Config) -> Path | None:
@@ -196,29 +209,37 @@ class Readable(_Item):
 class Examined(_Item):
     """One check: what came of it is how the test ends."""
 
+    @property
+    def _ended(self) -> list[Examination]:
+        return [examination for examination in self.visit.report.examinations if examination.check == self.name]
+
+    @property
+    def silent(self) -> str:
+        """Why the check gave no verdict, or nothing where it gave one."""
+        blind = (Outcome.NOT_APPLICABLE, Outcome.UNAVAILABLE)
+        if any(examination.outcome not in blind for examination in self._ended):
+            return ""
+        return _reasons(self._ended, *blind) or "it was not examined"
+
     def runtest(self) -> None:
-        """Fail with what was found, skip where the check could not judge."""
+        """Fail with what was found."""
         report = self.visit.report
-        ended = [examination for examination in report.examinations if examination.check == self.name]
         found = [finding for finding in report.findings if finding.check == self.name and not finding.suppressed]
         grave = [finding for finding in report.at_least(self.visit.settings.fail_on) if finding.check == self.name]
         self.user_properties += [("finding", finding.message) for finding in found]
         if grave:
             pytest.fail(told(grave), pytrace=False)
-        broken = [e.reason for e in ended if e.outcome is Outcome.CRASHED]
+        broken = _reasons(self._ended, Outcome.CRASHED)
         if broken:
-            pytest.fail(f"the check crashed: {'; '.join(dict.fromkeys(broken))}", pytrace=False)
+            pytest.fail(f"the check crashed: {broken}", pytrace=False)
         if found:
             self.add_report_section("call", "doctor", told(found))
             return
-        reason = _reason(ended, Outcome.IGNORED)
-        if reason:
-            pytest.xfail(f"ignored: {reason}")
-        silent = _reason(ended, Outcome.NOT_APPLICABLE, Outcome.UNAVAILABLE)
-        if not any(examination.outcome is Outcome.HEALTHY for examination in ended):
-            pytest.skip(silent or "it was not examined")
+        ignored = _reasons(self._ended, Outcome.IGNORED)
+        if ignored:
+            pytest.xfail(f"ignored: {ignored}")
 
 
-def _reason(ended: list[Examination], *outcomes: Outcome) -> str:
+def _reasons(ended: list[Examination], *outcomes: Outcome) -> str:
     hits = [examination for examination in ended if examination.outcome in outcomes]
     return "; ".join(dict.fromkeys(examination.reason or examination.outcome.value for examination in hits))

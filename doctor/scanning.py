@@ -62,19 +62,48 @@ def scan(
     >>> report = doctor.scan(frame, target="y")  # doctest: +SKIP
     >>> report.raise_for_errors()  # doctest: +SKIP
     """
-    given = _options(options)
-    is_path = isinstance(data, str | os.PathLike)
-    if more and not (is_path and all(isinstance(other, str | os.PathLike) for other in more)):
-        raise UsageError("several data sets are looked at together where all are paths; name splits by a mapping")
-    settings = settings_for(Path(data) if is_path else Path(), given)
-    settings = replace(
+    settings = settings_from(data, set, suppress, options)
+    with opened(data, more, settings) as case:
+        return examine(case, settings)
+
+
+def settings_from(
+    data: Any,
+    thresholds: Mapping[str, Mapping[str, Any]] | None = None,
+    suppress: Sequence[Suppression | Mapping[str, Any]] = (),
+    options: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Join what a program gives with the settings file that governs the data.
+
+    Raises
+    ------
+    UsageError
+        For an option that does not exist.
+    """
+    settings = settings_for(Path(data) if is_path(data) else Path(), _options(options or {}))
+    return replace(
         settings,
-        thresholds={**settings.thresholds, **{check: dict(names) for check, names in (set or {}).items()}},
+        thresholds={**settings.thresholds, **{check: dict(names) for check, names in (thresholds or {}).items()}},
         suppressions=(*settings.suppressions, *suppressions_of(suppress, "suppress")),
     )
-    opened = open_case([Path(data), *map(Path, more)], settings) if is_path else _InMemory(data, settings)
-    with opened as case:
-        return examine(case, settings)
+
+
+def opened(data: Any, more: Sequence[Any], settings: Settings) -> AbstractContextManager[Case]:
+    """Open data for a visit, from its path or from memory.
+
+    Raises
+    ------
+    UsageError
+        Where several things are given that are not all paths.
+    """
+    if more and not all(map(is_path, (data, *more))):
+        raise UsageError("several data sets are looked at together where all are paths; name splits by a mapping")
+    return open_case([Path(data), *map(Path, more)], settings) if is_path(data) else _InMemory(data, settings)
+
+
+def is_path(data: Any) -> bool:
+    """Whether data is given by its path."""
+    return isinstance(data, str | os.PathLike)
 
 
 def _options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,7 +131,14 @@ def _decoded(table: Any) -> Any:
 
     for number, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
-            table = table.set_column(number, field.name, table.column(number).cast(field.type.value_type))
+            kind = field.type.value_type
+            if kind == pa.string_view():  # for which Arrow has no such cast
+                kind = pa.large_string()
+            chunks = [
+                pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(kind)).cast(kind)
+                for chunk in table.column(number).chunks
+            ]
+            table = table.set_column(number, field.name, pa.chunked_array(chunks, kind))
     return table
 
 

@@ -17,8 +17,8 @@ MAX_NUMBERS = 5_000
 
 def is_items(data: Any) -> bool:
     """Whether it gives examples one by one."""
-    if isinstance(data, str | bytes) or (hasattr(data, "dataset") and hasattr(data, "batch_size")):
-        return False
+    if type(data).__module__ == "builtins" or (hasattr(data, "dataset") and hasattr(data, "batch_size")):
+        return False  # lists say too little of what they hold, and a loader gives batches
     return (hasattr(data, "__getitem__") and hasattr(data, "__len__")) or hasattr(data, "__iter__")
 
 

@@ -1,6 +1,7 @@
 """The pytest plugin as its users see it: pytest is run on data, on tests that use the fixtures, and on wrong use."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def ran(*arguments: str, **environment: str) -> pytest.RunResult:
         for name, value in environment.items():
-            monkeypatch.setenv(name, value)
+            monkeypatch.setenv(name, value, prepend=os.pathsep if name == "PYTHONPATH" else None)
         return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=300)
 
     return ran

@@ -92,4 +92,5 @@ class Pipeline(Struct, frozen=True, kw_only=True):
 
 def _importable(package: str) -> bool:
     """Whether a fresh process would find a package; what a test runner loaded by its path it would not."""
-    return any(finder.find_spec(package, None) is not None for finder in sys.meta_path)
+    finders = (finder for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    return any(finder.find_spec(package, None) is not None for finder in finders)

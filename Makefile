@@ -3,13 +3,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
+PYTEST ?= pytest<9
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ARGUMENTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo clinic test check format lint types contracts docs docs-check fixtures new bench wheel clean
+.PHONY: help demo clinic test plugin check format lint types contracts docs docs-check fixtures new bench wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +28,11 @@ clinic: $(INSTALLED) ## Take every patient from the symptom to the verdict; writ
 
 test: $(INSTALLED) ## Run the tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGUMENTS)
+
+plugin: $(INSTALLED) ## Run the plugin's tests under another pytest: make plugin PYTEST='pytest<9'
+	rm -rf $(VENV)/other
+	$(BIN)/pip install --quiet --no-deps --target $(VENV)/other '$(PYTEST)'
+	PYTHONPATH=$(CURDIR)/$(VENV)/other $(BIN)/python -m pytest tests/test_pytest_plugin.py $(ARGUMENTS)
 
 check: lint types contracts docs-check test ## Everything that must hold before a commit is handed on
 

@@ -5,13 +5,19 @@ from typing import TYPE_CHECKING, Any
 from doctor.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from doctor.scanning import scan
     from doctor.watching.here import watch
 
-__all__ = ["__version__", "watch"]
+__all__ = ["__version__", "scan", "watch"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "watch":  # lazy: what it needs is not needed by `doctor --help`
+    # Lazy: what they need is not needed by `doctor --help`.
+    if name == "scan":
+        from doctor.scanning import scan
+
+        return scan
+    if name == "watch":
         from doctor.watching.here import watch
 
         return watch

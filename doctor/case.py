@@ -26,6 +26,7 @@ from doctor.subjects.sweep import Sweep, is_sweep, open_sweep
 from doctor.subjects.table import Engine, Table
 
 Known = TypeVar("Known")
+DATA_AND_CODE: frozenset[type] = frozenset({Table, Source, Pipeline})
 
 
 class Ask(Protocol):
@@ -61,7 +62,7 @@ class Case:
     tables: tuple[Table, ...] = ()
     others: tuple[object, ...] = ()
     problems: tuple[Problem, ...] = ()
-    matters: frozenset[type] = frozenset({Table, Source, Pipeline})
+    matters: frozenset[type] = DATA_AND_CODE
 
     def singles(self, settings: Settings) -> dict[type, object]:
         """Return what every check of this case shares, by type."""
@@ -119,6 +120,26 @@ def reading_options(settings: Settings) -> ReadingOptions:
     )
 
 
+def look_at(paths: Sequence[Path]) -> frozenset[type]:
+    """Return the kinds of subject that a visit to these paths is about, without opening them.
+
+    Raises
+    ------
+    UsageError
+        When there is no such path, or a file is of no known kind.
+    """
+    for path in paths:
+        if not path.exists() and not path.is_symlink():
+            raise UsageError(f"{path}: there is no such file or folder")
+        if path.is_file() and not is_table(path) and not is_source(path) and not is_sweep(path):
+            raise UsageError(f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst)")
+    if len(paths) != 1:
+        return DATA_AND_CODE
+    if is_run_folder(paths[0]):
+        return frozenset({Run})
+    return frozenset({Sweep}) if is_sweep(paths[0]) else DATA_AND_CODE
+
+
 @contextmanager
 def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
     """Open what lies at the paths, and forget it at the end.
@@ -128,11 +149,7 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
     UsageError
         When there is no such path or nothing there that can be examined.
     """
-    for path in paths:
-        if not path.exists() and not path.is_symlink():
-            raise UsageError(f"{path}: there is no such file or folder")
-        if path.is_file() and not is_table(path) and not is_source(path) and not is_sweep(path):
-            raise UsageError(f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst)")
+    look_at(paths)
     if len(paths) == 1 and is_run_folder(paths[0]):
         yield case_of_run(open_run(paths[0]))
         return
@@ -142,7 +159,7 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
     stamps = stamps_of(paths)
     engine = Engine(memory_limit=settings.memory_limit, threads=settings.threads)
     try:
-        declared = _declared(settings)
+        declared = declared_roles(settings)
         source, unread = open_source(paths)
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         tables, problems = open_tables(
@@ -214,7 +231,8 @@ def case_of_sweep(sweep: Sweep) -> Case:
     return Case(shown=sweep.shown, others=(sweep,), matters=frozenset({Sweep}))
 
 
-def _declared(settings: Settings) -> Declared:
+def declared_roles(settings: Settings) -> Declared:
+    """Return the roles of columns that the user gave."""
     return Declared(
         target=settings.target,
         time=settings.time,

@@ -39,7 +39,13 @@ from doctor.wording import printable
 MIN_COLUMNS_TO_COLLAPSE = 5
 
 
-def examine(case: Case, settings: Settings, observer: Observer | None = None) -> Report:
+def examine(
+    case: Case,
+    settings: Settings,
+    observer: Observer | None = None,
+    *,
+    every: Sequence[LoadedCheck] | None = None,
+) -> Report:
     """Run the chosen checks on a case.
 
     Parameters
@@ -50,6 +56,8 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
         Which checks, with which thresholds, for how long.
     observer : Observer, optional
         Told of progress.
+    every : sequence of LoadedCheck, optional
+        The checks there are. [default: all that are installed]
 
     Returns
     -------
@@ -58,9 +66,8 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
     """
     observer = observer or Silent()
     begin = time.monotonic()
-    every = load_checks()
-    check_settings(every, settings)
-    chosen = [check for check in choose(every, settings) if case.matters & _roots(check)]
+    every = load_checks() if every is None else every
+    chosen = checks_for(case.matters, settings, every)
     chosen.sort(key=lambda check: (sum(map(cost, check.evidence)), check.id))
     deadline = begin + settings.budget if settings.budget is not None else None
     for table in case.tables:
@@ -99,6 +106,21 @@ def examine(case: Case, settings: Settings, observer: Observer | None = None) ->
         charts=_charts(case, settings, measurements),
         manuals={check.id: check.manual for check in every if check.id in {finding.check for finding in findings}},
     )
+
+
+def checks_for(
+    matters: frozenset[type], settings: Settings, every: Sequence[LoadedCheck] | None = None
+) -> list[LoadedCheck]:
+    """Return the chosen checks that read one of these kinds of subject, sorted by id.
+
+    Raises
+    ------
+    UsageError
+        When the settings speak of a check or a threshold that does not exist.
+    """
+    every = load_checks() if every is None else every
+    check_settings(every, settings)
+    return [check for check in choose(every, settings) if matters & _roots(check)]
 
 
 def _charts(case: Case, settings: Settings, measurements: Measurements) -> list[Chart]:

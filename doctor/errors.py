@@ -1,6 +1,9 @@
 """What can go wrong, one line of meaning each."""
 
+from collections.abc import Sequence
 from pathlib import Path
+
+SAID_IN_FULL = 20
 
 
 class DoctorError(Exception):
@@ -20,6 +23,22 @@ class CannotOpen(DoctorError):
         self.line = line
         place = f"{self.path}:{line}" if line is not None else f"{self.path}"
         super().__init__(f"{place}: {self.reason}")
+
+
+class NotHealthy(DoctorError):
+    """Something was found, or not all could be looked at, where a program asked for health.
+
+    Attributes
+    ----------
+    said : list of str
+        One line for each finding, file that cannot be read, and check that crashed.
+    """
+
+    def __init__(self, subject: str, said: Sequence[str]) -> None:
+        self.said = list(said)
+        shown = "".join(f"\n  {line}" for line in self.said[:SAID_IN_FULL])
+        more = len(self.said) - SAID_IN_FULL
+        super().__init__(f"{subject} is not healthy:{shown}" + (f"\n  and {more:,} more" if more > 0 else ""))
 
 
 class NoVerdict(DoctorError):

@@ -1,12 +1,16 @@
 """What a visit produces, as plain frozen data: findings, examinations, repairs and the report that holds them."""
 
 import hashlib
+import html
 import re
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 
+from doctor.errors import NotHealthy
+from doctor.rendering import load_renderer
 from doctor.wording import Words, plain, printable
 
 FORMAT = 1
@@ -492,6 +496,59 @@ class Report(Struct, frozen=True, kw_only=True):
         """Whether a check crashed or something could not be read."""
         crashed = any(examination.outcome is Outcome.CRASHED for examination in self.examinations)
         return crashed or bool(self.case.problems)
+
+    def at_least(self, severity: Severity | str) -> list[Finding]:
+        """Return the open findings of this severity or a graver one; none for "never"."""
+        if severity == "never":
+            return []
+        bound = Severity(severity).rank
+        return [finding for finding in self.findings if finding.severity.rank <= bound and not finding.suppressed]
+
+    def to_json(self) -> str:
+        """Write the report as `doctor scan --format json` does, secrets and personal data masked."""
+        return load_renderer("json")(self, color=False)
+
+    def masked(self) -> "Report":
+        """Return a copy in which secrets and personal data are masked; charts and verifications are left out."""
+        plainer = msgspec.structs.replace(self, charts=[], verifications=[])
+        return msgspec.json.decode(plainer.to_json(), type=Report)
+
+    def raise_for_errors(self, severity: Severity | str = Severity.ERROR) -> None:
+        """Raise where something was found, or where not all could be looked at.
+
+        Parameters
+        ----------
+        severity : Severity or str
+            The least severity that counts: "error", "warning", "info", or "never".
+
+        Raises
+        ------
+        NotHealthy
+            Naming the findings.
+        """
+        __tracebackhide__ = True
+        shown = self.masked()
+        said = [f"{finding.message} ({finding.check})" for finding in shown.at_least(severity)]
+        said += [f"cannot read {problem}" for problem in shown.case.problems]
+        said += [f"{e.check} crashed: {e.reason}" for e in shown.examinations if e.outcome is Outcome.CRASHED]
+        if said:
+            raise NotHealthy(shown.case.path, [printable(line, limit=400) for line in said])
+
+    def __str__(self) -> str:
+        return load_renderer("text")(self, color=False)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{severity.value} {self.count(severity)}" for severity in Severity)
+        return f"<Report of {printable(self.case.path, limit=200)}: {counts}; examinations {len(self.examinations)}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        """Show the HTML report inside a notebook: a frame of its own, so that neither styles the other."""
+        page = html.escape(load_renderer("html")(self, color=False), quote=True)
+        style = "width:100%;height:40rem;border:0;resize:vertical"
+        return f'<iframe title="Report of doctor" sandbox="" style="{style}" srcdoc="{page}"></iframe>'
 
 
 def fingerprint(check: str, kind: str | None, at: Location) -> str:

@@ -18,6 +18,7 @@ import msgspec
 
 from doctor.errors import DoctorError, UsageError
 from doctor.model import Check, Finding, Undecided
+from doctor.rendering import load_renderer as load_renderer
 from doctor.settings import Settings
 
 
@@ -63,32 +64,6 @@ def load_checks() -> tuple[LoadedCheck, ...]:
     if not found:
         raise DoctorError("no check is installed: the entry-point group 'doctor.checks' is empty")
     return tuple(found[id] for id in sorted(found))
-
-
-def load_renderer(name: str, function: str = "render") -> Callable[..., str]:
-    """Return the function that writes a report in a format.
-
-    Parameters
-    ----------
-    name : str
-        The format.
-    function : str
-        `render` for a report, `render_changes` for what changed between several, `render_round` for a round through the
-        clinic.
-
-    Raises
-    ------
-    UsageError
-        When no such format is installed, or it cannot write this.
-    """
-    known = {point.name: point for point in entry_points(group="doctor.reports")}
-    if name not in known:
-        raise UsageError(f"there is no report format {name!r}; known: {', '.join(sorted(known))}")
-    render: Callable[..., str] | None = getattr(known[name].load(), function, None)
-    if render is None:
-        able = [other for other in sorted(known) if hasattr(known[other].load(), function)]
-        raise UsageError(f"the report format {name!r} cannot write this; those that can: {', '.join(able)}")
-    return render
 
 
 def read_check(module: ModuleType) -> LoadedCheck:

@@ -184,7 +184,7 @@ def _from_table(table: Mapping[str, Any], origin: Path) -> dict[str, Any]:
         if name == "set":
             values["thresholds"] = _thresholds(value, origin)
         elif name == "suppress":
-            values["suppressions"] = _suppressions(value, origin)
+            values["suppressions"] = suppressions_of(value, f"{origin}: suppress")
         else:
             values[name] = _typed(name, value, origin)
     return values
@@ -206,12 +206,19 @@ def _thresholds(value: Any, origin: Path) -> dict[str, dict[str, Any]]:
     return {id: {name.replace("-", "_"): given for name, given in names.items()} for id, names in value.items()}
 
 
-def _suppressions(value: Any, origin: Path) -> tuple[Suppression, ...]:
+def suppressions_of(value: Any, place: str) -> tuple[Suppression, ...]:
+    """Read suppressions, and see that each gives its reason.
+
+    Raises
+    ------
+    UsageError
+        Beginning with `place`.
+    """
     try:
         suppressions = msgspec.convert(value, tuple[Suppression, ...])
     except msgspec.ValidationError as error:
-        raise UsageError(f"{origin}: suppress: {error}") from error
+        raise UsageError(f"{place}: {error}") from error
     for suppression in suppressions:
         if not suppression.reason.strip():
-            raise UsageError(f"{origin}: the suppression of {suppression.check} gives no reason")
+            raise UsageError(f"{place}: the suppression of {suppression.check} gives no reason")
     return suppressions

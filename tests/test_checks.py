@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from doctor.registry import LoadedCheck, load_checks
+from doctor.testing import HEADINGS
 
-HEADINGS = ("What it finds", "Why it matters", "What to do", "Thresholds", "Calibration", "Limits", "Source")
 CHECKS = Path(__file__).resolve().parent.parent / "checks"
 
 every_check = pytest.mark.parametrize("check", load_checks(), ids=lambda check: check.id)

@@ -47,6 +47,8 @@ def test_the_contracts_hold(tree: Path) -> None:
         ("doctor/evidence/profile.py", "import doctor.engine", LAYERS),
         ("doctor/model.py", "import doctor.settings", LAYERS),
         ("doctor/engine.py", "import doctor.cli.scan", LAYERS),
+        ("doctor/engine.py", "import doctor.scanning", LAYERS),
+        ("doctor/rendering.py", "import doctor.model", LAYERS),
         ("doctor/engine.py", "import doctor_checks.quality.missing_values", FREE),
         ("doctor/cli/scan.py", "import doctor_reports.text", FREE),
         ("doctor_checks/quality/missing_values.py", "import doctor.engine", CHECKS),

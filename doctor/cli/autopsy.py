@@ -37,19 +37,21 @@ def command(path: Path, output: Path | None, format_: str | None, set_: tuple[st
     trainer_state.json, a folder of TensorBoard event files, a CSV of metrics, or a folder with any of these.
     """
     from doctor.case import case_of_run
-    from doctor.cli.scan import _format_of, _write, fails
+    from doctor.cli.scan import fails
+    from doctor.cli.writing import write_report
     from doctor.engine import examine
     from doctor.registry import load_renderer
+    from doctor.rendering import format_of
     from doctor.subjects.logs.opening import open_anything
 
-    settings = settings_for(path, {**given, "format": format_ or _format_of(output), "set": set_})
+    settings = settings_for(path, {**given, "format": format_ or format_of(output), "set": set_})
     render = load_renderer(settings.format)
     try:
         run = open_anything(path)
     except CannotOpen as error:
         raise UsageError(str(error)) from error
     report = examine(case_of_run(run), settings)
-    _write(render(report, color=output is None and sys.stdout.isatty()), output)
+    write_report(render(report, color=output is None and sys.stdout.isatty()), output)
     if report.incomplete:
         return EXIT_INCOMPLETE
     return EXIT_FOUND if fails(report, settings) else EXIT_HEALTHY

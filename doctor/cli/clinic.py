@@ -45,12 +45,13 @@ def command(
     """
     begin = time.monotonic()
     from doctor.cli.progress import progress
-    from doctor.cli.scan import _format_of, _write
+    from doctor.cli.writing import write_report
     from doctor.registry import load_renderer
+    from doctor.rendering import format_of
     from doctor.verify.cache import Cache
     from doctor.verify.clinic import find_patients, make_round
 
-    render = load_renderer(format_ or _format_of(output) or "text", "render_round")
+    render = load_renderer(format_ or format_of(output) or "text", "render_round")
     cases = find_patients(patients or _fixtures(), only)
     with progress(unit="patient") as observer:
         made = make_round(
@@ -61,8 +62,8 @@ def command(
             observer=observer,
         )
     if page is not None:
-        _write(load_renderer("html", "render_round")(made), page)
-    _write(render(made, color=output is None and sys.stdout.isatty()), output)
+        write_report(load_renderer("html", "render_round")(made), page)
+    write_report(render(made, color=output is None and sys.stdout.isatty()), output)
     return EXIT_FOUND if made.failed else EXIT_HEALTHY
 
 

@@ -36,17 +36,18 @@ def command(files: tuple[Path, ...], output: Path | None, format_: str | None, f
     """
     from msgspec.structs import replace
 
-    from doctor.cli.scan import _format_of, _write
+    from doctor.cli.writing import write_report
     from doctor.reading import read_report
     from doctor.registry import load_renderer
+    from doctor.rendering import format_of
 
-    name = format_ or _format_of(output) or "text"
+    name = format_ or format_of(output) or "text"
     render = load_renderer(name, "render_changes" if len(files) > 1 else "render")
     reports = [read_report(file) for file in files]
     if fail_on is not None:
         reports = [replace(report, doctor=replace(report.doctor, fail_on=fail_on)) for report in reports]
     told = list(zip(map(str, files), reports, strict=True)) if len(files) > 1 else reports[0]
-    _write(render(told, color=output is None and sys.stdout.isatty()), output)
+    write_report(render(told, color=output is None and sys.stdout.isatty()), output)
     if fail_on is None:
         return EXIT_HEALTHY
     last = reports[-1]

@@ -7,20 +7,9 @@ from typing import Any
 import click
 
 from doctor.cli import EXIT_FOUND, EXIT_HEALTHY, EXIT_INCOMPLETE, options
-from doctor.errors import UsageError
+from doctor.cli.writing import write_report
+from doctor.rendering import format_of
 from doctor.settings import FAIL_ON, Settings, settings_for
-
-FORMAT_OF_SUFFIX = {
-    ".sarif": "sarif",
-    ".sarif.json": "sarif",
-    "code-quality-report.json": "gitlab",
-    ".json": "json",
-    ".html": "html",
-    ".htm": "html",
-    ".md": "markdown",
-    ".xml": "junit",
-}
-"""Formats by the end of a file's name, the first that fits; GitLab's is the usual name of its reports."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -56,7 +45,7 @@ def command(paths: tuple[Path, ...], output: Path | None, format_: str | None, *
     """
     if not paths and not given["pipeline"]:
         raise click.UsageError("Missing argument 'PATHS...'; only --pipeline does without.")
-    wishes = options.as_settings({**given, "format": format_ or _format_of(output)})
+    wishes = options.as_settings({**given, "format": format_ or format_of(output)})
     settings = settings_for(paths[0] if paths else Path(), wishes)
     from doctor.registry import load_renderer
 
@@ -70,29 +59,10 @@ def command(paths: tuple[Path, ...], output: Path | None, format_: str | None, *
         if settings.format == "json":
             report = with_contents(report, case)
     text = render(report, color=output is None and sys.stdout.isatty())
-    _write(text, output)
+    write_report(text, output)
     if report.incomplete:
         return EXIT_INCOMPLETE
     return EXIT_FOUND if fails(report, settings) else EXIT_HEALTHY
-
-
-def _format_of(output: Path | None) -> str | None:
-    if output is None:
-        return None
-    name = output.name.lower()
-    return next((format_ for suffix, format_ in FORMAT_OF_SUFFIX.items() if name.endswith(suffix)), None)
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    try:
-        output.write_text(text, "utf-8")
-    except OSError as error:
-        raise UsageError(f"{output}: {error.strerror}") from error
-    click.echo(f"doctor: report written to {output}", err=True)
 
 
 def fails(report: Any, settings: Settings) -> bool:

@@ -85,11 +85,12 @@ def command(context: click.Context, /, paths: tuple[Path, ...], output: Path | N
     own, divided = context.meta["command"], context.meta["divided"]
     if divided and not own:
         raise UsageError("verify: no command after --")
-    from doctor.cli.scan import _format_of, _write
+    from doctor.cli.writing import write_report
     from doctor.registry import load_renderer
+    from doctor.rendering import format_of
 
     begin = time.monotonic()
-    settings = _settings(paths, given, given.pop("format_") or _format_of(output))
+    settings = _settings(paths, given, given.pop("format_") or format_of(output))
     render = load_renderer(settings.format)
     work = _form(paths, own, given, settings, begin)
     cache = _cache(given)
@@ -99,7 +100,7 @@ def command(context: click.Context, /, paths: tuple[Path, ...], output: Path | N
         report = work(observer, cache)
     if cache.trouble:
         click.echo(f"doctor: {cache.trouble}", err=True)
-    _write(render(report, color=output is None and sys.stdout.isatty()), output)
+    write_report(render(report, color=output is None and sys.stdout.isatty()), output)
     if report.incomplete:
         return EXIT_INCOMPLETE
     return EXIT_FOUND if refuted(report, settings) else EXIT_HEALTHY

@@ -115,11 +115,12 @@ def _writer(output: Path | None, format_: str | None) -> "Callable[[Report], Non
         if format_ is not None:
             raise UsageError("watch: --format goes with --output; standard output belongs to the command")
         return lambda report: None
-    from doctor.cli.scan import _format_of, _write
+    from doctor.cli.writing import write_report
     from doctor.registry import load_renderer
+    from doctor.rendering import format_of
 
-    render = load_renderer(format_ or _format_of(output) or "text")
-    return lambda report: _write(render(report, color=False), output)
+    render = load_renderer(format_ or format_of(output) or "text")
+    return lambda report: write_report(render(report, color=False), output)
 
 
 def _follow(logs: Path, settings: Settings, run_dir: Path | None, keep: "Callable[[Report], None]") -> int:

@@ -108,7 +108,7 @@ def _build(pipeline: Pipeline, hash_seed: str, turn: str, folder: Path | None = 
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,
-            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            env={**os.environ, **_search(pipeline), "PYTHONHASHSEED": hash_seed},
             cwd=folder,
             pass_fds=(channel,),
             start_new_session=True,
@@ -125,6 +125,12 @@ def _build(pipeline: Pipeline, hash_seed: str, turn: str, folder: Path | None = 
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         return _read(pipeline, turn, status, answer, output, errors, time.monotonic() - begin)
+
+
+def _search(pipeline: Pipeline) -> dict[str, str]:
+    if not pipeline.search:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join((*pipeline.search, *filter(None, [os.environ.get("PYTHONPATH")])))}
 
 
 def _read(

@@ -4,6 +4,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from doctor.integrations.trackers import tell_loggers
 from doctor.watching.here import Watch, being_watched, watch
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ else:
 class DoctorCallback(Callback):
     """Watches `Trainer.fit()`, and says at its end what is wrong.
 
-    Under `doctor watch` the training is watched already, and the callback stays out of the way.
+    Under `doctor watch` the training is watched already, and the callback stays out of the way. What is found is also
+    written to the Trainer's loggers for TensorBoard, W&B and MLflow.
 
     Parameters
     ----------
@@ -52,6 +54,8 @@ class DoctorCallback(Callback):
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         """Say what was found."""
         self._open.close()
+        if self.watched is not None and self.watched.report is not None:
+            tell_loggers(self.watched.report, trainer.loggers, trainer.global_step)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Write the exception down and say what was found."""

@@ -133,19 +133,43 @@ def _arrow_batch(engine: Engine, entry: Entry) -> Batch:
 
     with pa.memory_map(str(entry.path)) as stream:
         schema, chunks = _chunks(stream)
-        names = clean_names(schema.names, RESERVED)
-        if not names:
-            raise CannotOpen(entry.path, "it has no columns")
-        readable = [_readable_type(kind) for kind in schema.types]
-        renamed = pa.schema([(f"c{number}", kind) for number, kind in enumerate(readable)])
-        reader = pa.RecordBatchReader.from_batches(renamed, (_renamed(chunk, renamed) for chunk in chunks))
-        name = engine.fresh_name("arrow")
-        engine.connection.register(f"{name}_source", reader)
-        try:
-            statement = f'SELECT * FROM "{name}_source"'
-            relation, row = engine.store(name, statement, wide=len(names) > MAX_STORED_COLUMNS)
-        finally:
-            engine.connection.unregister(f"{name}_source")
+        return store_arrow(engine, schema, chunks, entry)
+
+
+def store_arrow(engine: Engine, schema: Any, chunks: Iterator[Any], entry: Entry) -> Batch:
+    """Store rows that come as Arrow.
+
+    Parameters
+    ----------
+    engine : Engine
+        Takes the rows.
+    schema : pyarrow.Schema
+        Of every chunk.
+    chunks : iterator of pyarrow.RecordBatch
+        The rows.
+    entry : Entry
+        Where they come from, and their split.
+
+    Raises
+    ------
+    CannotOpen
+        When there is no column.
+    """
+    import pyarrow as pa
+
+    names = clean_names(schema.names, RESERVED)
+    if not names:
+        raise CannotOpen(entry.path, "it has no columns")
+    readable = [_readable_type(kind) for kind in schema.types]
+    renamed = pa.schema([(f"c{number}", kind) for number, kind in enumerate(readable)])
+    reader = pa.RecordBatchReader.from_batches(renamed, (_renamed(chunk, renamed) for chunk in chunks))
+    name = engine.fresh_name("arrow")
+    engine.connection.register(f"{name}_source", reader)
+    try:
+        statement = f'SELECT * FROM "{name}_source"'
+        relation, row = engine.store(name, statement, wide=len(names) > MAX_STORED_COLUMNS)
+    finally:
+        engine.connection.unregister(f"{name}_source")
     described = engine.rows(f"DESCRIBE SELECT * FROM {relation}")
     types = {new: str(kind) for new, (_, kind, *_) in zip(names, described, strict=False)}
     rows = int(engine.rows(f"SELECT count(*) FROM {relation}")[0][0])

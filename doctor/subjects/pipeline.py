@@ -1,9 +1,12 @@
 """The user's own code that builds a data set: named on the command line, and run only because it was."""
 
 import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from doctor.errors import UsageError
 from doctor.model import SubjectSummary
@@ -24,12 +27,15 @@ class Pipeline(Struct, frozen=True, kw_only=True):
         Empty for a script that is run from top to bottom.
     seconds : float
         How long one build may take.
+    search : tuple of str
+        Folders in which its modules are looked for before all others.
     """
 
     asked: str
     place: str
     function: str
     seconds: float = DEFAULT_SECONDS
+    search: tuple[str, ...] = ()
 
     @property
     def is_file(self) -> bool:
@@ -55,6 +61,36 @@ class Pipeline(Struct, frozen=True, kw_only=True):
         limit = DEFAULT_SECONDS if seconds is None else min(seconds, DEFAULT_SECONDS)
         return cls(asked=asked, place=place, function=function, seconds=limit)
 
+    @classmethod
+    def of_function(cls, function: Callable[[], Any], seconds: float = DEFAULT_SECONDS) -> "Pipeline":
+        """Name a function so that a fresh process finds it again.
+
+        Raises
+        ------
+        UsageError
+            When it does not stand at the top level of a module that lies in a file.
+        """
+        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+        file = getattr(sys.modules.get(module or ""), "__file__", None)
+        if not name or not re.fullmatch(r"[^\W\d][\w.]*", name) or file is None:
+            shown = name or type(function).__name__
+            raise UsageError(
+                f"{shown} cannot be named to a fresh process: give a function at the top level of a module"
+            )
+        if module and "." in module and _importable(module.partition(".")[0]):
+            return cls(asked=f"{module}:{name}", place=module, function=name, seconds=seconds)
+        return cls(asked=f"{Path(file).name}:{name}", place=file, function=name, seconds=seconds)
+
+    def importing_from(self, search: tuple[str, ...]) -> "Pipeline":
+        """Return a copy whose modules are looked for in these folders first."""
+        return structs.replace(self, search=search)
+
     def summary(self) -> SubjectSummary:
         """Describe it for the report."""
         return SubjectSummary(kind="pipeline", path=self.asked)
+
+
+def _importable(package: str) -> bool:
+    """Whether a fresh process would find a package; what a test runner loaded by its path it would not."""
+    finders = (finder for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    return any(finder.find_spec(package, None) is not None for finder in finders)

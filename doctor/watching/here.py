@@ -12,7 +12,7 @@ from typing import Any
 
 from doctor.errors import UsageError
 from doctor.model import Report
-from doctor.settings import settings_for
+from doctor.settings import Settings, settings_for
 from doctor.watching.closing import conclude, tell_report
 from doctor.watching.folder import RunFolder
 
@@ -69,6 +69,7 @@ def watch(
     run_dir: str | os.PathLike[str] | None = None,
     quiet: bool = False,
     complete: bool = False,
+    settings: Settings | None = None,
 ) -> Iterator[Watch]:
     """Watch the training inside a `with` block, and say at its end what is wrong with it.
 
@@ -83,6 +84,8 @@ def watch(
         Do not write the report to standard error; it is in `report.html` and `diagnosis.json` all the same.
     complete : bool, optional
         Record in full whatever that costs, so that the same training is recorded alike each time.
+    settings : Settings, optional
+        Which checks judge, and with which thresholds. [default: those of the working directory's settings file]
 
     Yields
     ------
@@ -129,7 +132,7 @@ def watch(
     finally:
         session.close()
         folder.end({"status": status, "signal": None, "ended": time.time(), "monotonic": time.monotonic()})
-        watched.report = conclude(folder, settings_for(Path(), {}))
+        watched.report = conclude(folder, settings or settings_for(Path(), {}))
         if watched.report is not None and not quiet:
             tell_report(watched.report, folder.path)
 

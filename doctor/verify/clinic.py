@@ -152,6 +152,7 @@ def make_round(
     begin = time.monotonic()
     watcher = observer or Silent()
     watcher.planned(len(cases))
+    _load_libraries({case.patient.kind for case in cases})
     store = cache or Cache(None)
     visits: dict[int, Visit] = {}
     pool = ThreadPoolExecutor(max_workers=workers)
@@ -171,6 +172,19 @@ def make_round(
     watcher.finished()
     seconds = round(time.monotonic() - begin, 1)
     return Round(version=VERSION, visits=[visits[place] for place in sorted(visits)], workers=workers, seconds=seconds)
+
+
+def _load_libraries(kinds: Collection[str]) -> None:
+    """Load in this thread what is written in C: two threads that load the same library at once may crash it."""
+    import duckdb
+
+    from doctor.registry import load_checks
+
+    load_checks()
+    for name in (*LIBRARIES, *(MODULES[kind] for kind in kinds)):
+        importlib.import_module(name)
+    with duckdb.connect() as connection:
+        connection.execute("SELECT 1 AS one").fetchnumpy()
 
 
 def _stop_trainings(waiting: Collection[Future[Visit]]) -> None:
@@ -296,6 +310,8 @@ def _command(case: Case, scratch: Path, deadline: float | None, cache: Cache) ->
     )
 
 
+MODULES = {"data": "doctor.verify.data", "config": "doctor.verify.config", "command": "doctor.verify.program"}
+LIBRARIES = ("pyarrow.parquet", "scipy.sparse.csgraph", "scipy.stats", "sklearn.ensemble", "sklearn.datasets")
 RUNNERS: Mapping[str, Callable[[Case, Path, float | None, Cache], Report]] = {
     "data": _data,
     "config": _config,

@@ -198,6 +198,24 @@ for step in range(4):
 """
 
 
+LARGE = """
+import torch
+weight = torch.nn.Parameter(torch.ones(2))
+optimizer = torch.optim.SGD([weight], lr=1e-30)
+for step in range(4):
+    optimizer.zero_grad()
+    (weight.sum() * 1e25).backward()
+    optimizer.step()
+print(bool(torch.isfinite(weight.grad).all()), bool(torch.isfinite(weight.grad.norm())))
+"""
+
+
+def test_gradients_of_which_only_the_norm_overflows_have_no_origin(watched: Watched, tmp_path: Path) -> None:
+    done = watched(LARGE, folder=tmp_path)
+    assert done.stdout == "True False\n", done.stderr
+    assert origins(tmp_path) == ()
+
+
 def test_what_does_not_come_again_is_said_to_differ(watched: Watched, tmp_path: Path) -> None:
     program = tmp_path / "flaky.py"
     program.write_text(FLAKY, "utf-8")

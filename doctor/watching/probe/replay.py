@@ -84,9 +84,12 @@ class Replay(Listener):
         bad = values.get("non_finite_gradients", 0.0) > 0 or not math.isfinite(values.get("grad_norm", 0.0))
         if not bad:
             return
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        if gradients and all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
+            return  # finite, but so large that their squares are not
         if self._first_bad_gradients is None:
             self._first_bad_gradients = self.session.step
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         if self._healthy and self._explained_step != self.session.step and values.get("loss_scale", 1.0) == 1.0:
             self._explain("backward", parameters, None)
 

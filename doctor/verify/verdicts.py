@@ -62,7 +62,7 @@ def verdict_on(finding: Finding, changes: Changes, before: Sequence[Trial], afte
         measure.before, measure.after, higher_is_better=measure.higher_is_better, min_effect=measure.least
     )
     verdict, reason = judgement.verdict, judgement.reason
-    told = _remaining(finding, after)
+    told = _remaining(finding, changes, after)
     if told is not None:
         verdict, reason = told
     return Verification(
@@ -83,12 +83,14 @@ def verdict_on(finding: Finding, changes: Changes, before: Sequence[Trial], afte
     )
 
 
-def _remaining(finding: Finding, after: Sequence[Trial]) -> tuple[Verdict, str] | None:
+def _remaining(finding: Finding, changes: Changes, after: Sequence[Trial]) -> tuple[Verdict, str] | None:
     """Say what is still wrong with the change; None where nothing is."""
     if any(trial.out_of_time for trial in after):
         return Verdict.NOT_RUN, "the time ran out before the trainings with the change were over"
     runs = len(after)
-    back = sum(1 for trial in after if trial.findings(finding.check))
+    # Early stopping leaves the course up to the stop as it was; what counts is the loss of the weights that are kept.
+    stopped = "early_stopping" in changes
+    back = 0 if stopped else sum(1 for trial in after if trial.findings(finding.check))
     if back:
         verdict = Verdict.REFUTED if back == runs else Verdict.NOT_TESTABLE
         return verdict, f"{finding.check} was found again in {back} of {runs} trainings with the change"

@@ -34,6 +34,12 @@ FILES = "clinic*.toml"
 DEFAULT_WORKERS = 2
 SECONDS_BETWEEN_STOPS = 0.2
 _IMPORTS = threading.Lock()
+CONTRARY = {
+    Verdict.VERIFIED: Verdict.REFUTED,
+    Verdict.REFUTED: Verdict.VERIFIED,
+    Verdict.NOT_TESTABLE: Verdict.VERIFIED,
+}
+"""Where a check has several findings, one verdict as expected is enough, unless another says the contrary."""
 NOT_SETTINGS = ("thresholds", "suppressions", "origin", "select", "ignore", "fail_on", "format", "budget")
 
 
@@ -234,7 +240,9 @@ def visit(case: Case, deadline: float | None = None, cache: Cache | None = None)
         return ended(**facts | {"trouble": f"{patient.check} found nothing"})
     if not told:
         return ended(**facts | {"trouble": "nothing was verified"})
-    best = next((item for item in told if item.verdict is patient.expect), told[0])
+    contrary = [item for item in told if item.verdict is CONTRARY.get(patient.expect)]
+    expected = [item for item in told if item.verdict is patient.expect]
+    best = (contrary or expected or told)[0]
     finding = next((one.message for one in found if one.fingerprint == best.fingerprint), found[0].message)
     facts["finding"] = finding if patient.suppose is None else ""
     return ended(**facts | {"verification": best, "trouble": _trouble(best, patient)})

@@ -63,6 +63,7 @@ class Case:
     others: tuple[object, ...] = ()
     problems: tuple[Problem, ...] = ()
     matters: frozenset[type] = DATA_AND_CODE
+    in_memory: bool = False
 
     def singles(self, settings: Settings) -> dict[type, object]:
         """Return what every check of this case shares, by type."""
@@ -91,7 +92,13 @@ class Case:
         subjects += [
             subject.summary() for subject in self.others if isinstance(subject, (Source, Pipeline, Run, Sweep))
         ]
-        return CaseSummary(path=self.shown, subjects=subjects, guesses=guesses, problems=self._all_problems())
+        return CaseSummary(
+            path=self.shown,
+            in_memory=self.in_memory,
+            subjects=subjects,
+            guesses=guesses,
+            problems=self._all_problems(),
+        )
 
     def _all_problems(self) -> list[Problem]:
         """Join what was seen on opening with damage that only showed when the rows were read."""

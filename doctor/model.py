@@ -326,9 +326,10 @@ class SubjectSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CaseSummary(Struct, frozen=True, kw_only=True):
-    """What was looked at, and what was taken for what."""
+    """What was looked at, and what was taken for what; `in_memory` where `path` is no path but a kind of object."""
 
     path: str
+    in_memory: bool = False
     subjects: list[SubjectSummary] = []
     guesses: list[Guess] = []
     problems: list[Problem] = []

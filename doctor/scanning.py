@@ -140,7 +140,7 @@ class _InMemory(AbstractContextManager[Case]):
         except BaseException:
             self._engine.close()
             raise
-        return Case(shown=table.shown, tables=(table,))
+        return Case(shown=table.shown, tables=(table,), in_memory=True)
 
     def __exit__(self, *raised: object) -> None:
         if self._engine is not None:

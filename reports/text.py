@@ -310,6 +310,6 @@ class _Page:
 
     def _hints(self, report: Report, check: str) -> Iterator[str]:
         yield from self._paragraph(f"doctor explain {check}", first="What it means:  ", indent=16)
-        yield from self._paragraph(
-            f"{verdict.repeat(report)} --output report.html", first="With pictures:  ", indent=16
-        )
+        if not report.case.in_memory:
+            again = verdict.repeat(report, "--output", "report.html")
+            yield from self._paragraph(again, first="With pictures:  ", indent=16)

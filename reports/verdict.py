@@ -261,7 +261,11 @@ def listed(noun: str, names: Sequence[str], most: int) -> str:
 
 
 def repeat(report: Report, *options: str) -> str:
-    """Return the command line that repeats the visit."""
+    """Return the command line that repeats the visit; of data in memory, the call."""
+    if report.case.in_memory:
+        names = (name.removeprefix("--").replace("-", "_") for name in options[::2])
+        given = [f"{name}={value!r}" for name, value in zip(names, options[1::2], strict=True)]
+        return f"doctor.scan({', '.join(['data', *given])})"
     if run_of(report) is not None:
         return shlex.join(["doctor", "scan", report.case.path, *options])
     return " ".join(["doctor scan", report.case.path, *report.doctor.repeat, *map(shlex.quote, options)])
@@ -281,10 +285,13 @@ def next_steps(report: Report) -> list[Step]:
     for reason, count in unasked(report):
         steps.append(Step(text=f"{counted(count, examinations_noun(report))} did not apply: {reason}."))
     if report.case.guesses:
-        wrong = list(dict.fromkeys(guess.override for guess in report.case.guesses))
+        wrong = [shlex.split(guess.override) for guess in report.case.guesses if guess.override.startswith("--")]
         taken = ", ".join(f"{guess.what} {guess.value}" for guess in report.case.guesses[:4])
         steps.append(
-            Step(text=f"Make sure of what was taken for granted: {taken}.", command=f"{repeat(report)} {wrong[0]}")
+            Step(
+                text=f"Make sure of what was taken for granted: {taken}.",
+                command=repeat(report, *wrong[0]) if wrong else "",
+            )
         )
     if not steps:
         steps.append(Step(text="Have it examined at every change.", command=repeat(report, "--fail-on", "warning")))

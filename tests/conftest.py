@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,12 @@ from doctor.case import Case, open_case
 from doctor.measurements import Measurements, Scope, Silent
 from doctor.settings import Settings, settings_for
 from doctor.subjects.table import Table
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C where who started the tests in the background made them deaf to it, as all that they start would be."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

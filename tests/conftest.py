@@ -20,7 +20,7 @@ from doctor.subjects.table import Table
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C where who started the tests in the background made them deaf to it, as all that they start would be."""
+    """Hear Ctrl-C also where the suite runs in the background, deaf to it as all that it starts would be."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

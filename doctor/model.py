@@ -1,7 +1,6 @@
 """What a visit produces, as plain frozen data: findings, examinations, repairs and the report that holds them."""
 
 import hashlib
-import html
 import re
 from enum import StrEnum
 from typing import Any
@@ -546,10 +545,8 @@ class Report(Struct, frozen=True, kw_only=True):
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        """Show the HTML report inside a notebook: a frame of its own, so that neither styles the other."""
-        page = html.escape(load_renderer("html")(self, color=False), quote=True)
-        style = "width:100%;height:40rem;border:0;resize:vertical"
-        return f'<iframe title="Report of doctor" sandbox="" style="{style}" srcdoc="{page}"></iframe>'
+        """Show the HTML report inside a notebook."""
+        return load_renderer("html", "render_frame")(self)
 
 
 def fingerprint(check: str, kind: str | None, at: Location) -> str:

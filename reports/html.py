@@ -71,6 +71,11 @@ def render(report: Report, *, color: bool = False, changes: Comparison | None = 
     )
 
 
+def render_frame(report: Report) -> str:
+    """Write the page as a frame of its own inside another page, so that neither styles the other."""
+    return _template("frame.html.j2").render(page=render(report))
+
+
 def render_round(made: Round, *, color: bool = False) -> str:
     """Write the page of a round through the clinic."""
     sentence = verdict.round_sentence(made)

@@ -97,16 +97,12 @@ def _report_of(path: Path) -> "Report":
     UsageError
         When it is none.
     """
-    import msgspec
-
-    from doctor.model import Report
+    from doctor.reading import read_report
 
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Report)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: no report by doctor scan --format json: {error}") from error
+        return read_report(path)
+    except UsageError as error:
+        raise UsageError(f"no report by doctor scan --format json: {error}") from error
 
 
 def _settings(paths: Sequence[Path], given: dict[str, Any], earlier: "Report | None") -> Settings:

@@ -110,13 +110,12 @@ def table(result: Result) -> str:
 def _tell_diagnosis(result: Result) -> None:
     if result.run_dir is None:
         return
-    import msgspec
-
-    from doctor.model import Report
+    from doctor.errors import UsageError
+    from doctor.reading import read_report
     from doctor.watching.closing import tell_report
 
     try:
-        report = msgspec.json.decode(Path(result.run_dir, "diagnosis.json").read_bytes(), type=Report)
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        report = read_report(Path(result.run_dir))
+    except UsageError:
         return
     tell_report(report, Path(result.run_dir))

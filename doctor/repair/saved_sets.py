@@ -10,7 +10,7 @@ import numpy as np
 
 from doctor.repair.changes import Changes
 from doctor.repair.columnar_files import Store, features, new_schema
-from doctor.subjects.saved import files_of_saved
+from doctor.subjects.saved import files_of_saved, read_facts
 
 
 def mended(changes: Changes) -> dict[Path, str]:
@@ -28,22 +28,14 @@ def mended(changes: Changes) -> dict[Path, str]:
     }
     texts = {}
     for folder in saved:
-        state = _read(folder / "state.json")
+        state = read_facts(folder / "state.json")
         # Caches are found by the fingerprint, so other rows need another one.
         state["_fingerprint"] = _mark(str(state.get("_fingerprint")), changes)
         texts[folder / "state.json"] = json.dumps(state, indent=2)
-        if info := _read(folder / "dataset_info.json"):
+        if info := read_facts(folder / "dataset_info.json"):
             first = next(part for part in parts if part.path.parent == folder)
             texts[folder / "dataset_info.json"] = json.dumps(_info(info, changes, first.path, rows), indent=2)
     return texts
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _mark(old: str, changes: Changes) -> str:

@@ -19,19 +19,20 @@ def files_of_saved(folder: Path) -> tuple[list[Path], Path, str | None] | None:
     str or None
         The split, where the data set has several.
     """
-    state = _read(folder / "state.json")
+    state = read_facts(folder / "state.json")
     listed = state.get("_data_files")
     if not isinstance(listed, list):
         return None
     names = [item.get("filename") for item in listed if isinstance(item, dict)]
     files = [folder / name for name in names if isinstance(name, str) and Path(name).name == name]
-    splits = _read(folder.parent / "dataset_dict.json").get("splits")
+    splits = read_facts(folder.parent / "dataset_dict.json").get("splits")
     if isinstance(splits, list) and folder.name in splits:
         return files, folder.parent, split_named(folder.name)
     return files, folder, None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_facts(path: Path) -> dict[str, Any]:
+    """Return what a JSON file of a saved data set says; nothing where it cannot be read."""
     try:
         found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):

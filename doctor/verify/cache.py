@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -27,6 +27,16 @@ def default_folder() -> Path:
     """Return the folder of the user's caches, not one beside the data, so that data sets stay as they are."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "doctor" / "verify"
+
+
+class Store(Protocol):
+    """Keeps results by their key, as `Cache` does."""
+
+    def get(self, key: str) -> bytes | None:
+        """Return what was stored, or None."""
+
+    def put(self, key: str, content: bytes) -> None:
+        """Store it."""
 
 
 class Cache:

@@ -22,9 +22,11 @@ from doctor.model import (
     Verdict,
     Verification,
 )
+from doctor.reading import DIAGNOSIS, read_report
 from doctor.settings import Settings, as_options
+from doctor.verify.cache import Store
 from doctor.verify.command_charts import charts_of
-from doctor.verify.command_runs import Attempt, Ended, Store, perform, seeded, spares
+from doctor.verify.command_runs import Attempt, Ended, perform, seeded, spares
 from doctor.verify.command_verdict import Pair, verdict
 from doctor.verify.workplace import CannotCopy, Insertion, Workplace
 from doctor.version import VERSION
@@ -223,8 +225,7 @@ def recorded_report(run: Path, settings: Settings) -> Report:
     UsageError
         When there is none.
     """
-    file = run / "diagnosis.json" if run.is_dir() else run
-    if run.is_dir() and not file.is_file():
+    if run.is_dir() and not (run / DIAGNOSIS).is_file():
         from doctor.case import case_of_run
         from doctor.engine import examine
         from doctor.subjects.run import open_run
@@ -234,11 +235,9 @@ def recorded_report(run: Path, settings: Settings) -> Report:
         except CannotOpen as error:
             raise UsageError(str(error)) from error
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Report)
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: not a diagnosis that doctor wrote: {error}") from error
+        return read_report(run)
+    except UsageError as error:
+        raise UsageError(f"{run}: not a diagnosis that doctor wrote: {error}") from error
 
 
 def bounded_steps(finding: Finding, total: int) -> int:

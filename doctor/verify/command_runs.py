@@ -13,15 +13,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import msgspec
 from msgspec import Struct
 
-from doctor.errors import CannotOpen
+from doctor.errors import CannotOpen, UsageError
 from doctor.model import Finding, Outcome, Report, Severity
+from doctor.reading import read_report
 from doctor.subjects.run import Run, open_run
-from doctor.verify.cache import content_of, key_of
+from doctor.verify.cache import Store, content_of, key_of
 from doctor.verify.measures import measured
 from doctor.verify.workplace import CannotCopy, Insertion, Workplace
 from doctor.watching.probe.treated_config import treated
@@ -35,16 +36,6 @@ GRACE_SECONDS = 10.0
 """Given to a command that is asked to end, before it is made to."""
 MAX_LOG_BYTES = 200_000
 MAX_LOSSES = 500
-
-
-class Store(Protocol):
-    """Keeps results by their key: `doctor.verify.cache.Cache`."""
-
-    def get(self, key: str) -> bytes | None:
-        """Return what was stored, or None."""
-
-    def put(self, key: str, content: bytes) -> None:
-        """Store it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,8 +303,8 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 def _ended(run_dir: Path, log: Path, seconds: float, by_config: set[str], in_time: bool, limit: float) -> Ended:
     try:
         run = open_run(run_dir)
-        report = msgspec.json.decode((run_dir / "diagnosis.json").read_bytes(), type=Report)
-    except (CannotOpen, OSError, msgspec.ValidationError, msgspec.DecodeError):
+        report = read_report(run_dir)
+    except (CannotOpen, OSError, UsageError):
         return Ended(seconds=seconds, trouble=f"the command left no record: {_last_line(log, run_dir)}")
     steps = max((int(one.steps[-1]) for p in run.processes for one in p.series.values() if len(one)), default=0)
     trouble = ""

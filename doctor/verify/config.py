@@ -20,8 +20,9 @@ from doctor.model import About, CaseSummary, Chart, Problem, Report
 from doctor.registry import choose, load_checks
 from doctor.settings import Settings
 from doctor.trainer.recipe import Recipe
+from doctor.verify.cache import Store
 from doctor.verify.treatments import Treatments
-from doctor.verify.trials import Bench, Store, Trial
+from doctor.verify.trials import Bench, Trial
 from doctor.verify.verdicts import Changes
 from doctor.version import VERSION
 

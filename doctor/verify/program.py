@@ -12,8 +12,9 @@ from doctor.errors import UsageError
 from doctor.measurements import Observer
 from doctor.model import AnyRepair, ChangeTraining, Report
 from doctor.settings import Settings
+from doctor.verify.cache import Store
 from doctor.verify.command import SEEDS, verify_findings
-from doctor.verify.command_runs import Attempt, Store, perform, seeded, spares
+from doctor.verify.command_runs import Attempt, perform, seeded, spares
 from doctor.verify.workplace import Workplace
 
 PATIENT = "clinic.toml"

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,7 @@ from doctor.model import Finding, Outcome, Report
 from doctor.settings import Settings
 from doctor.subjects.run import is_run_folder, open_run
 from doctor.trainer.recipe import Job, Recipe, Result
-from doctor.verify.cache import content_of, key_of
+from doctor.verify.cache import Store, content_of, key_of
 
 LATEST_SHARE = 0.1
 """Of the losses, the last ones whose median is the final loss."""
@@ -32,16 +32,6 @@ RUN = "run"
 """Where the recorder of a training writes, in its output folder."""
 WRONG_USE = ("config", "data", "not installed", "disk")
 """Failures of what was asked for, which no repair of a training cures."""
-
-
-class Store(Protocol):
-    """Where results are kept by name; see `doctor.verify.cache.Cache`."""
-
-    def get(self, key: str) -> bytes | None:
-        """Return what was stored, or None."""
-
-    def put(self, key: str, content: bytes) -> None:
-        """Store it."""
 
 
 class Trial(Struct, frozen=True, kw_only=True):

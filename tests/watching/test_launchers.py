@@ -110,10 +110,7 @@ def nobody_left(folder: Path) -> bool:
     return not any(map(alive, end["pids"]))
 
 
-UNSETTLED = pytest.mark.skip(reason="deepspeed's launcher does not always end when it is interrupted")
-
-
-@pytest.mark.parametrize("launcher", [pytest.param("deepspeed", marks=UNSETTLED), "accelerate"])
+@pytest.mark.parametrize("launcher", COMMANDS)
 def test_ranks_are_told_apart_and_nobody_stays_behind(tmp_path: Path, launcher: str) -> None:
     """Two real runs side by side: one in which a rank fails, one that the user ends."""
     pytest.importorskip(launcher)
@@ -124,7 +121,8 @@ def test_ranks_are_told_apart_and_nobody_stays_behind(tmp_path: Path, launcher: 
     }
     try:
         until(lambda: trained(ended))
-        processes[ended].send_signal(signal.SIGINT)
+        # Not SIGINT: where polars is installed, deepspeed's launcher imports it, which makes a waiting Python deaf to it.
+        processes[ended].send_signal(signal.SIGTERM)
         statuses = {folder: finished(process)[0] for folder, process in processes.items()}
     finally:
         for process in processes.values():

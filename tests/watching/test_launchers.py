@@ -121,7 +121,7 @@ def test_ranks_are_told_apart_and_nobody_stays_behind(tmp_path: Path, launcher: 
     }
     try:
         until(lambda: trained(ended))
-        # Not SIGINT: where polars is installed, deepspeed's launcher imports it, which makes a waiting Python deaf to it.
+        # Not SIGINT: polars, where it is installed, is imported by deepspeed's launcher, which waits deaf to it then.
         processes[ended].send_signal(signal.SIGTERM)
         statuses = {folder: finished(process)[0] for folder, process in processes.items()}
     finally:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doctor.errors import NotApplicable
-from doctor.subjects.run import NOTHING, Run, Series
+from doctor.subjects.run import NOTHING, Process, Run, Series
 
 WARM_UP_STEPS = 20
 """Allocators, caches and autotuning settle in the first steps."""
@@ -86,6 +86,8 @@ class Machine:
         When the first and the last step of training were over; NaN where none was recorded on this machine.
     steady_from : float
         When warm-up was over: from then on a lasting rise means something.
+    over : float
+        When the last process that trained began to leave, which gives its memory back; infinite while one trains.
     steps_per_second : float
         Steps of one process on this machine since warm-up; NaN where unknown.
     """
@@ -95,6 +97,7 @@ class Machine:
     first_step: float
     last_step: float
     steady_from: float
+    over: float
     steps_per_second: float
 
     def timeline(self, name: str) -> Timeline:
@@ -102,8 +105,8 @@ class Machine:
         return self.quantities.get(name, Timeline(seconds=np.empty(0), values=np.empty(0)))
 
     def steady(self, name: str) -> Timeline:
-        """Return one quantity since warm-up."""
-        return self.timeline(name).since(self.steady_from)
+        """Return one quantity since warm-up, while the run lasted."""
+        return self.timeline(name).since(self.steady_from).until(self.over)
 
     def crew(self, group: str, name: str) -> Timeline:
         """Return `<group>_<name>` since warm-up and since a process last joined or left the group.
@@ -170,12 +173,12 @@ def _machine(run: Run, host: str) -> Machine:
     clock = sampled.get("monotonic", NOTHING)
     quantities = {name: _timeline(clock, one) for name, one in sampled.items() if name not in ("time", "monotonic")}
     end = float(clock.values[-1]) if len(clock) else np.nan
-    clocks = [
-        process.series["monotonic"].values
+    training = [
+        process
         for process in run.processes
-        if "monotonic" in process.series and (len(run.machines) == 1 or process.host == host)
+        if len(process.series.get("monotonic", NOTHING)) and (len(run.machines) == 1 or process.host == host)
     ]
-    clocks = [times for times in clocks if len(times)]
+    clocks = [process.series["monotonic"].values for process in training]
     if clocks:
         begin = min(float(times[0]) for times in clocks)
         warm = max(float(times[min(WARM_UP_STEPS, len(times) - 1)]) for times in clocks)
@@ -191,8 +194,13 @@ def _machine(run: Run, host: str) -> Machine:
         first_step=begin,
         last_step=last,
         steady_from=steady,
+        over=max(map(_farewell, training), default=np.inf),
         steps_per_second=_pace(max(clocks, key=len), steady) if clocks else np.nan,
     )
+
+
+def _farewell(process: Process) -> float:
+    return max((event.monotonic for event in process.events if event.kind == "exit"), default=np.inf)
 
 
 def _pace(times: NDArray[np.float64], steady: float) -> float:

@@ -19,7 +19,7 @@ class SourceLines:
     name : str
         Of the variable or, with `attribute`, of an object's attribute.
     written : str
-        All of it, such as `seen['labels']` for a list within a dictionary.
+        All of it, such as `train.seen['labels']` for a list within a dictionary.
 
     Attributes
     ----------
@@ -30,7 +30,8 @@ class SourceLines:
     """
 
     def __init__(self, path: str, name: str, attribute: bool = False, written: str = "") -> None:
-        self._name, self._attribute, self._written = name, attribute, written
+        self._name, self._attribute = name, attribute
+        self._keys = "".join(written.partition("[")[1:])
         self.filled: int | None = None
         self.expression = ""
         self.made: int | None = None
@@ -47,7 +48,7 @@ class SourceLines:
 
     def _look(self, node: ast.AST) -> None:
         if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Attribute) and (self._is(node.func.value) or self._within(node.func.value)):
+            if isinstance(node.func, ast.Attribute) and self._is(node.func.value):
                 if node.func.attr in FILLS:
                     if self.filled is None or node.lineno < self.filled:
                         self.expression = ast.unparse(node.func.value)
@@ -69,27 +70,30 @@ class SourceLines:
 
     def _assigned(self, targets: list[ast.expr], value: ast.expr, line: int) -> None:
         for target in targets:
-            if isinstance(target, ast.Subscript) and self._is(target.value):
+            if self._is(target) and isinstance(value, ast.Subscript) and self._is(value.value):  # keeps a part of itself
+                self.emptied = _first(self.emptied, line)
+            elif isinstance(target, ast.Subscript) and self._is(target.value):
                 if isinstance(target.slice, ast.Slice):
                     self.emptied = _first(self.emptied, line)
                 else:
                     self.filled = _first(self.filled, line)
             elif self._is(target):
-                if isinstance(value, ast.Subscript) and self._is(value.value):  # keeps a part of itself
-                    self.emptied = _first(self.emptied, line)
-                elif isinstance(value, ast.BinOp) and (self._is(value.left) or self._is(value.right)):
+                if isinstance(value, ast.BinOp) and (self._is(value.left) or self._is(value.right)):
                     self.filled = _first(self.filled, line)
                 else:
                     self.made = _first(self.made, line)
 
     def _is(self, node: ast.AST) -> bool:
+        """Whether this is the variable, or the container itself where that lies in another one."""
+        if isinstance(node, ast.Subscript):
+            owner: ast.expr = node
+            while isinstance(owner, ast.Subscript):
+                owner = owner.value
+            keys = ast.unparse(node)[len(ast.unparse(owner)) :]
+            return self._is(owner) and keys == self._keys
         if self._attribute:
             return isinstance(node, ast.Attribute) and node.attr == self._name
         return isinstance(node, ast.Name) and node.id == self._name
-
-    def _within(self, node: ast.AST) -> bool:
-        """Whether this is the container itself, where it lies in another one."""
-        return isinstance(node, ast.Subscript) and ast.unparse(node) == self._written
 
     def _any(self, nodes: list[ast.expr]) -> bool:
         return any(self._is(node) for node in nodes)

@@ -70,7 +70,9 @@ class SourceLines:
 
     def _assigned(self, targets: list[ast.expr], value: ast.expr, line: int) -> None:
         for target in targets:
-            if self._is(target) and isinstance(value, ast.Subscript) and self._is(value.value):  # keeps a part of itself
+            if (
+                self._is(target) and isinstance(value, ast.Subscript) and self._is(value.value)
+            ):  # keeps a part of itself
                 self.emptied = _first(self.emptied, line)
             elif isinstance(target, ast.Subscript) and self._is(target.value):
                 if isinstance(target.slice, ast.Slice):

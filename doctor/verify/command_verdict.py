@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from doctor.model import Finding, Severity, Verdict, Verification
+from doctor.model import Finding, Outcome, Severity, Verdict, Verification
 from doctor.verify.command_runs import Ended
 from doctor.verify.judging import judge
 from doctor.verify.measures import FINAL_EVALUATION, FINAL_LOSS, MEMORY_GROWTH, SOUND_SHARE, Measure, choose
@@ -109,7 +109,7 @@ def _decided(
         return _Said(Verdict.REFUTED, f"with the repair it is there as well, in {still} of {len(pairs)} runs")
     if trouble := next((one.trouble for _, one in pairs if one.trouble), ""):
         return _Said(Verdict.NOT_TESTABLE, f"with the repair: {trouble}")
-    unclear = next((one.outcomes.get(check, "not examined") for _, one in pairs if not one.clears(check)), None)
+    unclear = next((one.outcomes.get(check, "not examined") for _, one in pairs if not _well(one, finding)), None)
     if unclear:
         return _Said(Verdict.NOT_TESTABLE, f"with the repair the check gave no verdict: {unclear}")
     new = _new_errors(pairs)
@@ -125,10 +125,21 @@ def _ill(ended: Ended, finding: Finding) -> bool:
 
     When memory grows unsteadily, as on a machine that does much else, the check withholds its verdict.
     """
-    if ended.shows(finding.check, str(finding.evidence.get("kind", ""))):
-        return True
+    return ended.shows(finding.check, str(finding.evidence.get("kind", ""))) or _still_grows(ended, finding) is True
+
+
+def _well(ended: Ended, finding: Finding) -> bool:
+    """Whether a run is free of a finding: the check says so, or withholds its verdict while memory hardly grows."""
+    withheld = ended.outcomes.get(finding.check) == Outcome.UNAVAILABLE.value
+    return ended.clears(finding.check) or (withheld and _still_grows(ended, finding) is False)
+
+
+def _still_grows(ended: Ended, finding: Finding) -> bool | None:
+    """Whether memory grows at a good part of the rate that was found; None where either is unknown."""
     found, seen = finding.evidence.get(GROWTH), ended.measures.get(MEMORY_GROWTH.name)
-    return isinstance(found, (int, float)) and seen is not None and seen >= MIN_GROWTH_SHARE * found > 0
+    return (
+        seen >= MIN_GROWTH_SHARE * found if isinstance(found, (int, float)) and found > 0 and seen is not None else None
+    )
 
 
 def _without_effect(pairs: Sequence[tuple[Ended, Ended]], changes: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import pytest
 from doctor.model import ChangeTraining, Finding, Severity, Verdict, Verification
 from doctor.verify.command_runs import Ended
 from doctor.verify.command_verdict import Pair, verdict
+from doctor.verify.measures import MEMORY_GROWTH
 
 CHECK = "learning/gradients-accumulate"
 SICK = ((CHECK, "", "error"),)
@@ -98,3 +99,32 @@ def test_without_a_seed_the_pairs_are_called_repetitions() -> None:
     told = judged(*[(before(), after())] * 3, takes_seed=False)
     assert "repetitions" in told.details
     assert told.seeds == ()
+
+
+@pytest.mark.parametrize(
+    ("growth", "outcome", "expected"),
+    [
+        (0.4, "healthy", Verdict.VERIFIED),
+        (0.4, "unavailable", Verdict.VERIFIED),
+        (0.4, "crashed", Verdict.NOT_TESTABLE),
+        (4.0, "unavailable", Verdict.REFUTED),
+        (None, "unavailable", Verdict.NOT_TESTABLE),
+    ],
+)
+def test_where_the_check_cannot_tell_the_growth_of_memory_does(
+    growth: float | None, outcome: str, expected: Verdict
+) -> None:
+    leak = Finding(
+        check="memory/host-leak", severity=Severity.ERROR, message="", evidence={"megabytes_per_second": 13.0}
+    )
+    shown = Ended(
+        findings=((leak.check, "held", "error"),),
+        outcomes={leak.check: "found"},
+        measures={MEMORY_GROWTH.name: 12.5},
+        steps=100,
+    )
+    repaired = Ended(
+        outcomes={leak.check: outcome}, measures={MEMORY_GROWTH.name: growth}, treated=("edit",), steps=100
+    )
+    told = verdict(leak, [Pair(shown, repaired)] * 3, {}, (0, 1, 2), True, 100)
+    assert told.verdict is expected

@@ -37,9 +37,8 @@ Source
 
 from collections.abc import Iterator
 
-from scipy.stats import binom
-
 from doctor.evidence.rate_sweep import RateSweep
+from doctor.evidence.significance import binomial_upper_tail
 from doctor.model import Advise, ChangeTraining, Check, Finding, Location, ReviewRows, Safety, Severity, Undecided
 
 CHECK = Check(
@@ -97,7 +96,7 @@ def _at_once(sweep: RateSweep) -> Finding:
 def _rows(sweep: RateSweep, min_share: float, max_p_value: float) -> Iterator[Finding]:
     """Name rows only where breaks are theirs by more than chance, and the same runs hold without them."""
     chance = sweep.chance_share or 0.0
-    by_chance = float(binom.sf(sweep.breaks_with_suspects - 1, sweep.breaks, chance))
+    by_chance = binomial_upper_tail(sweep.breaks_with_suspects, sweep.breaks, chance)
     tried = [one for level in sweep.without for one in level.breaks]
     held = sum(one is None for one in tried)
     if sweep.breaks_with_suspects < min_share * sweep.breaks or by_chance > max_p_value or 2 * held <= len(tried):

@@ -34,9 +34,9 @@ Source
 """
 
 from collections.abc import Iterator
+from statistics import NormalDist
 
 import numpy as np
-from scipy.stats import norm
 
 from doctor.evidence.criteria import Criteria, Criterion, training_curve, training_loss
 from doctor.evidence.curves import Curve, curve, trend
@@ -138,7 +138,7 @@ def _worse(trace: Trace, known: Criterion | None, max_p_value: float) -> Finding
     if len(late) < 30 or len(training_loss(trace)) == 0:
         return None
     error = float(late.std(ddof=1)) / np.sqrt(len(late))
-    if late.mean() >= chance - 0.02 or norm.cdf((late.mean() - chance) / max(error, 1e-9)) > max_p_value:
+    if late.mean() >= chance - 0.02 or NormalDist().cdf((late.mean() - chance) / max(error, 1e-9)) > max_p_value:
         return None
     return CHECK.finding(
         "worse",

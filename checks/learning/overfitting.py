@@ -34,7 +34,6 @@ Source
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.stats import t
 
 from doctor.evidence.criteria import training_loss
 from doctor.evidence.curves import spread
@@ -96,7 +95,7 @@ def _gap(trace: Trace, accuracies: Series, min_gap: float, min_evaluations: int,
     if len(late) < 3:
         return []
     gaps = late[:, 0] - late[:, 1]
-    sure = t.ppf(1 - max_p_value, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps))
+    sure = _t_quantile(1 - max_p_value, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps))
     if gaps.mean() - sure < min_gap or late[:, 0].mean() < MIN_TRAINING_ACCURACY:
         return []
     return [
@@ -123,7 +122,7 @@ def _rise(
     if len(after) < 2 or lowest <= 0 or latest - lowest < min_rise_share * lowest:
         return
     noise = spread(np.diff(losses.values, 2)) / np.sqrt(6)
-    if latest - lowest < t.ppf(1 - max_p_value, len(losses) - 2) * 2 * noise or np.mean(after > lowest) < 1:
+    if latest - lowest < _t_quantile(1 - max_p_value, len(losses) - 2) * 2 * noise or np.mean(after > lowest) < 1:
         return
     then, now = _before(training, int(losses.steps[place])), _before(training, int(losses.steps[-1]))
     if not now < (1 - MIN_FALL_SHARE) * then:
@@ -138,6 +137,12 @@ def _rise(
         train_now=now,
         repair=REPAIR,
     )
+
+
+def _t_quantile(share: float, freedom: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, share))
 
 
 def _parts(series: Series) -> tuple[list[int], list[float]]:

@@ -1,11 +1,12 @@
 """The course of a recorded quantity: its levels, its noise, where it ended and whether it moved."""
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from doctor.evidence.history import Series
 
@@ -131,7 +132,7 @@ def trend(course: Curve, confidence: float = 0.99) -> Trend | None:
     slopes = np.sort((y[second] - y[first]) / (x[second] - x[first]))
     score = float(np.sign(slopes).sum())
     deviation = np.sqrt(n * (n - 1) * (2 * n + 5) / 18)
-    margin = float(norm.ppf((1 + confidence) / 2)) * deviation
+    margin = NormalDist().inv_cdf((1 + confidence) / 2) * deviation
     places = np.clip([(len(slopes) - margin) / 2, (len(slopes) + margin) / 2], 0, len(slopes) - 1).astype(int)
     length = float(course.series.steps[-1] - course.series.steps[0])
     slope = float(np.median(slopes))
@@ -140,7 +141,7 @@ def trend(course: Curve, confidence: float = 0.99) -> Trend | None:
         change=slope * length,
         low=float(slopes[places[0]]) * length,
         high=float(slopes[places[1]]) * length,
-        p_value=float(2 * norm.sf(max(abs(score) - 1, 0) / deviation)),
+        p_value=math.erfc(max(abs(score) - 1, 0) / deviation / math.sqrt(2)),
     )
 
 

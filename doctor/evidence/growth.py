@@ -1,10 +1,10 @@
 """Tells a lasting rise from everything else that makes a series rise for a while."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from doctor.evidence.resources import Timeline
 
@@ -107,7 +107,7 @@ def lasting_growth(
 def _fit(at: NDArray[np.float64], floors: NDArray[np.float64], length: float, since: float) -> Growth | None:
     if len(at) < MIN_BLOCKS:
         return None
-    fit = stats.theilslopes(floors, at)
+    fit = theil_sen(floors, at)
     if fit.low_slope <= 0:
         return None
     return Growth(
@@ -139,7 +139,7 @@ def _lasts(
         return False
     for share, least in ((0.5, min_late_share), (0.25, 0.5 * min_late_share)):
         late = at >= at[-1] - share * (at[-1] - at[0])
-        if stats.theilslopes(floors[late], at[late]).slope < least * growth.slope:
+        if theil_sen(floors[late], at[late]).slope < least * growth.slope:
             return False
     return True
 
@@ -149,7 +149,14 @@ def _rose_faster(seconds: NDArray[np.float64], values: NDArray[np.float64], slop
     if len(seconds) < MIN_BLOCKS:
         return False
     at, floors = block_floors(seconds, values, COARSE_BLOCKS[0])
-    return bool(stats.theilslopes(floors, at).slope > slope)
+    return bool(theil_sen(floors, at).slope > slope)
+
+
+def theil_sen(values: NDArray[np.float64], seconds: NDArray[np.float64]) -> Any:
+    """Return scipy's `theilslopes`, which takes longer to import than most scans."""
+    from scipy.stats import theilslopes
+
+    return theilslopes(values, seconds)
 
 
 def block_floors(

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import xxhash
+
 from doctor.errors import CannotOpen
 from doctor.subjects.table import Table
-
-DIGEST_BYTES = 16
 
 
 def contents_of(table: Table, roots: Sequence[Path]) -> dict[str, Any]:
     """Return the names of a table's columns and, of each of its files, the rows, the size and the hash of all bytes.
 
-    All bytes and not some: the hash costs a second per gigabyte, and an edit in place may change a single one.
+    All bytes and not some: an edit in place may change a single one, and XXH3 reads faster than a disk. It tells edits,
+    not attacks.
 
     Parameters
     ----------
@@ -57,6 +58,6 @@ def hash_of(path: Path) -> str:
     """Return the hash of a file's bytes."""
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).hexdigest()
+            return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
     except OSError as error:
         raise CannotOpen(path, error.strerror or str(error)) from error

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from doctor.errors import NoVerdict
-from doctor.evidence.growth import block_floors
+from doctor.evidence.growth import block_floors, theil_sen
 from doctor.evidence.history import History, Trace
 from doctor.evidence.resources import Resources
 from doctor.model import Finding
@@ -116,7 +115,7 @@ def _memory_growth(run: Run) -> float | None:
         memory = machine.crew("main", "anonymous")
         if len(memory) >= MIN_SAMPLES:
             at, floors = block_floors(memory.seconds, memory.values, GROWTH_BLOCKS)
-            slopes.append(float(stats.theilslopes(floors, at).slope) / 1e6)
+            slopes.append(float(theil_sen(floors, at).slope) / 1e6)
     return max(0.0, *slopes) if slopes else None
 
 

@@ -33,6 +33,8 @@ class Period(Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    earlier_first, earlier_last, later_first, later_last : str
+        The first and the last time of each.
     late_rows : int
         Rows of the earlier split that are later than the first row of the later one.
     early_rows : int
@@ -41,8 +43,10 @@ class Period(Struct, frozen=True, kw_only=True):
 
     earlier: str
     later: str
+    earlier_first: str
     earlier_last: str
     later_first: str
+    later_last: str
     late_rows: int
     earlier_rows: int
     early_rows: int
@@ -180,8 +184,10 @@ def _axis(
             Period(
                 earlier=earlier,
                 later=later,
+                earlier_first=str(bounds[earlier][0]),
                 earlier_last=str(last),
                 later_first=str(first),
+                later_last=str(bounds[later][1]),
                 late_rows=int(late),
                 earlier_rows=table.splits[earlier],
                 early_rows=int(early),

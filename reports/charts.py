@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from doctor.model import Chart, Finding, Severity
 from doctor_reports.quantities import shown
@@ -12,6 +12,8 @@ WIDTH, HEIGHT = 1000.0, 300.0
 """Of the box in which lines are drawn; it is stretched to the page."""
 MARGIN_SHARE = 0.04
 MAX_MARKS = 6
+MIN_TICK_GAP = 30.0
+"""Per cent of the width, on a phone, that two labels of an axis need."""
 MAX_EXCERPTS = 12
 """Findings that get a chart of their own; all are marked in those of the whole run."""
 SPOKEN_OF = {
@@ -28,10 +30,11 @@ SPOKEN_OF = {
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """A label on an axis; `at` in per cent from the left or the top."""
+    """A label on an axis; `at` in per cent from the left or the top; `event` where something happened."""
 
     at: float
     text: str
+    event: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +84,15 @@ def excerpts(charts: Sequence[Chart], findings: Sequence[Finding]) -> dict[str, 
         known = [chart for chart in charts if places[chart.title] is not None]
         if known:
             first = min(known, key=lambda chart: places[chart.title] or 0)
-            chosen.setdefault(finding.fingerprint, plot(first, [finding]))
+            chosen.setdefault(finding.fingerprint, _with_event(plot(first, [finding])))
     return chosen
+
+
+def _with_event(drawn: Plot) -> Plot:
+    """Name the step of the event on the axis, in place of an end that is too near."""
+    events = [Tick(at=tick.at, text=tick.text.partition(",")[0], event=True) for tick, _ in drawn.marks]
+    kept = [tick for tick in drawn.x_ticks if all(abs(tick.at - event.at) >= MIN_TICK_GAP for event in events)]
+    return replace(drawn, x_ticks=[*kept, *events])
 
 
 def _mentioned(chart: Chart, said: str) -> int | None:

@@ -15,6 +15,7 @@ from doctor_reports import causes, charts, pictures, proofs, quantities, steps, 
 from doctor_reports.comparison import Comparison, compare
 from doctor_reports.manuals import passages
 from doctor_reports.masking import masked
+from doctor_reports.shapes import Picture
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 TITLES = {Severity.ERROR: "Errors", Severity.WARNING: "Warnings", Severity.INFO: "Remarks"}
 MAX_OPEN_PICTURES = 4
 """Pictures of one finding that stand open; the rest is folded with its numbers."""
+MANY = 60
+"""Findings above which a browser lays out only what is on the screen."""
 MAX_UNFOLDED = 6
 """Findings of one check that stand open; the rest of a long row is folded."""
 
@@ -65,6 +68,7 @@ def render(report: Report, *, color: bool = False, changes: Comparison | None = 
         facts=quantities.facts,
         max_unfolded=MAX_UNFOLDED,
         max_open=MAX_OPEN_PICTURES,
+        long=len(open_findings) > MANY,
     )
 
 
@@ -77,6 +81,16 @@ def render_round(made: Round, *, color: bool = False) -> str:
     """Write the page of a round through the clinic."""
     sentence = verdict.round_sentence(made)
     return _template("clinic.html.j2").render(made=made, sentence=sentence, verdict=verdict, proofs=proofs)
+
+
+def picture_html(picture: Picture) -> str:
+    """Draw one small picture."""
+    return str(_template("macros.html.j2").module.any_picture(picture))  # type: ignore[attr-defined] # a macro
+
+
+def plot_html(plot: charts.Plot) -> str:
+    """Draw one line over steps or time."""
+    return str(_template("macros.html.j2").module.plot_picture(plot))  # type: ignore[attr-defined] # a macro
 
 
 def _by_finding(report: Report) -> dict[str, list[Verification]]:

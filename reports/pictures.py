@@ -5,11 +5,12 @@ interval becomes a whisker; numbers by two names become a heat map; what several
 receipt of memory or two splits on one axis of time, is read in `readings`. The template draws, as SVG of rectangles
 and lines in per cent of the width; here are only numbers and words.
 
-Altair with vl-convert was weighed and not taken. Measured by `bench/render_reports.py --altair` (bench/results): it
-adds 105 MB to an install of this package, takes a second until its first picture and 36 to 65 ms for each, so a report
-of 1,000 findings would take most of a minute instead of well under a second. Its SVG also has a width and colours
-fixed at the time of writing, where these pictures reflow on a phone, follow the reader's dark or light scheme, print
-in the page's own type, and are tables to who cannot see them: each row has its name, its number and an alt text.
+Altair with vl-convert was weighed and not taken (`bench/render_reports.py --altair`, bench/results/render_reports.md).
+It adds 106 MB to an install, takes a second until its first picture and 35 to 71 ms for each, where these take 0.2 to
+0.7: a report of 1,000 findings would take most of a minute to write instead of a second, and pages would be four times
+as large. Its SVG has width and colours fixed when it is written; these pictures reflow on a phone, follow the reader's
+dark or light scheme, print in the page's own type, and are tables to who cannot see them: each row has its name, its
+number and an alt text.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -83,23 +83,24 @@ def _sized(size: float) -> str:
 
 def facts(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the evidence as name and value, one level of nesting per `›`."""
-    rows = list(_flat(evidence, ""))
+    rows = list(_flat(evidence, "", ""))
     left = len(rows) - MAX_FACTS
     return rows if left <= 0 else [*rows[:MAX_FACTS], ("…", f"{left:,} more; the JSON report has them all")]
 
 
-def _flat(evidence: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+def _flat(evidence: Mapping[str, Any], prefix: str, outer: str) -> Iterator[tuple[str, str]]:
     for name, value in evidence.items():
         label = f"{prefix}{words(name)}"
+        measured = name if unit_of(name) or not unit_of(outer) else outer
         if name == "kind" and not prefix:
             continue
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{label} › ")
+            yield from _flat(value, f"{label} › ", name)
         elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
             for number, item in enumerate(value, 1):
-                yield from _flat(item, f"{label} {number} › ")
+                yield from _flat(item, f"{label} {number} › ", name)
         elif isinstance(value, list) and value and all(isinstance(item, list) for item in value):
             for number, item in enumerate(value, 1):
-                yield f"{label} {number}", shown(item, name)
+                yield f"{label} {number}", shown(item, measured)
         else:
-            yield label, shown(value, name)
+            yield label, shown(value, measured)

@@ -150,8 +150,10 @@ def test_zeros_alone_do_not_break_the_scale() -> None:
 
 
 def test_facts_are_named_level_by_level_and_cut_with_a_word() -> None:
-    assert facts({"kind": "feature", "by": {"a": 1}, "empty_share": 0.5, "kappa": None}) == [
+    evidence = {"kind": "feature", "by": {"a": 1}, "modules_bytes": {"head": 2000}, "empty_share": 0.5, "kappa": None}
+    assert facts(evidence) == [
         ("by › a", "1"),
+        ("modules › head", "2 kB"),
         ("empty share", "50%"),
         ("kappa", "undefined"),
     ]
@@ -164,6 +166,11 @@ def test_facts_are_named_level_by_level_and_cut_with_a_word() -> None:
 @pytest.mark.parametrize(
     ("value", "name", "text"),
     [
+        (25_310_612_736, "needed_bytes", "25.3 GB"),
+        (1610.6, "requested_mb", "1.61 GB"),
+        (56.0, "seconds", "56 s"),
+        (275.0, "wait_ms", "275 ms"),
+        (3.0, "megabytes_per_second", "3"),
         (0.0122, "share", "1.2%"),
         (0.00002, "share", "2e-05"),
         (1_309, "rows", "1,309"),

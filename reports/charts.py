@@ -23,7 +23,7 @@ SPOKEN_OF = {
     "Learning rate": r"learning rate",
     "Time per step": r"\bs per step|ms a step|holds up",
     "GPU memory": r"device memory|gpu memory|allocator|gb of the device",
-    "Memory": r"memory|mb/s",
+    "Memory": r"(?<!device )(?<!gpu )\bmemory\b|mb/s",
 }
 """How a sentence mentions what a chart shows, by the beginning of the chart's title."""
 

@@ -124,7 +124,7 @@ def _nested(name: str, value: Any, evidence: Mapping[str, Any], bounds: Mapping[
             told = {str(evidence[about]) for about in ABOUT if about in evidence}
             return _bars(words(name), value, name, bounds, told)
         if all(isinstance(item, list) and len(item) in (2, 3) and all(map(is_number, item)) for item in items):
-            spans = {key: (item[0], item[1] if len(item) == 3 else None, item[-1]) for key, item in value.items()}
+            spans = {key: (min(item), item[1] if len(item) == 3 else None, max(item)) for key, item in value.items()}
             return _whiskers(words(name), spans, name, bounds)
         if all(isinstance(item, Mapping) for item in items):
             return _by_two_names(name, value, bounds)

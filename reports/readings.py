@@ -3,6 +3,7 @@
 - `x_first` and `x_last` of two or more `x`, as times or numbers: stretches on one axis, with what they share.
 - `a_mb`, `b_mb`, … that add up to `peak_mb` or `total_mb`: one bar of parts, with `requested_mb` and `limit_mb`.
 - Records that name two of the same few and give a kappa: a heat map of everybody against everybody.
+- `x` from names to `[share, share]`, beside `before_share` or `before` and `after`: shares that moved.
 - `labels` with square `counts`: a table of confusion.
 - Records with `frames`: stacks of calls, innermost last.
 """
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from doctor_reports.quantities import UNITS, brief, is_number, shown, unit_of, words
-from doctor_reports.shapes import Band, Cell, Heat, Mark, Part, Parts, Picture, Row, Rows, Stack, Stacks
+from doctor_reports.shapes import Band, Cell, Heat, Mark, Moved, Part, Parts, Picture, Row, Rows, Shift, Stack, Stacks
 
 TOTALS = ("peak", "total")
 BESIDE = ("limit", "requested", "needed", "free", "idle")
@@ -22,6 +23,8 @@ MIN_PART_SHARE = 0.001
 KAPPAS = ("kappa", "cohen", "value")
 """Names of an estimate that belongs to a bare `interval`, or to a pair of people."""
 MAX_PEOPLE = 12
+MAX_MOVED = 14
+TWICE = ("before", "after")
 MAX_STACKS = 8
 HEAT_LEVELS = 6
 
@@ -33,6 +36,7 @@ def readings(evidence: Mapping[str, Any]) -> Iterator[Read]:
     for unit in UNITS:
         yield from _receipt(evidence, unit)
     yield from _timeline(evidence)
+    yield from _shift(evidence)
     for name, value in evidence.items():
         people = _agreement(name, value)
         if people is not None:
@@ -105,6 +109,44 @@ def _timeline(evidence: Mapping[str, Any]) -> Iterator[Read]:
         band = Band(begin=_per_cent(spans[begin][0] - low, reach), end=_per_cent(spans[end][1] - low, reach), text=text)
     picture = Rows(caption="From the first to the last row of each", rows=rows, band=band, weight=0)
     yield picture, {f"{stem}_{end}" for stem in spans for end in ("first", "last")}
+
+
+def _shift(evidence: Mapping[str, Any]) -> Iterator[Read]:
+    """Draw `bins = {"a": [0.5, 0.2]}` where the evidence speaks of a before and an after, or two mappings of shares."""
+    twice = [evidence.get(name) for name in TWICE]
+    if all(isinstance(one, Mapping) for one in twice):
+        names = dict.fromkeys(name for one in twice for name in one)
+        yield from _moved("", {name: [one.get(name, 0.0) for one in twice] for name in names}, evidence, set(TWICE))
+    elif "before_share" in evidence and "after_share" in evidence:
+        for name, value in evidence.items():
+            if isinstance(value, Mapping):
+                yield from _moved(name, value, evidence, {name, "before_share", "after_share"})
+
+
+def _moved(name: str, value: Mapping[str, Any], evidence: Mapping[str, Any], spoken: set[str]) -> Iterator[Read]:
+    pairs = {str(label): pair for label, pair in value.items() if isinstance(pair, (list, tuple)) and len(pair) == 2}
+    if len(pairs) < 2 or len(pairs) < len(value):
+        return
+    if not all(is_number(share) and 0 <= share <= 1 for pair in pairs.values() for share in pair):
+        return
+    reach = max(share for pair in pairs.values() for share in pair) or 1.0
+    kept = set(sorted(pairs, key=lambda label: -abs(pairs[label][1] - pairs[label][0]))[:MAX_MOVED])
+    rows = [
+        Moved(
+            label=label,
+            before=_per_cent(before, reach),
+            after=_per_cent(after, reach),
+            text=f"{shown(float(before), 'share')} → {shown(float(after), 'share')}",
+            told=label == str(evidence.get("level")),
+        )
+        for label, (before, after) in pairs.items()
+        if label in kept
+    ]
+    before, after = (_text(evidence.get(side)) or side for side in ("earlier", "later"))
+    caption = f"Share of the rows{f', by {words(name)}' if name not in ('', 'bins') else ''}"
+    scale = f"0% to {shown(float(reach), 'share')}"
+    more = len(pairs) - len(kept)
+    yield Shift(caption=caption, rows=rows, before=before, after=after, scale=scale, more=more), spoken
 
 
 def _moment(value: Any) -> float | None:

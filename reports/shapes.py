@@ -97,6 +97,31 @@ class Parts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Moved:
+    """A share before and after, in per cent of the width; `told` where it is the one that the finding names."""
+
+    label: str
+    before: float
+    after: float
+    text: str
+    told: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """Shares of one distribution beside those of another."""
+
+    caption: str
+    rows: Sequence[Moved]
+    before: str
+    after: str
+    scale: str
+    more: int = 0
+    kind: str = "shift"
+    weight: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stack:
     """Where some stand: who, what they do, and the lines that led there, the innermost last."""
 
@@ -115,4 +140,4 @@ class Stacks:
     weight: int = 0
 
 
-Picture = Rows | Heat | Parts | Stacks
+Picture = Rows | Heat | Parts | Shift | Stacks

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from doctor_reports.pictures import pictures
-from doctor_reports.shapes import Heat, Parts, Rows, Stacks
+from doctor_reports.shapes import Heat, Parts, Rows, Shift, Stacks
 
 RECEIPT = {
     "activations_mb": 600.0,
@@ -73,6 +73,42 @@ def test_splits_one_after_the_other_share_nothing() -> None:
 @pytest.mark.parametrize("wrong", ["soon", None, "2025-01-01"])
 def test_what_is_no_stretch_of_time_is_not_drawn_as_one(wrong: str | None) -> None:
     assert pictures(SPANS | {"earlier_first": wrong}) == []
+
+
+def test_shares_before_and_after_stand_on_one_scale_with_the_splits_names() -> None:
+    bins = {"a": [0.5, 0.1], "b": (0.3, 0.3), "c": [0.2, 0.6]}
+    evidence = {
+        "earlier": "train",
+        "later": "test",
+        "level": "c",
+        "before_share": 0.2,
+        "after_share": 0.6,
+        "bins": bins,
+    }
+    (picture,) = pictures(evidence)
+    assert isinstance(picture, Shift)
+    assert (picture.before, picture.after, picture.scale) == ("train", "test", "0% to 60%")
+    assert [(row.label, row.before, row.after, row.told) for row in picture.rows] == [
+        ("a", 83.33, 16.67, False),
+        ("b", 50, 50, False),
+        ("c", 33.33, 100, True),
+    ]
+    assert picture.rows[0].text == "50% → 10%"
+
+
+def test_two_mappings_of_shares_are_one_picture_and_what_moved_least_is_left_out() -> None:
+    before = {f"c{number}": number / 100 for number in range(20)}
+    (picture,) = [one for one in pictures({"before": before, "after": {"c19": 1.0}}) if isinstance(one, Shift)]
+    assert (len(picture.rows), picture.more) == (14, 6)
+    assert picture.rows[-1].text == "19% → 100%"
+
+
+@pytest.mark.parametrize(
+    "bins", [{"a": [0.5, 2.0], "b": [0.1, 0.2]}, {"a": [0.5, 0.2]}, {"a": [0.5, None], "b": [0, 1]}]
+)
+def test_what_are_no_shares_have_not_moved(bins: dict[str, Any]) -> None:
+    drawn = pictures({"before_share": 0.2, "after_share": 0.6, "bins": bins})
+    assert not any(isinstance(one, Shift) for one in drawn)
 
 
 def test_pairs_of_people_are_a_heat_map_and_whiskers() -> None:

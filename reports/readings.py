@@ -113,10 +113,10 @@ def _timeline(evidence: Mapping[str, Any]) -> Iterator[Read]:
 
 def _shift(evidence: Mapping[str, Any]) -> Iterator[Read]:
     """Draw `bins = {"a": [0.5, 0.2]}` where the evidence speaks of a before and an after, or two mappings of shares."""
-    twice = [evidence.get(name) for name in TWICE]
-    if all(isinstance(one, Mapping) for one in twice):
-        names = dict.fromkeys(name for one in twice for name in one)
-        yield from _moved("", {name: [one.get(name, 0.0) for one in twice] for name in names}, evidence, set(TWICE))
+    before, after = (evidence.get(name) for name in TWICE)
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        pairs = {name: [before.get(name, 0.0), after.get(name, 0.0)] for name in {**before, **after}}
+        yield from _moved("", pairs, evidence, set(TWICE))
     elif "before_share" in evidence and "after_share" in evidence:
         for name, value in evidence.items():
             if isinstance(value, Mapping):

@@ -98,6 +98,15 @@ def test_the_page_draws_the_course_and_where_it_broke(tmp_path: Path) -> None:
     assert re.search(r'class="event [a-z]+">step 51<', findings)
 
 
+def test_a_loss_scale_is_drawn_where_it_moves(tmp_path: Path) -> None:
+    still = report_of(tmp_path / "still", [1.0] * 9, loss_scale=1.0)
+    assert "Loss scale" not in [chart.title for chart in still.charts]
+    record_run(tmp_path / "moving", end={})
+    record_process(tmp_path / "moving", [{"loss": 1.0, "loss_scale": 2.0**power} for power in range(16, 8, -1)])
+    moving = examine(case_of_run(open_run(tmp_path / "moving")), SETTINGS)
+    assert [chart.title for chart in moving.charts if chart.log] == ["Loss scale"]
+
+
 def test_charts_hold_no_more_points_than_can_be_drawn_and_lose_no_peak(tmp_path: Path) -> None:
     losses = [1.0] * 5000
     losses[1234] = 99.0

@@ -1,6 +1,7 @@
 """Reads pictures from several quantities that belong together, again by their names and shapes alone.
 
-- `x_first` and `x_last` of two or more `x`, as times or numbers: stretches on one axis, with what they share.
+- `x_first` and `x_last` of two or more `x`, as times or numbers: stretches on one axis, with what they share; where
+  `course` counts rows, how dense they lie.
 - `a_mb`, `b_mb`, … that add up to `peak_mb` or `total_mb`: one bar of parts, with `requested_mb` and `limit_mb`.
 - Records that name two of the same few and give a kappa: a heat map of everybody against everybody.
 - `x` from names to `[share, share]`, beside `before_share` or `before` and `after`: shares that moved.
@@ -24,6 +25,7 @@ KAPPAS = ("kappa", "cohen", "value")
 """Names of an estimate that belongs to a bare `interval`, or to a pair of people."""
 MAX_PEOPLE = 12
 MAX_MOVED = 14
+MAX_STRETCHES = 100
 TWICE = ("before", "after")
 MAX_STACKS = 8
 HEAT_LEVELS = 6
@@ -92,23 +94,41 @@ def _timeline(evidence: Mapping[str, Any]) -> Iterator[Read]:
     if len(spans) < 2:
         return
     low, high = min(first for first, _ in spans.values()), max(last for _, last in spans.values())
+    course = evidence.get("course")
+    course = course if isinstance(course, Mapping) else {}
+    if (first := _moment(course.get("first"))) is not None and (last := _moment(course.get("last"))) is not None:
+        low, high = min(low, first), max(high, last)
     reach = (high - low) or 1.0
-    rows = [
-        Row(
-            label=str(evidence[stem]) if isinstance(evidence.get(stem), str) else words(stem),
-            begin=_per_cent(first - low, reach),
-            end=_per_cent(last - low, reach),
-            text=f"{_time(evidence[f'{stem}_first'])} to {_time(evidence[f'{stem}_last'])}",
+    rows = []
+    for stem, (first, last) in spans.items():
+        label = str(evidence[stem]) if isinstance(evidence.get(stem), str) else words(stem)
+        rows.append(
+            Row(
+                label=label,
+                begin=_per_cent(first - low, reach),
+                end=_per_cent(last - low, reach),
+                text=f"{_time(evidence[f'{stem}_first'])} to {_time(evidence[f'{stem}_last'])}",
+                heights=_heights(course.get("rows"), label),
+            )
         )
-        for stem, (first, last) in spans.items()
-    ]
     begin, end = max(spans, key=lambda stem: spans[stem][0]), min(spans, key=lambda stem: spans[stem][1])
     band = None
     if spans[begin][0] < spans[end][1]:
         text = f"shared: {_time(evidence[f'{begin}_first'])} to {_time(evidence[f'{end}_last'])}"
         band = Band(begin=_per_cent(spans[begin][0] - low, reach), end=_per_cent(spans[end][1] - low, reach), text=text)
-    picture = Rows(caption="From the first to the last row of each", rows=rows, band=band, weight=0)
-    yield picture, {f"{stem}_{end}" for stem in spans for end in ("first", "last")}
+    dense = all(row.heights for row in rows)
+    caption = "Rows of each over time" if dense else "From the first to the last row of each"
+    spoken = {f"{stem}_{end}" for stem in spans for end in ("first", "last")} | {"course"}
+    yield Rows(caption=caption, rows=rows, band=band, weight=0), spoken
+
+
+def _heights(rows: Any, label: str) -> list[float]:
+    """Return how dense the rows of one lie, the densest stretch being 100 per cent."""
+    counts = rows.get(label) if isinstance(rows, Mapping) else None
+    if not isinstance(counts, list) or not counts or not all(is_number(count) and count >= 0 for count in counts):
+        return []
+    most = max(counts) or 1
+    return [_per_cent(count, most) for count in counts[:MAX_STRETCHES]]
 
 
 def _shift(evidence: Mapping[str, Any]) -> Iterator[Read]:

@@ -16,7 +16,8 @@ class Mark:
 class Row:
     """A bar or a whisker: `begin` to `end`, and for a whisker the estimate at `middle`, all in per cent.
 
-    `beyond` it lies where it should not; `told` it is the one that the finding is about.
+    `beyond` it lies where it should not; `told` it is the one that the finding is about. Where there are `heights`, in
+    per cent, each is that of an equal part of the whole width.
     """
 
     label: str
@@ -26,6 +27,7 @@ class Row:
     beyond: bool = False
     told: bool = False
     middle: float | None = None
+    heights: Sequence[float] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,23 @@ def test_splits_with_a_first_and_a_last_time_are_stretches_with_what_they_share(
     assert (picture.band.begin, picture.band.end) == (picture.rows[1].begin, picture.rows[0].end)
 
 
+def test_where_rows_are_counted_over_time_their_density_is_drawn() -> None:
+    rows = {"train": [4, 2, 0, 0], "test": [0, 0, 5, 10]}
+    course = {"first": "2024-01-01 00:00:00", "last": "2024-02-10 12:30:00", "rows": rows}
+    picture = pictures(SPANS | {"course": course})[0]
+    assert isinstance(picture, Rows)
+    assert [list(row.heights) for row in picture.rows] == [[100, 50, 0, 0], [0, 0, 50, 100]]
+    assert picture.caption == "Rows of each over time"
+
+
+@pytest.mark.parametrize("rows", [None, {}, {"train": "many", "test": [1]}, {"train": [-1], "test": [float("nan")]}])
+def test_what_counts_no_rows_leaves_the_stretches(rows: object) -> None:
+    course = {"first": "2024-01-01", "last": "2024-02-10", "rows": rows}
+    picture = pictures(SPANS | {"course": course})[0]
+    assert isinstance(picture, Rows)
+    assert picture.rows[0].heights == []
+
+
 def test_splits_one_after_the_other_share_nothing() -> None:
     picture = pictures(SPANS | {"later_first": "2024-02-01 00:00:00"})[0]
     assert isinstance(picture, Rows)

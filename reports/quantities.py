@@ -71,7 +71,7 @@ def brief(value: float, name: str) -> str:
 
 
 def _digits(value: float) -> str:
-    return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e9 else f"{value:,.4g}"
 
 
 def _sized(size: float) -> str:

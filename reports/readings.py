@@ -6,9 +6,11 @@
 - Records that name two of the same few and give a kappa: a heat map of everybody against everybody.
 - `x` from names to `[share, share]`, beside `before_share` or `before` and `after`: shares that moved.
 - `labels` with square `counts`: a table of confusion.
+- Records with `min` and `max`: ranges one after the other, on a scale that bends like a logarithm.
 - Records with `frames`: stacks of calls, innermost last.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +28,7 @@ KAPPAS = ("kappa", "cohen", "value")
 MAX_PEOPLE = 12
 MAX_MOVED = 14
 MAX_STRETCHES = 100
+MAX_RANGES = 12
 TWICE = ("before", "after")
 MAX_STACKS = 8
 HEAT_LEVELS = 6
@@ -43,7 +46,7 @@ def readings(evidence: Mapping[str, Any]) -> Iterator[Read]:
         people = _agreement(name, value)
         if people is not None:
             yield people, set()  # the intervals of the pairs are worth a picture of their own
-        for picture in (_confusion(name, value), _stacks(name, value)):
+        for picture in (_ranges(value), _confusion(name, value), _stacks(name, value)):
             if picture is not None:
                 yield picture, {name}
 
@@ -228,6 +231,38 @@ def _confusion(name: str, value: Any) -> Heat | None:
     who, others = value.get("rows", "rows"), value.get("columns", "columns")
     caption = f"{words(name).capitalize()}: what {who} says (a line each) and what {others} say of the same (columns)"
     return Heat(caption=caption, columns=list(map(str, labels)), rows=rows)
+
+
+def _ranges(value: Any) -> Rows | None:
+    """Draw what went through operations one after the other; what is not finite stands across the whole width."""
+    if not isinstance(value, list) or not value or not all(isinstance(item, Mapping) for item in value):
+        return None
+    if not all({"min", "max"} <= set(item) for item in value):
+        return None
+    ends = [(_bent(item["min"]), _bent(item["max"])) for item in value[-MAX_RANGES:]]
+    known = [end for pair in ends for end in pair if end is not None]
+    if not known:
+        return None
+    low, high = min(*known, 0.0), max(*known, 0.0)
+    reach = (high - low) or 1.0
+    rows = []
+    for item, (first, last) in zip(value[-MAX_RANGES:], ends, strict=True):
+        finite = first is not None and last is not None
+        rows.append(
+            Row(
+                label=", ".join(_text(item.get(key)) for key in ("operation", "module") if _text(item.get(key))),
+                begin=_per_cent((first or 0.0) - low, reach) if finite else 0.0,
+                end=_per_cent((last or 0.0) - low, reach) if finite else 100.0,
+                text=f"{brief(item['min'], '')} to {brief(item['max'], '')}" if finite else "not finite",
+                beyond=not finite,
+            )
+        )
+    return Rows(caption="What the last operations gave, from the smallest to the largest value", rows=rows, weight=0)
+
+
+def _bent(value: Any) -> float | None:
+    """Place a number of any size: linear around 0, logarithmic far from it."""
+    return math.asinh(value) if is_number(value) else None
 
 
 def _stacks(name: str, value: Any) -> Stacks | None:

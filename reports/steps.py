@@ -79,10 +79,9 @@ def _repairs(report: Report, mended: Sequence[Finding]) -> Iterator[Step]:
         command=command,
     )
     if not report.verifications and any(finding.severity is not Severity.INFO for finding in mended):
-        yield Step(
-            text="Have training say which of the repairs help.",
-            command=" ".join(["doctor verify", report.case.path, *_options(report, READ_BY_VERIFY)]),
-        )
+        chosen = [option.replace("--select", "--check", 1) for option in _options(report, frozenset({"--select"}))]
+        words = ["doctor verify", report.case.path, *_options(report, READ_BY_VERIFY), *chosen]
+        yield Step(text="Have training say which of the repairs help.", command=" ".join(words))
 
 
 def _options(report: Report, known: frozenset[str]) -> list[str]:

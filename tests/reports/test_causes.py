@@ -109,6 +109,16 @@ def test_every_command_of_every_step_is_one_that_the_program_reads() -> None:
     assert "doctor verify 'my runs/1' -- COMMAND" in commands
 
 
+def test_what_was_chosen_to_be_examined_is_what_is_verified() -> None:
+    report = make_report([missing("a", 0.5)], [])
+    about = msgspec.structs.replace(report.doctor, repeat=("--target", "'the y'", "--select", "quality"))
+    commands = [step.command for step in next_steps(msgspec.structs.replace(report, doctor=about))]
+    assert commands[:2] == [
+        "doctor fix titanic3.csv --target 'the y' --select quality --output repaired --unsafe",
+        "doctor verify titanic3.csv --target 'the y' --check quality",
+    ]
+
+
 def test_code_is_mended_by_hand_and_offered_no_copy() -> None:
     code = finding(
         "reproducibility/unseeded-code",

@@ -155,6 +155,21 @@ def test_a_table_of_confusion_is_coloured_line_by_line() -> None:
     assert picture.caption.startswith("Confusion: what ann says")
 
 
+def test_ranges_of_any_size_fit_one_picture_and_what_is_not_finite_stands_out() -> None:
+    way = [
+        {"operation": "addmm", "module": "head", "min": -3.0, "max": 2.0},
+        {"operation": "exp", "module": "", "min": 0.0, "max": 1e30},
+        {"operation": "div", "module": "head", "min": None, "max": None},
+    ]
+    (picture,) = pictures({"way": way})
+    assert isinstance(picture, Rows)
+    assert [row.label for row in picture.rows] == ["addmm, head", "exp", "div, head"]
+    assert [row.text for row in picture.rows] == ["-3 to 2", "0 to 1e+30", "not finite"]
+    assert [row.beyond for row in picture.rows] == [False, False, True]
+    assert picture.rows[0].begin == 0
+    assert picture.rows[1].end == 100
+
+
 def test_stacks_that_are_alike_stand_together() -> None:
     evidence = {"stacks": [{"who": "rank 1", "doing": "forward", "frames": ["train.py:70 (main)", "data.py:44 (get)"]}]}
     (picture,) = pictures(evidence)

@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 ARGUMENTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo clinic test plugin check format lint types contracts docs docs-check fixtures new bench wheel clean
+.PHONY: help demo clinic test plugin check format lint types contracts docs docs-check screenshot fixtures new bench wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ docs: $(INSTALLED) ## Write the manual pages and the report's schema into docs/
 
 docs-check: $(INSTALLED) ## Check that docs/ is what `make docs` writes
 	$(BIN)/python docs/generate.py --check
+
+screenshot: $(INSTALLED) ## Take the README's pictures of the demonstration's report
+	$(BIN)/python -m docs.screenshot
 
 fixtures: $(INSTALLED) ## Write all fixtures anew from their generators
 	$(BIN)/python -m fixtures.regenerate

@@ -15,6 +15,7 @@ from doctor.case import Case
 from doctor.diagnosis import join
 from doctor.errors import NotApplicable, Unavailable, UsageError
 from doctor.evidence.drawings import Drawings
+from doctor.libraries import versions
 from doctor.measurements import Measurements, Observer, Scope, Silent, cost, ingredients, required, roots
 from doctor.model import (
     About,
@@ -92,6 +93,7 @@ def examine(
             sample_rows=settings.sample_rows,
             repeat=as_options(settings),
             fail_on=settings.fail_on,
+            versions=versions(),
         ),
         case=case.summary(lambda wanted, table: measurements.had(wanted, _table_scope(case, table, settings))),
         findings=findings,

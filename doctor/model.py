@@ -446,6 +446,8 @@ class About(Struct, frozen=True, kw_only=True):
     """Options, quoted for a shell, that make `doctor scan PATH` say it again."""
     fail_on: str = Severity.ERROR.value
     """The least severity that ends in exit status 1; "never" where none does."""
+    versions: dict[str, str] = {}
+    """Of Python and of the libraries that measured, by name."""
 
 
 class Sampling(Struct, frozen=True, kw_only=True):

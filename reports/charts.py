@@ -1,24 +1,40 @@
 """Turns lines of numbers into positions on a page: what a chart's drawing needs, without the drawing."""
 
 import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from doctor.model import Chart, Finding, Severity
-from doctor_reports.pictures import shown
+from doctor_reports.quantities import shown
 
 WIDTH, HEIGHT = 1000.0, 300.0
 """Of the box in which lines are drawn; it is stretched to the page."""
 MARGIN_SHARE = 0.04
 MAX_MARKS = 6
+MIN_TICK_GAP = 30.0
+"""Per cent of the width, on a phone, that two labels of an axis need."""
+MAX_EXCERPTS = 12
+"""Findings that get a chart of their own; all are marked in those of the whole run."""
+SPOKEN_OF = {
+    "Loss scale": r"loss scale",
+    "Loss": r"\bloss(?! scale)",
+    "Gradient norm": r"gradient|\bnorms?\b",
+    "Learning rate": r"learning rate",
+    "Time per step": r"\bs per step|ms a step|holds up",
+    "GPU memory": r"device memory|gpu memory|allocator|gb of the device",
+    "Memory": r"(?<!device )(?<!gpu )\bmemory\b|mb/s",
+}
+"""How a sentence mentions what a chart shows, by the beginning of the chart's title."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """A label on an axis; `at` in per cent from the left or the top."""
+    """A label on an axis; `at` in per cent from the left or the top; `event` where something happened."""
 
     at: float
     text: str
+    event: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +75,32 @@ def plots(charts: Sequence[Chart], findings: Sequence[Finding]) -> list[Plot]:
     return [plot(chart, findings, ends[chart.x_label]) for chart in charts]
 
 
+def excerpts(charts: Sequence[Chart], findings: Sequence[Finding]) -> dict[str, Plot]:
+    """Choose for each of the first few findings the one chart that its sentence speaks of first, by fingerprint."""
+    chosen: dict[str, Plot] = {}
+    for finding in findings[:MAX_EXCERPTS]:
+        said = f"{finding.message} {finding.check.replace('-', ' ')}".lower()
+        places = {chart.title: _mentioned(chart, said) for chart in charts}
+        known = [chart for chart in charts if places[chart.title] is not None]
+        if known:
+            first = min(known, key=lambda chart: places[chart.title] or 0)
+            chosen.setdefault(finding.fingerprint, _with_event(plot(first, [finding])))
+    return chosen
+
+
+def _with_event(drawn: Plot) -> Plot:
+    """Name the step of the event on the axis, in place of an end that is too near."""
+    events = [Tick(at=tick.at, text=tick.text.partition(",")[0], event=True) for tick, _ in drawn.marks]
+    kept = [tick for tick in drawn.x_ticks if all(abs(tick.at - event.at) >= MIN_TICK_GAP for event in events)]
+    return replace(drawn, x_ticks=[*kept, *events])
+
+
+def _mentioned(chart: Chart, said: str) -> int | None:
+    pattern = next((pattern for title, pattern in SPOKEN_OF.items() if chart.title.startswith(title)), None)
+    found = re.search(pattern, said) if pattern else None
+    return found.start() if found else None
+
+
 def plot(chart: Chart, findings: Sequence[Finding], end: float = -math.inf) -> Plot:
     """Place a chart's lines in their box, and the first steps of grave findings on its axis."""
     xs = [x for line in chart.lines for x, _ in line.points] + [x for line in chart.lines for x in line.broken]
@@ -89,13 +131,14 @@ def plot(chart: Chart, findings: Sequence[Finding], end: float = -math.inf) -> P
     sentence = (
         f"{chart.title}: from {shown(first)}{unit} to {shown(last)}{unit}, {label} {_count(left)} to {_count(right)}"
     )
+    marks = _marks(findings, left, right) if chart.x_label == "step" else []
     return Plot(
         title=chart.title,
         lines=lines,
         y_ticks=y_ticks,
         x_ticks=x_ticks,
-        marks=_marks(findings, left, right) if chart.x_label == "step" else [],
-        sentence=sentence,
+        marks=marks,
+        sentence="; ".join([sentence, *(f"marked: {tick.text}" for tick, _ in marks)]),
         log=chart.log,
     )
 
@@ -107,8 +150,14 @@ def _marks(findings: Sequence[Finding], left: float, right: float) -> list[tuple
         if step is not None and left <= step <= right and finding.severity is not Severity.INFO:
             first.setdefault(step, finding)
     return [
-        (Tick(at=round(100 * (step - left) / (right - left), 2), text=finding.check), finding.severity.value)
-        for step, finding in list(first.items())[:MAX_MARKS]
+        (
+            Tick(
+                at=round(100 * (step - left) / (right - left), 2),
+                text=f"step {step:,}, {finding.check.partition('/')[2].replace('-', ' ')}",
+            ),
+            finding.severity.value,
+        )
+        for step, finding in sorted(list(first.items())[:MAX_MARKS], key=lambda item: item[0])
     ]
 
 

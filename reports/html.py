@@ -4,7 +4,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -12,25 +11,22 @@ from typing import TYPE_CHECKING, Any
 from doctor.model import Finding, Outcome, Report, Severity, Verification
 from doctor.rounds import Round
 from doctor.wording import printable
-from doctor_reports import charts, pictures, proofs, verdict
+from doctor_reports import causes, charts, pictures, proofs, quantities, steps, verdict
 from doctor_reports.comparison import Comparison, compare
+from doctor_reports.manuals import passages
 from doctor_reports.masking import masked
+from doctor_reports.shapes import Picture
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 TITLES = {Severity.ERROR: "Errors", Severity.WARNING: "Warnings", Severity.INFO: "Remarks"}
+MAX_OPEN_PICTURES = 4
+"""Pictures of one finding that stand open; the rest is folded with its numbers."""
+MANY = 60
+"""Findings above which a browser lays out only what is on the screen."""
 MAX_UNFOLDED = 6
 """Findings of one check that stand open; the rest of a long row is folded."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Passage:
-    """A part of a manual page: its heading, running text, and terms with their meaning."""
-
-    heading: str
-    text: str
-    terms: tuple[tuple[str, str], ...] = ()
 
 
 def render_changes(named: Sequence[tuple[str, Report]], *, color: bool = False) -> str:
@@ -42,6 +38,7 @@ def render(report: Report, *, color: bool = False, changes: Comparison | None = 
     """Write the page; colours follow the reader's preference for dark or light, whatever `color` says."""
     shown = verdict.plainer(masked(report))
     open_findings = verdict.opened(shown)
+    told, left = causes.causes(shown)
     return _template("report.html.j2").render(
         report=shown,
         changes=changes,
@@ -50,7 +47,10 @@ def render(report: Report, *, color: bool = False, changes: Comparison | None = 
         tone=_tone(shown),
         run=verdict.run_of(shown),
         plots=charts.plots(shown.charts, open_findings),
-        steps=verdict.next_steps(shown),
+        steps=steps.next_steps(shown),
+        causes=told,
+        causes_left=left,
+        excerpts=charts.excerpts(shown.charts, open_findings),
         severities=[
             (severity, TITLES[severity], groups)
             for severity in Severity
@@ -58,7 +58,6 @@ def render(report: Report, *, color: bool = False, changes: Comparison | None = 
         ],
         ignored=[finding for finding in shown.findings if finding.suppressed],
         anchors=_anchors(shown.findings),
-        titles={finding.fingerprint: finding.message for finding in shown.findings},
         proofs=proofs,
         proven=_by_finding(shown),
         loose=[item for item in shown.verifications if item.fingerprint not in {f.fingerprint for f in open_findings}],
@@ -66,8 +65,10 @@ def render(report: Report, *, color: bool = False, changes: Comparison | None = 
         outcomes=verdict.outcomes(shown),
         Outcome=Outcome,
         pictures=pictures.pictures,
-        facts=pictures.facts,
+        facts=quantities.facts,
         max_unfolded=MAX_UNFOLDED,
+        max_open=MAX_OPEN_PICTURES,
+        long=len(open_findings) > MANY,
     )
 
 
@@ -80,6 +81,16 @@ def render_round(made: Round, *, color: bool = False) -> str:
     """Write the page of a round through the clinic."""
     sentence = verdict.round_sentence(made)
     return _template("clinic.html.j2").render(made=made, sentence=sentence, verdict=verdict, proofs=proofs)
+
+
+def picture_html(picture: Picture) -> str:
+    """Draw one small picture."""
+    return str(_template("macros.html.j2").module.any_picture(picture))  # type: ignore[attr-defined] # a macro
+
+
+def plot_html(plot: charts.Plot) -> str:
+    """Draw one line over steps or time."""
+    return str(_template("macros.html.j2").module.plot_picture(plot))  # type: ignore[attr-defined] # a macro
 
 
 def _by_finding(report: Report) -> dict[str, list[Verification]]:
@@ -104,19 +115,6 @@ def _anchors(findings: list[Finding]) -> dict[int, str]:
         number = taken[finding.fingerprint] = taken.get(finding.fingerprint, 0) + 1
         names[id(finding)] = f"finding-{finding.fingerprint}" + (f"-{number}" if number > 1 else "")
     return names
-
-
-def passages(manual: str) -> list[Passage]:
-    """Cut a manual page at its headings, which are the lines that are not indented and have indented text below."""
-    parts = re.split(r"^(\S[^\n]*)\n(?=[ \t]+\S)", manual.strip(), flags=re.MULTILINE)
-    lead = [Passage(heading="", text=" ".join(parts[0].split()))] if parts[0].strip() else []
-    return lead + [_passage(heading, body) for heading, body in zip(parts[1::2], parts[2::2], strict=True)]
-
-
-def _passage(heading: str, body: str) -> Passage:
-    pieces = re.split(r"^[ \t]+([a-z][a-z0-9_]*): ", body, flags=re.MULTILINE)
-    terms = tuple((name, " ".join(text.split())) for name, text in zip(pieces[1::2], pieces[2::2], strict=True))
-    return Passage(heading=heading, text=" ".join(pieces[0].split()), terms=terms)
 
 
 @cache

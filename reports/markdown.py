@@ -25,8 +25,8 @@ from doctor.wording import printable
 from doctor_reports import verdict
 from doctor_reports.comparison import HEADINGS, Change, Comparison, Kind, compare
 from doctor_reports.masking import masked
-from doctor_reports.pictures import facts
 from doctor_reports.places import details, place_of, repair_of
+from doctor_reports.quantities import facts
 
 MAX_BYTES = 65_000
 """GitHub takes 65,536 characters; counted in bytes it holds for every way of counting."""

@@ -1,181 +1,80 @@
 """Chooses small pictures for evidence by its shape and by the names of its quantities, never by the check.
 
 A share, a number with a bound `max_…` or `min_…`, a mapping from names to numbers become bars; an estimate with its
-interval becomes a whisker; numbers by two names become a heat map. The template draws; here are only numbers,
-positions in per cent of the width and words.
+interval becomes a whisker; numbers by two names become a heat map; what several quantities tell together, such as a
+receipt of memory or two splits on one axis of time, is read in `readings`. The template draws, as SVG of rectangles
+and lines in per cent of the width; here are only numbers and words.
+
+Altair with vl-convert was weighed and not taken (`bench/render_reports.py --altair`, bench/results/render_reports.md).
+It adds 106 MB to an install, takes a second until its first picture and 35 to 71 ms for each, where these take 0.2 to
+0.7: a report of 1,000 findings would take most of a minute to write instead of a second, and pages would be four times
+as large. Its SVG has width and colours fixed when it is written; these pictures reflow on a phone, follow the reader's
+dark or light scheme, print in the page's own type, and are tables to who cannot see them: each row has its name, its
+number and an alt text.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
+from doctor_reports import readings
+from doctor_reports.quantities import brief, is_number, is_share, unit_of, words
+from doctor_reports.scales import Scale, beyond, bounds_for, is_bound, marks
+from doctor_reports.shapes import Cell, Heat, Picture, Row, Rows
+
 MAX_BARS = 14
 MAX_CELLS_ACROSS = 12
-MAX_FACTS = 60
 HEAT_LEVELS = 6
 LOW_NAMES, HIGH_NAMES = ("low", "lower"), ("high", "upper")
+ABOUT = ("rarest", "annotator")
+"""Quantities that name the one of several that a finding is about."""
+SIDE_ISSUES = ("coefficients", "intervals", "class_agreement", "surprising_share", "verbatim_share", "null_share")
+"""Drawn last: they support a verdict, and are not what it is about."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """A bound, drawn as a line across; `at` in per cent."""
-
-    at: float
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A bar or a whisker: `begin` to `end`, and for a whisker the estimate at `middle`, all in per cent."""
-
-    label: str
-    begin: float
-    end: float
-    text: str
-    beyond: bool = False
-    middle: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Bars or whiskers on one scale."""
-
-    caption: str
-    rows: Sequence[Row]
-    marks: Sequence[Mark] = ()
-    more: int = 0
-    scale: str = ""
-    kind: str = "rows"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A number in a heat map; `level` from 0 (pale) to 5."""
-
-    text: str
-    level: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heat:
-    """Numbers by row and column."""
-
-    caption: str
-    columns: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Cell]]]
-    more: int = 0
-    kind: str = "heat"
-
-
-Picture = Rows | Heat
 Interval = tuple[float, float | None, float]
 
 
-def words(name: str) -> str:
-    """Return the name of a quantity as words."""
-    return name.replace("_", " ")
-
-
-def shown(value: Any, name: str = "") -> str:
-    """Return a value as a person reads it: shares in per cent, thousands set apart."""
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "undefined"}[value]
-    if isinstance(value, int):
-        return f"{value:,}" if abs(value) >= 10_000 or name.endswith("rows") else str(value)
-    if isinstance(value, float):
-        if name.endswith("share"):
-            return f"{value:.1%}".replace(".0%", "%") if value == 0 or abs(value) >= 0.001 else f"{value:.2g}"
-        return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
-    if isinstance(value, list):
-        return ", ".join(shown(item, name) for item in value[:MAX_BARS]) + (
-            f" and {len(value) - MAX_BARS:,} more" if len(value) > MAX_BARS else ""
-        )
-    return str(value)
-
-
-def brief(value: float, name: str) -> str:
-    """Return a number as it stands beside a picture: three digits, unless they would make a whole of what is none."""
-    if isinstance(value, float) and not _share(name) and abs(value) < 1:
-        rounded = f"{value:.3g}"
-        return rounded if float(rounded).is_integer() == value.is_integer() else shown(value, name)
-    return shown(value, name)
-
-
-def facts(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the evidence as name and value, one level of nesting per `›`."""
-    rows = list(_flat(evidence, ""))
-    left = len(rows) - MAX_FACTS
-    return rows if left <= 0 else [*rows[:MAX_FACTS], ("…", f"{left:,} more; the JSON report has them all")]
-
-
-def _flat(evidence: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
-    for name, value in evidence.items():
-        label = f"{prefix}{words(name)}"
-        if name == "kind" and not prefix:
-            continue
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{label} › ")
-        elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
-            for number, item in enumerate(value, 1):
-                yield from _flat(item, f"{label} {number} › ")
-        elif isinstance(value, list) and value and all(isinstance(item, list) for item in value):
-            for number, item in enumerate(value, 1):
-                yield f"{label} {number}", shown(item, name)
-        else:
-            yield label, shown(value, name)
-
-
 def pictures(evidence: Mapping[str, Any]) -> list[Picture]:
-    """Return the pictures that the shape of the evidence allows, possibly none; those with a bound come first."""
-    bounds = {name: float(value) for name, value in evidence.items() if _is_bound(name) and _number(value)}
-    intervals = dict(_intervals(evidence))
-    spoken = {part for name in intervals for part in _interval_names(name)}
-    made: list[Picture | None] = [_whiskers(words(name), {"": span}, name, bounds) for name, span in intervals.items()]
-    made += _singles({name: value for name, value in evidence.items() if name not in spoken}, bounds)
-    made += [_nested(name, value, evidence, bounds) for name, value in evidence.items()]
-    drawn = [picture for picture in made if picture is not None]
-    return sorted(drawn, key=lambda picture: not (isinstance(picture, Rows) and picture.marks))
+    """Return the pictures that the shape of the evidence allows, possibly none; the most telling first."""
+    bounds = {name: float(value) for name, value in evidence.items() if is_bound(name) and is_number(value)}
+    made: list[Picture | None] = []
+    spoken: set[str] = set()
+    for picture, names in readings.readings(evidence):
+        made.append(picture)
+        spoken |= names
+    intervals = {name: span for name, span in _intervals(evidence) if name not in spoken}
+    spoken |= {part for name in intervals for part in _interval_names(name)}
+    for name, span in intervals.items():
+        caption = evidence.get("coefficient") if name == "value" else None
+        made.append(_whiskers(caption if isinstance(caption, str) else words(name), {"": span}, name, bounds))
+    left = {name: value for name, value in evidence.items() if name not in spoken}
+    made += _singles(left, bounds)
+    made += [_nested(name, value, evidence, bounds) for name, value in left.items()]
+    return sorted((picture for picture in made if picture is not None), key=lambda picture: picture.weight)
 
 
 def _singles(evidence: Mapping[str, Any], bounds: Mapping[str, float]) -> Iterator[Rows]:
     """Draw bare numbers, those of one kind together: `score` beside `rival_score`, shares beside shares."""
     kinds: dict[str, dict[str, float]] = {}
     for name, value in evidence.items():
-        if _number(value) and name not in bounds:
-            kinds.setdefault(name.rpartition("_")[2], {})[name] = value
+        if is_number(value) and name not in bounds and name not in SIDE_ISSUES:
+            kind = "share" if is_share(name) and name != "percent" else name.rpartition("_")[2]
+            kinds.setdefault(kind, {})[name] = value
     for kind, values in kinds.items():
         told = [name for name in values if _told(name, evidence, bounds)]
-        alike = len(values) > 1 and all(isinstance(value, float) and -1 <= value <= 1 for value in values.values())
-        kept = values if alike else {name: values[name] for name in told}
+        unit = unit_of(next(iter(values)))
+        small = all(isinstance(value, float) and -1 <= value <= 1 for value in values.values())
+        sized = bool(unit) and all(value >= 0 for value in values.values())
+        kept = values if len(values) > 1 and (small or sized) else {name: values[name] for name in told}
         if kept:
-            yield _bars("", {words(name): value for name, value in kept.items()}, (told or [kind])[0], bounds)
+            named = {words(name): value for name, value in kept.items()}
+            yield _bars("", named, (told or [unit or kind])[0], bounds)
 
 
 def _told(name: str, evidence: Mapping[str, Any], bounds: Mapping[str, float]) -> bool:
     """Whether a bare number says something as a bar: a share, or the quantity that a bound is about."""
-    about = [bound for bound in _bounds_for(name, bounds) if bound[4:] == name or bound[4:] not in evidence]
-    return _share(name) or bool(about)
-
-
-def _share(name: str) -> bool:
-    return name == "share" or name.endswith("_share")
-
-
-def _is_bound(name: str) -> bool:
-    return name.startswith(("max_", "min_"))
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _bounds_for(name: str, bounds: Mapping[str, float]) -> dict[str, float]:
-    """Return the bounds that speak of a quantity: `max_share` of `missing_share`, any of `value`."""
-    if name == "value":
-        return dict(bounds)
-    exact = {bound: value for bound, value in bounds.items() if bound[4:] == name}
-    return exact or {bound: value for bound, value in bounds.items() if name.endswith(f"_{bound[4:]}")}
+    about = [bound for bound in bounds_for(name, bounds) if bound[4:] == name or bound[4:] not in evidence]
+    return is_share(name) or bool(about)
 
 
 def _interval_names(name: str) -> list[str]:
@@ -187,44 +86,54 @@ def _intervals(evidence: Mapping[str, Any]) -> Iterator[tuple[str, Interval]]:
     """Find estimates with intervals: `[low, estimate, high]`, `x_interval`, or `x` with `x_low` and `x_high`."""
     for name, value in evidence.items():
         stem = name.removesuffix("_interval").removesuffix("_ci")
-        if isinstance(value, list) and all(map(_number, value)):
-            span = _span(value, evidence.get(stem) if stem != name or name == "interval" else None, stem != name)
+        if isinstance(value, list) and all(map(is_number, value)):
+            span = _span(value, _estimate(evidence, stem, name), stem != name or name == "interval")
             if span:
                 yield stem, span
-        elif _number(value):
+        elif is_number(value):
             low, high = _end(evidence, name, LOW_NAMES), _end(evidence, name, HIGH_NAMES)
             if low is not None and high is not None:
                 yield name, (low, float(value), high)
 
 
+def _estimate(evidence: Mapping[str, Any], stem: str, name: str) -> Any:
+    """Return what an interval is about: of `x_interval` that is `x`, of a bare `interval` the one kappa there is."""
+    if name == "interval":
+        return next((evidence[kappa] for kappa in readings.KAPPAS if kappa in evidence), None)
+    return evidence.get(stem) if stem != name else None
+
+
 def _end(evidence: Mapping[str, Any], name: str, tails: Sequence[str]) -> float | None:
     """Return an end of the interval of a quantity; that of `value` may be plainly called `low`."""
     names = [f"{name}_{tail}" for tail in tails] + (list(tails) if name == "value" else [])
-    return next((float(evidence[end]) for end in names if _number(evidence.get(end))), None)
+    return next((float(evidence[end]) for end in names if is_number(evidence.get(end))), None)
 
 
 def _span(value: Sequence[float], estimate: Any, named: bool) -> Interval | None:
     if len(value) == 3 and value[0] <= value[1] <= value[2] and (named or any(isinstance(x, float) for x in value)):
         return float(value[0]), float(value[1]), float(value[2])
     if len(value) == 2 and named and value[0] <= value[1]:
-        return float(value[0]), float(estimate) if _number(estimate) else None, float(value[1])
+        return float(value[0]), float(estimate) if is_number(estimate) else None, float(value[1])
     return None
 
 
 def _nested(name: str, value: Any, evidence: Mapping[str, Any], bounds: Mapping[str, float]) -> Picture | None:
     if isinstance(value, Mapping) and len(value) > 1:
         items = list(value.values())
-        if all(map(_number, items)):
-            return _bars(words(name), value, name, bounds)
-        if all(isinstance(item, list) and len(item) in (2, 3) and all(map(_number, item)) for item in items):
-            spans = {key: (item[0], item[1] if len(item) == 3 else None, item[-1]) for key, item in value.items()}
+        if all(map(is_number, items)):
+            told = {str(evidence[about]) for about in ABOUT if about in evidence}
+            return _bars(words(name), value, name, bounds, told)
+        if all(isinstance(item, list) and len(item) in (2, 3) and all(map(is_number, item)) for item in items):
+            spans = {key: (min(item), item[1] if len(item) == 3 else None, max(item)) for key, item in value.items()}
             return _whiskers(words(name), spans, name, bounds)
         if all(isinstance(item, Mapping) for item in items):
             return _by_two_names(name, value, bounds)
     if isinstance(value, list) and len(value) > 1:
         if all(isinstance(item, Mapping) for item in value):
             return _records(name, value, bounds)
-        if all(isinstance(item, list) and len(item) == len(value[0]) > 1 and all(map(_number, item)) for item in value):
+        if all(
+            isinstance(item, list) and len(item) == len(value[0]) > 1 and all(map(is_number, item)) for item in value
+        ):
             return _heat(words(name), *_labels(value, evidence), value)
     return None
 
@@ -248,15 +157,15 @@ def _by_two_names(
 ) -> Picture | None:
     """Draw a mapping of mappings: the telling quantity of each as bars, or all numbers as a heat map."""
     first = next(iter(value.values()))
-    own = {**bounds, **{key: item for key, item in first.items() if _is_bound(key) and _number(item)}}
+    own = {**bounds, **{key: item for key, item in first.items() if is_bound(key) and is_number(item)}}
     for quantity in first:
-        if not _is_bound(quantity) and (_share(quantity) or _bounds_for(quantity, own)):
+        if not is_bound(quantity) and (is_share(quantity) or bounds_for(quantity, own)):
             column = {label: item.get(quantity) for label, item in value.items()}
-            if all(map(_number, column.values())):
+            if all(map(is_number, column.values())):
                 return _bars(f"{words(quantity)}, {words(name)}", column, quantity, own)
     columns = list(dict.fromkeys(key for item in value.values() for key in item))
     rows = [[item.get(column) for column in columns] for item in value.values()]
-    if matrix and all(_number(number) or number is None for row in rows for number in row):
+    if matrix and all(is_number(number) or number is None for row in rows for number in row):
         return _heat(words(name), columns, list(value), rows)
     return None
 
@@ -272,7 +181,7 @@ def _labels(value: Sequence[Sequence[Any]], evidence: Mapping[str, Any]) -> tupl
 
 
 def _heat(caption: str, columns: Sequence[str], labels: Sequence[str], rows: Sequence[Sequence[Any]]) -> Heat:
-    numbers = [number for row in rows for number in row if _number(number)]
+    numbers = [number for row in rows for number in row if is_number(number)]
     low, high = min(numbers, default=0), max(numbers, default=1)
     low = min(low, 0)
     reach = (high - low) or 1
@@ -281,8 +190,8 @@ def _heat(caption: str, columns: Sequence[str], labels: Sequence[str], rows: Seq
             label,
             [
                 Cell(
-                    text=brief(number, "") if _number(number) else "–",
-                    level=min(int(HEAT_LEVELS * (number - low) / reach), HEAT_LEVELS - 1) if _number(number) else 0,
+                    text=brief(number, "") if is_number(number) else "–",
+                    level=min(int(HEAT_LEVELS * (number - low) / reach), HEAT_LEVELS - 1) if is_number(number) else 0,
                 )
                 for number in row[:MAX_CELLS_ACROSS]
             ],
@@ -293,40 +202,11 @@ def _heat(caption: str, columns: Sequence[str], labels: Sequence[str], rows: Seq
     return Heat(caption=caption, columns=list(columns)[:MAX_CELLS_ACROSS], rows=kept, more=more)
 
 
-class _Scale:
-    """Maps numbers to per cent of the width; 0 to 1 where that holds all of them, so that pictures compare."""
-
-    def __init__(self, numbers: Sequence[float], *, name: str) -> None:
-        self.low = min(0.0, *numbers)
-        top = max(0.0, *numbers)
-        unit = _share(name) or (0 < top <= 1 and any(isinstance(number, float) for number in numbers))
-        self.high = 1.0 if unit and top <= 1 else (top or 1.0)
-        self.name = name
-
-    def __call__(self, number: float) -> float:
-        return round(100 * (number - self.low) / (self.high - self.low), 2)
-
-    def __str__(self) -> str:
-        return f"{shown(self.low, self.name)} to {shown(self.high, self.name)}"
-
-
-def _marks(bounds: Mapping[str, float], scale: _Scale) -> list[Mark]:
-    sides = {"max": "at most", "min": "at least"}
-    return [
-        Mark(at=scale(value), text=f"{sides[bound[:3]]} {shown(value, scale.name)} allowed")
-        if bound.startswith("max")
-        else Mark(at=scale(value), text=f"{sides[bound[:3]]} {shown(value, scale.name)} wanted")
-        for bound, value in bounds.items()
-    ]
-
-
-def _beyond(number: float, bounds: Mapping[str, float]) -> bool:
-    return any(number > value if bound.startswith("max") else number < value for bound, value in bounds.items())
-
-
-def _bars(caption: str, values: Mapping[str, Any], name: str, bounds: Mapping[str, float]) -> Rows:
-    own = _bounds_for(name, bounds)
-    scale = _Scale([*map(float, values.values()), *own.values()], name=name)
+def _bars(
+    caption: str, values: Mapping[str, Any], name: str, bounds: Mapping[str, float], told: Collection[str] = ()
+) -> Rows:
+    own = bounds_for(name, bounds)
+    scale = Scale([*map(float, values.values()), *own.values()], name=name)
     kept = sorted(values.items(), key=lambda pair: -pair[1])
     # Both ends tell: of many, the largest and the smallest stay.
     cut = kept if len(kept) <= MAX_BARS else [*kept[: MAX_BARS - 3], *kept[-3:]]
@@ -336,16 +216,22 @@ def _bars(caption: str, values: Mapping[str, Any], name: str, bounds: Mapping[st
             begin=min(scale(0), scale(value)),
             end=max(scale(0), scale(value)),
             text=brief(value, name),
-            beyond=_beyond(value, own),
+            beyond=beyond(value, own),
+            told=label in told,
         )
         for label, value in cut
     ]
-    return Rows(caption=caption, rows=rows, marks=_marks(own, scale), more=len(kept) - len(cut))
+    weight = 1 if own or any(row.told for row in rows) else _weight(name)
+    return Rows(caption=caption, rows=rows, marks=marks(own, scale), more=len(kept) - len(cut), weight=weight)
+
+
+def _weight(name: str) -> int:
+    return 4 if name in SIDE_ISSUES else 3
 
 
 def _whiskers(caption: str, spans: Mapping[str, Interval], name: str, bounds: Mapping[str, float]) -> Rows:
-    own = _bounds_for(name, bounds)
-    scale = _Scale(
+    own = bounds_for(name, bounds)
+    scale = Scale(
         [*(float(end) for span in spans.values() for end in span if end is not None), *own.values()], name=name
     )
     rows = []
@@ -358,8 +244,9 @@ def _whiskers(caption: str, spans: Mapping[str, Interval], name: str, bounds: Ma
                 end=scale(high),
                 middle=None if estimate is None else scale(estimate),
                 text=text if estimate is None else f"{brief(estimate, name)} ({text})",
-                beyond=_beyond(low if estimate is None else estimate, own),
+                beyond=beyond(low if estimate is None else estimate, own),
             )
         )
     more = max(0, len(spans) - MAX_BARS)
-    return Rows(caption=caption, rows=rows, marks=_marks(own, scale), more=more, scale=str(scale))
+    weight = 1 if own else _weight(name)
+    return Rows(caption=caption, rows=rows, marks=marks(own, scale), more=more, scale=str(scale), weight=weight)

@@ -12,7 +12,7 @@ from typing import Any
 from doctor.model import Examination, Finding, Outcome, Problem, Report, Severity
 from doctor.wording import printable
 from doctor_reports import verdict
-from doctor_reports.html import passages
+from doctor_reports.manuals import passages
 from doctor_reports.masking import masked
 from doctor_reports.places import Place, details, distinct, place, place_of, repair_of
 

@@ -28,15 +28,6 @@ SAFETY_WORDS = {
     Safety.MANUAL: "manual: only a person can do this",
 }
 MAX_ROWS_NAMED = 12
-MAX_STEPS = {Severity.ERROR: 4, Severity.WARNING: 2}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One thing to do next, and the command for it where there is one."""
-
-    text: str
-    command: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,56 +262,7 @@ def repeat(report: Report, *options: str) -> str:
     return " ".join(["doctor scan", report.case.path, *report.doctor.repeat, *map(shlex.quote, options)])
 
 
-def next_steps(report: Report) -> list[Step]:
-    """Say what to do next, most pressing first, with commands that exist."""
-    if run_of(report) is not None:
-        return _after_a_run(report)
-    steps = [Step(text=f"Make {problem.path} readable: {problem.reason}.") for problem in report.case.problems[:3]]
-    for severity in MAX_STEPS:
-        groups = grouped(finding for finding in opened(report) if finding.severity is severity)
-        steps += [_cure(group) for group in groups[: MAX_STEPS[severity]]]
-        left = sum(len(group.findings) for group in groups[MAX_STEPS[severity] :])
-        if left:
-            steps.append(Step(text=f"Then see to {counted(left, f'more {NOUNS[severity]}')} below."))
-    for reason, count in unasked(report):
-        steps.append(Step(text=f"{counted(count, examinations_noun(report))} did not apply: {reason}."))
-    if report.case.guesses:
-        wrong = [shlex.split(guess.override) for guess in report.case.guesses if guess.override.startswith("--")]
-        taken = ", ".join(f"{guess.what} {guess.value}" for guess in report.case.guesses[:4])
-        steps.append(
-            Step(
-                text=f"Make sure of what was taken for granted: {taken}.",
-                command=repeat(report, *wrong[0]) if wrong else "",
-            )
-        )
-    if not steps:
-        steps.append(Step(text="Have it examined at every change.", command=repeat(report, "--fail-on", "warning")))
-    elif opened(report):
-        steps.append(Step(text="Examine it again.", command=repeat(report)))
-    return [Step(text=printable(step.text, limit=400), command=printable(step.command)) for step in steps]
-
-
-def _after_a_run(report: Report) -> list[Step]:
-    """Name the cures of the causes first, then those of what stands alone; consequences go away by themselves."""
-    by_mark = {finding.fingerprint: finding for finding in report.findings}
-    causes = [by_mark[mark] for diagnosis in report.diagnoses for mark in diagnosis.because[:1] if mark in by_mark]
-    wanted = [*causes, *(finding for finding in unexplained(report) if finding.severity is not Severity.INFO)]
-    steps = [_cure(group) for group in grouped(wanted)[:6]]
-    return [Step(text=printable(step.text, limit=400), command=printable(step.command)) for step in steps]
-
-
 def unexplained(report: Report) -> list[Finding]:
     """Return the open findings that belong to no diagnosis, gravest first."""
     told = {mark for diagnosis in report.diagnoses for mark in (*diagnosis.because, *diagnosis.consequences)}
     return [finding for finding in opened(report) if finding.fingerprint not in told]
-
-
-def _cure(group: Group) -> Step:
-    summaries = [f.repair.summary for f in group.findings if f.repair and f.repair.summary]
-    name = group.check.partition("/")[2].replace("-", " ").capitalize()
-    if not summaries:
-        text = f"{name}: {group.findings[0].message}."
-    else:
-        more = f", and {len(group.findings) - 1:,} more like it" if len(group.findings) > 1 else ""
-        text = f"{name}: {summaries[0]}{more}."
-    return Step(text=text.replace("..", "."), command=f"doctor explain {group.check}")

@@ -62,3 +62,23 @@ def test_the_two_commands_are_targets_of_make() -> None:
     for command in ("make demo", "make test"):
         assert f"\n{command}\n" in README
         assert re.search(rf"^{command.split()[1]}:", makefile, re.MULTILINE)
+
+
+def test_the_pictures_are_there_small_and_of_one_size() -> None:
+    sizes = set()
+    for name in re.findall(r"(?:src|srcset)=\"(docs/[^\"]+)\"", README):
+        picture = (ROOT / name).read_bytes()
+        assert picture.startswith(b"\x89PNG\r\n")
+        assert len(picture) < 100_000
+        sizes.add(picture[16:24])
+    assert len(sizes) == 1
+
+
+def test_every_figure_of_the_comparison_is_one_that_was_kept() -> None:
+    section = README.partition("## How it compares\n")[2].partition("\n## ")[0]
+    kept = " ".join(path.read_text("utf-8") for path in (ROOT / "bench" / "results").glob("*.md")).replace("**", "")
+    rounded = {f"{float(number):.{digits}f}" for number in re.findall(r"\d+\.\d+", kept) for digits in (1, 2)}
+    figures = set(re.findall(r"\d+(?:\.\d+)?", re.sub(r"`[^`]*`|deepchecks [\d.]+", "", section)))
+    assert len(figures) > 20
+    for figure in figures:
+        assert figure in rounded or re.search(rf"(?<![\d.]){re.escape(figure)}(?![\d.]*\d)", kept), figure

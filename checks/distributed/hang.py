@@ -40,6 +40,7 @@ Source
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from doctor.evidence.ranks import ON_PURPOSE, SETTLED_AFTER, Rank, Ranks
 from doctor.model import Check, Finding, Location, Severity
@@ -177,4 +178,23 @@ def _finding(kind: str, odd: Rank, ranks: Ranks, seconds: float, severity: Sever
         absent=f"; rank {', '.join(map(str, absent))} left no word here" if absent else "",
         pace_seconds=ranks.pace_seconds,
         others_steps=max((one.steps for one in ranks.ranks if one is not odd), default=0),
+        stacks=_stacks(ranks.ranks, max_frames=12),
     )
+
+
+def _stacks(ranks: Sequence[Rank], *, max_frames: int) -> list[dict[str, Any]]:
+    """Put ranks that stand at the same lines together, the smallest group first; innermost frames last."""
+    groups: dict[tuple[str, ...], list[Rank]] = {}
+    for one in ranks:
+        lines = tuple(f"{frame.place} ({frame.function})" for frame in one.stack[-max_frames:])
+        if lines:
+            groups.setdefault(lines, []).append(one)
+    return [
+        {"who": _named(alike), "doing": _WORDS.get(alike[0].phase, alike[0].phase), "frames": list(lines)}
+        for lines, alike in sorted(groups.items(), key=lambda group: len(group[1]))
+    ]
+
+
+def _named(ranks: Sequence[Rank]) -> str:
+    """Name ranks in a sentence: `rank 0, 2`."""
+    return f"rank {', '.join(str(one.rank) for one in ranks)}"

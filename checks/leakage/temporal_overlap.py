@@ -97,6 +97,9 @@ def _finding(kind: str, severity: Severity, axis: TimeAxis, period: Period) -> F
     facts: dict[str, Any] = {}
     if told is not None:
         facts = {name: getattr(told, name) for name in told.__struct_fields__}
+    if axis.course is not None:
+        rows = {split: axis.course.rows[split] for split in (period.earlier, period.later)}
+        facts["course"] = {"first": axis.course.first, "last": axis.course.last, "rows": rows}
     return CHECK.finding(
         kind,
         at=Location(split=period.later, columns=(axis.column,)),

@@ -76,7 +76,7 @@ def _explained(shortage: Shortage, world: int) -> Finding:
         needed_bytes=needed_bytes(shortage),
         needed_after_bytes=change.needed if change else None,
         **{f"{name}_mb": size / 1e6 for name, size in numbers.items()},
-        largest_modules=dict(receipt.modules),
+        largest_modules_bytes=dict(receipt.modules),
         repair=_repair(fitting),
     )
 

@@ -150,6 +150,8 @@ class Annotations(Struct, frozen=True, kw_only=True):
         annotators of such columns mean nothing.
     overruled : int or None
         Items whose label by Dawid and Skene differs from that of the majority.
+    confusion : Confusion or None
+        Of the annotator who is most in the way of the others, or of the first of two; None where that means nothing.
     """
 
     COST: ClassVar[int] = 3
@@ -174,6 +176,7 @@ class Annotations(Struct, frozen=True, kw_only=True):
     contested: tuple[Contested, ...]
     exchangeable: bool = False
     overruled: int | None = None
+    confusion: raters.Confusion | None = None
 
     def standing(self, min_shared: int, bound: float) -> dict[str, list[AnnotatorFacts]]:
         """Sort out annotators who stand apart where the others agree among themselves."""
@@ -223,6 +226,7 @@ class Annotations(Struct, frozen=True, kw_only=True):
             "contested": msgspec.to_builtins(self.contested[:MAX_SHOWN]),
             "contradictions": self.contradictions,
             "overruled": self.overruled,
+            "confusion": msgspec.to_builtins(self.confusion),
         }
 
     @classmethod
@@ -265,6 +269,7 @@ def _sheet(table: Table, found: AnnotatorRoles, stored: Stored, seed: int) -> An
     met = np.bincount(profiles.category, (profiles.items * profiles.paired)[profiles.profile], len(values))
     people = _people(stored, named, facts.get(f"alpha_{scale.level}")) if known else ()
     people, overruled = _with_consensus(votes, people) if people else (people, None)
+    exchangeable = not known or raters.come_sorted(votes, stored.position)
     return Annotations(
         layout=found.layout or "",
         columns=found.annotators if found.label is None else (*found.annotators, found.label),
@@ -286,8 +291,9 @@ def _sheet(table: Table, found: AnnotatorRoles, stored: Stored, seed: int) -> An
         pairs=compared,
         unjudged_pairs=unjudged,
         contested=_contested(table, stored, named),
-        exchangeable=not known or raters.come_sorted(votes, stored.position),
+        exchangeable=exchangeable,
         overruled=overruled,
+        confusion=None if exchangeable else _confusion(stored, people),
     )
 
 
@@ -372,6 +378,13 @@ def _with_consensus(votes: Votes, people: tuple[AnnotatorFacts, ...]) -> tuple[t
         msgspec.structs.replace(person, accuracy=float(share))
         for person, share in zip(people, consensus.accuracy, strict=True)
     ), int(votes.items[beaten].sum())
+
+
+def _confusion(stored: Stored, people: tuple[AnnotatorFacts, ...]) -> raters.Confusion | None:
+    """Set the annotator without whom the others agree best against them; of two the first."""
+    known = [place for place, person in enumerate(people) if person.alpha_without is not None]
+    chosen = max(known, key=lambda place: people[place].alpha_without or 0.0, default=0)
+    return raters.confusion(stored.votes, stored.names, stored.scale.labels, chosen)
 
 
 def _contested(table: Table, stored: Stored, distance: Array) -> tuple[Contested, ...]:

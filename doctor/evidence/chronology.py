@@ -1,5 +1,7 @@
 """When the rows of each split happened, whether the splits overlap in time, and whether time matters at all."""
 
+import math
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,8 @@ MAX_LEVELS = 50
 ROWS_JUDGED = 5_000
 MIN_ROWS = 100
 MIN_TIMES = 10
+STRETCHES = 40
+"""Into which the time of all splits is cut to show how their rows lie."""
 FOLDS = 3
 MIN_HINT = 0.03
 """Distance of a column's own early/late AUC from 0.5 below which it hints at nothing."""
@@ -33,6 +37,8 @@ class Period(Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    earlier_first, earlier_last, later_first, later_last : str
+        The first and the last time of each.
     late_rows : int
         Rows of the earlier split that are later than the first row of the later one.
     early_rows : int
@@ -41,8 +47,10 @@ class Period(Struct, frozen=True, kw_only=True):
 
     earlier: str
     later: str
+    earlier_first: str
     earlier_last: str
     later_first: str
+    later_last: str
     late_rows: int
     earlier_rows: int
     early_rows: int
@@ -88,14 +96,26 @@ class Relevance(Struct, frozen=True, kw_only=True):
         return alike or (self.domain_auc_low is not None and self.domain_auc_low >= min_auc)
 
 
+class Course(Struct, frozen=True, kw_only=True):
+    """Rows of each split over time, in stretches of equal length from `first` to `last`."""
+
+    first: str
+    last: str
+    rows: dict[str, tuple[int, ...]]
+
+
 class TimeAxis(Struct, frozen=True, kw_only=True):
-    """One column that says when; `relevance` is None where splits do not overlap or there are too few rows to tell."""
+    """One column that says when; `relevance` is None where splits do not overlap or there are too few rows to tell.
+
+    `course` is None where they do not overlap.
+    """
 
     column: str
     form: str | None
     declared: bool
     periods: tuple[Period, ...]
     relevance: Relevance | None
+    course: Course | None = None
 
 
 class Afterwards(Struct, frozen=True, kw_only=True):
@@ -180,8 +200,10 @@ def _axis(
             Period(
                 earlier=earlier,
                 later=later,
+                earlier_first=str(bounds[earlier][0]),
                 earlier_last=str(last),
                 later_first=str(first),
+                later_last=str(bounds[later][1]),
                 late_rows=int(late),
                 earlier_rows=table.splits[earlier],
                 early_rows=int(early),
@@ -196,7 +218,32 @@ def _axis(
         declared=name == roles.time and "time" in roles.declared,
         periods=tuple(periods),
         relevance=relevance,
+        course=_course(table, time, list(bounds.values())) if overlapping else None,
     )
+
+
+def _course(table: Table, time: sql.Expression, bounds: list[tuple[Any, Any]]) -> Course | None:
+    """Count the rows of each split in stretches of time."""
+    first, last = min(low for low, _ in bounds if low is not None), max(high for _, high in bounds if high is not None)
+    dated = hasattr(first, "isoformat")
+    if not dated and not isinstance(first, Number):
+        return None
+    place = sql.call("epoch", time) if dated else time
+    low, high = map(float, table.ask(table.select(sql.call("min", place), sql.call("max", place)))[0])
+    if not (high > low and math.isfinite(high - low)):
+        return None
+    split = sql.column(sql.SPLIT)
+    scaled = exp.Mul(
+        this=exp.paren(exp.Sub(this=place, expression=sql.literal(low))),
+        expression=sql.literal(STRETCHES / (high - low)),
+    )
+    stretch = sql.call("least", sql.call("floor", scaled), sql.literal(STRETCHES - 1))
+    rows: dict[str, list[int]] = {str(name): [0] * STRETCHES for name in table.splits}
+    counted = table.ask(table.select(split, stretch.as_("stretch"), exp.Count(this=exp.Star())).group_by("1", "2"))
+    for name, number, count in counted:
+        if number is not None:
+            rows[str(name)][int(number)] = int(count)
+    return Course(first=str(first), last=str(last), rows={name: tuple(counts) for name, counts in rows.items()})
 
 
 def _moment(value: object) -> sql.Expression:

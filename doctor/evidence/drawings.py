@@ -33,6 +33,7 @@ class Drawings:
             traces = history.traces[:MAX_LINES]
             charts += _chart("Loss", "", [*_losses(traces), *_by_trace(traces[:1], "evaluation_loss", "evaluation")])
             charts += _chart("Gradient norm before clipping", "", _by_trace(traces, "grad_norm"), log=True)
+            charts += _chart("Loss scale", "", _that_moves(_by_trace(traces[:1], "loss_scale")), log=True)
             charts += _chart("Learning rate", "", _by_trace(traces, "learning_rate"), log=False)
             charts += _chart("Time per step", "s", _by_trace(traces, "step_seconds"))
         for machine in resources.machines if resources is not None else ():
@@ -54,6 +55,11 @@ def _chart(
     return [
         Chart(title=title, unit=unit, x_label=x_label, lines=drawn, log=positive and (wide if log is None else log))
     ]
+
+
+def _that_moves(lines: Sequence[Line]) -> list[Line]:
+    """Leave out what stays the same throughout: a run without a scaler has a scale of 1."""
+    return [line for line in lines if len({y for _, y in line.points}) > 1]
 
 
 def _losses(traces: Sequence[Trace]) -> list[Line]:

@@ -1,14 +1,18 @@
 """Each annotator against the others: what is gained without them, and whether their answers know the item."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from doctor.evidence.agreement import Profiles
 
 Array = np.ndarray[Any, Any]
+
+MAX_LABELS_CONFUSED = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,23 @@ class Independence:
     shared: Array
 
 
+class Confusion(Struct, frozen=True, kw_only=True):
+    """What the others say where one annotator says this or that.
+
+    Attributes
+    ----------
+    rows, columns : str
+        Who speaks along the rows and who along the columns.
+    counts : tuple of tuple of int
+        Pairs of answers of the same item, by label of the one and label of the others.
+    """
+
+    rows: str
+    columns: str
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
 def alpha_without(votes: Votes, distance: Array) -> Array:
     """Return Krippendorff's alpha with each annotator left out, shape (annotators,); NaN: undefined."""
     own = votes.profiles
@@ -151,6 +172,24 @@ def independence(votes: Votes) -> Independence:
         error=np.sqrt(variance) / room,
         agreement=np.where(shared > 0, same, np.nan),
         shared=shared.astype(np.int64),
+    )
+
+
+def confusion(votes: Votes, names: Sequence[str], labels: Sequence[str], chosen: int) -> Confusion | None:
+    """Count what the others say, item by item, for each answer of one annotator; None where labels are too many."""
+    if len(names) < 2 or not 2 <= votes.categories <= MAX_LABELS_CONFUSED:
+        return None
+    own = np.flatnonzero(votes.annotator == chosen)
+    pattern, said = votes.pattern[own], votes.category[own]
+    others = votes.profiles.matrix[pattern].toarray().astype(np.int64)
+    others[np.arange(len(said)), said] -= 1
+    counts = np.zeros((votes.categories, votes.categories), dtype=np.int64)
+    np.add.at(counts, said, others * votes.items[pattern, None])
+    return Confusion(
+        rows=names[chosen],
+        columns=names[1 - chosen] if len(names) == 2 else "the others",
+        labels=tuple(labels),
+        counts=tuple(map(tuple, counts.tolist())),
     )
 
 

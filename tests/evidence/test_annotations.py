@@ -110,6 +110,22 @@ def test_two_annotators_have_no_others(measure: Measure) -> None:
     assert {person.kappa for person in found.annotators} == {None}
 
 
+def test_who_is_most_in_the_way_is_set_against_the_others_item_by_item(measure: Measure) -> None:
+    items = ["aab", "aab", "bba", "bbb", "aa"]
+    rows = [(*item, "") if len(item) < 3 else tuple(item) for item in items]
+    found = measure([tuple("ABC"), *rows], annotators=("A", "B", "C"))
+    assert found.confusion is not None
+    assert (found.confusion.rows, found.confusion.columns) == ("C", "the others")
+    assert found.confusion.labels == ("a", "b")
+    assert found.confusion.counts == ((0, 2), (4, 2))  # by hand: C says a of b, b; b of a, a and a, a; b of b, b
+
+
+def test_two_annotators_are_set_against_each_other(measure: Measure) -> None:
+    found = measure([tuple("AB"), *map(tuple, ("ab", "aa", "bb", "ba"))], annotators=("A", "B"))
+    assert found.confusion is not None
+    assert (found.confusion.rows, found.confusion.columns, found.confusion.counts) == ("A", "B", ((1, 1), (1, 1)))
+
+
 def test_pairs_are_counted_on_shared_items_only(measure: Measure) -> None:
     found = {(pair.first, pair.second): pair.shared for pair in measure(wide()).pairs}
     assert found[("rater1", "rater2")] == 9

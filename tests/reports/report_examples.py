@@ -162,7 +162,13 @@ def healthy_examinations() -> list[Examination]:
 
 def make_report(findings: list[Finding], examinations: list[Examination], **case: Any) -> Report:
     return Report(
-        doctor=About(version="0.1.0", sample_seed=7, sample_rows=50_000, repeat=("--sample-seed", "7")),
+        doctor=About(
+            version="0.1.0",
+            sample_seed=7,
+            sample_rows=50_000,
+            repeat=("--sample-seed", "7"),
+            versions={"Python": "3.11.7"},
+        ),
         case=CaseSummary(
             path="titanic3.csv",
             subjects=[

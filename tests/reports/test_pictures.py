@@ -2,7 +2,9 @@
 
 import pytest
 
-from doctor_reports.pictures import Heat, Rows, brief, facts, pictures, shown
+from doctor_reports.pictures import pictures
+from doctor_reports.quantities import brief, facts, shown
+from doctor_reports.shapes import Heat, Rows
 
 
 def only(evidence: dict[str, object]) -> Rows | Heat:
@@ -62,7 +64,7 @@ def test_an_estimate_with_its_interval_is_a_whisker(evidence: dict[str, object])
 def test_quantities_of_one_kind_stand_side_by_side() -> None:
     picture = only({"score": 1.0, "rival_score": 0.355, "errors": 0, "rows": 1500})
     assert isinstance(picture, Rows)
-    assert [(row.label, row.end) for row in picture.rows] == [("score", 100), ("rival score", 35.5)]
+    assert [(row.label, row.end) for row in picture.rows] == [("score", 100), ("all others together", 35.5)]
 
 
 def test_an_interval_without_an_estimate_has_no_dot() -> None:
@@ -87,9 +89,9 @@ def test_below_zero_the_scale_reaches_down() -> None:
 
 
 def test_records_with_intervals_are_whiskers_named_by_their_words() -> None:
-    picture = only(
+    picture = pictures(
         {"pairs": [{"one": "ann", "two": name, "kappa": 0.4, "kappa_low": 0.3, "kappa_high": 0.5} for name in "bc"]}
-    )
+    )[-1]
     assert isinstance(picture, Rows)
     assert [row.label for row in picture.rows] == ["ann – b", "ann – c"]
     assert picture.rows[0].middle == 40
@@ -148,8 +150,10 @@ def test_zeros_alone_do_not_break_the_scale() -> None:
 
 
 def test_facts_are_named_level_by_level_and_cut_with_a_word() -> None:
-    assert facts({"kind": "feature", "by": {"a": 1}, "empty_share": 0.5, "kappa": None}) == [
+    evidence = {"kind": "feature", "by": {"a": 1}, "modules_bytes": {"head": 2000}, "empty_share": 0.5, "kappa": None}
+    assert facts(evidence) == [
         ("by › a", "1"),
+        ("modules › head", "2 kB"),
         ("empty share", "50%"),
         ("kappa", "undefined"),
     ]
@@ -162,6 +166,11 @@ def test_facts_are_named_level_by_level_and_cut_with_a_word() -> None:
 @pytest.mark.parametrize(
     ("value", "name", "text"),
     [
+        (25_310_612_736, "needed_bytes", "25.3 GB"),
+        (1610.6, "requested_mb", "1.61 GB"),
+        (56.0, "seconds", "56 s"),
+        (275.0, "wait_ms", "275 ms"),
+        (3.0, "megabytes_per_second", "3"),
         (0.0122, "share", "1.2%"),
         (0.00002, "share", "2e-05"),
         (1_309, "rows", "1,309"),

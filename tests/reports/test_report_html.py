@@ -13,7 +13,8 @@ from report_examples import MANUAL, healthy, healthy_examinations, make_report, 
 
 from doctor.model import Diagnosis, Finding, Location, Report, Severity, Verdict, Verification
 from doctor.registry import load_checks
-from doctor_reports.html import passages, render
+from doctor_reports.html import render
+from doctor_reports.manuals import passages
 
 VOID = {"meta", "br", "link", "img", "input", "hr", "rect", "circle", "line"}
 HOSTILE = (
@@ -67,6 +68,17 @@ def hostile() -> Report:
             "top": {HOSTILE: 1, "b": 2},
             "pairs": {HOSTILE: {HOSTILE: 1.0, "b": 0.5}, "b": {HOSTILE: 0.5, "b": 1.0}},
             "cell": HOSTILE * 100_000,
+            "stacks": [{"who": HOSTILE, "doing": HOSTILE, "frames": [HOSTILE, "train.py:1"]}],
+            "confusion": {"rows": HOSTILE, "columns": HOSTILE, "labels": [HOSTILE, "b"], "counts": [[1, 2], [3, 4]]},
+            "before_share": 0.5,
+            "after_share": 0.4,
+            "bins": {HOSTILE: [0.5, 0.4], "b": [0.5, 0.6]},
+            f"{HOSTILE}_mb": 1.0,
+            "b_mb": 1.0,
+            "c_mb": 1.0,
+            "peak_mb": 3.0,
+            "earlier": HOSTILE,
+            **{f"{name}_{end}": "2024-01-08" for name in ("earlier", HOSTILE) for end in ("first", "last")},
         },
         repair=missing(HOSTILE, 0.5).repair,
         fingerprint='x" onclick="alert(4)',
@@ -135,7 +147,10 @@ def test_readers_who_do_not_see_are_told_what_is_what(make) -> None:
     page = Page(render(make()))
     assert {"header", "nav", "main", "footer"} <= {tag for tag, _ in page.tags}
     assert all(heading.get("scope") in ("row", "col") for heading in page.all("th"))
-    assert all(drawing.get("aria-label") for drawing in page.all("svg"))
+    told = [drawing for drawing in page.all("svg") if drawing.get("role") == "img"]
+    assert all(drawing.get("aria-label") for drawing in told)
+    aside = [drawing for drawing in page.all("svg") if drawing not in told]
+    assert all(drawing.get("aria-hidden") == "true" or set(drawing) >= {"x", "y"} for drawing in aside)  # or nested
     assert page.all("html")[0]["lang"] == "en"
 
 
@@ -152,7 +167,7 @@ def test_a_huge_cell_does_not_make_a_huge_page() -> None:
     assert len(render(make_report([finding], healthy_examinations()))) < 60_000
 
 
-def test_the_verdict_comes_first_then_what_to_do_then_the_findings() -> None:
+def test_the_verdict_comes_first_then_the_causes_then_what_to_do_then_the_findings() -> None:
     text = " ".join(Page(render(sick())).text.split())
     places = [
         text.index(words)
@@ -160,11 +175,17 @@ def test_the_verdict_comes_first_then_what_to_do_then_the_findings() -> None:
             "Diagnosis of titanic3.csv Do not train on this yet: 2 errors, 6 warnings, 1 remark.",
             "Moreover 1 file could not be read",
             "3 healthy",
+            "Root causes ticket: 31.4% of the test rows",
+            "drop boat (safe)",
+            "and 5 more findings below",
             "Make notes.csv readable",
-            "doctor explain leakage/group-overlap",
-            "ticket: 31.4% of the test rows",
+            "doctor fix titanic3.csv --sample-seed 7 --output repaired --unsafe",
+            "doctor verify titanic3.csv",
+            "doctor explain labels/low-agreement",
+            "Manual page",
             "only 16 rows of the rarest class; 30 are needed",
-            "doctor 0.1.0, seed 7",
+            "Seed 7; up to 50,000 rows",
+            "by doctor 0.1.0, Python 3.11.7",
         )
     ]
     assert places == sorted(places)

@@ -1,16 +1,25 @@
 """The page as Chromium shows it; skipped where there is no Chromium."""
 
+import re
 import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from report_examples import healthy, healthy_examinations, make_report, missing, sick
 from test_report_html import hostile
 
-from doctor_reports.html import render
+from doctor.case import open_case
+from doctor.engine import examine
+from doctor.model import Report
+from doctor.settings import settings_for
+from doctor.verify.clinic import find_patients, make_round
+from doctor_reports.html import render, render_changes, render_round
 
+FIXTURES = Path(__file__).resolve().parent.parent.parent / "fixtures"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OFFLINE = (
     "--no-sandbox",
@@ -22,6 +31,10 @@ OFFLINE = (
     "--disable-sync",
     "--no-first-run",
 )
+RUNS = ("numerics/exploding_gradients", "memory/oom_culprit", "distributed/hang")
+PAGES = ("scan", *(name.partition("/")[2] for name in RUNS), "clinic", "changes", "sick", "healthy", "hostile")
+AUDITED = ("scan", "oom_culprit", "clinic", "sick")
+UNFOLD = "document.querySelectorAll('details').forEach(fold => { fold.open = true })"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
@@ -34,12 +47,31 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+def examined(patient: Path) -> Report:
+    """Examine a patient as `doctor scan` does."""
+    settings = settings_for(patient, tomllib.loads((patient / "expected.toml").read_text("utf-8")).get("options", {}))
+    with open_case([patient], settings) as case:
+        return examine(case, settings)
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     many = make_report([missing(f"c{number}", 0.5) for number in range(1000)], healthy_examinations())
-    for name, report in {"sick": sick(), "healthy": healthy(), "hostile": hostile(), "many": many}.items():
-        (folder / f"{name}.html").write_text(render(report), "utf-8")
+    scan = examined(FIXTURES / "labels/low_agreement/sick")
+    [case, *_] = find_patients(FIXTURES, ["unseeded-code"])
+    written = {
+        "scan": render(scan),
+        **{name.partition("/")[2]: render(examined(FIXTURES / name / "sick")) for name in RUNS},
+        "clinic": render_round(make_round([case], workers=1)),
+        "changes": render_changes([("before.json", sick()), ("after.json", scan)]),
+        "sick": render(sick()),
+        "healthy": render(healthy()),
+        "hostile": render(hostile()),
+        "many": render(many),
+    }
+    for name, page in written.items():
+        (folder / f"{name}.html").write_text(page, "utf-8")
     return folder
 
 
@@ -55,24 +87,35 @@ def opened(context: BrowserContext, file: Path) -> tuple[Page, list[str]]:
     return page, heard
 
 
-@pytest.mark.parametrize("name", ["sick", "healthy", "hostile"])
-@pytest.mark.parametrize("width", [320, 768, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_opens_in_silence_and_fits_the_width(
-    browser: Browser, pages: Path, tmp_path: Path, name: str, width: int, scheme: str
-) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+@pytest.mark.parametrize("name", PAGES)
+def test_it_opens_in_silence_fits_every_width_and_is_accessible(browser: Browser, pages: Path, name: str) -> None:
+    context = browser.new_context()
     page, heard = opened(context, pages / f"{name}.html")
-    page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
+    page.evaluate(UNFOLD)
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        assert (sum(map(int, paper[4:-1].split(","))) > 384) == (scheme == "light")
+        for width in (320, 768, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") == width, (scheme, width)
     assert heard == []
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
-    assert (sum(map(int, paper[4:-1].split(","))) > 384) == (scheme == "light")
-    page.screenshot(path=tmp_path / f"{name}-{width}-{scheme}.png", full_page=True)
+    if name in AUDITED:
+        found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+        assert [(one["id"], one["impact"], [node["html"] for node in one["nodes"]]) for one in found] == []
     context.close()
 
 
-@pytest.mark.parametrize("name", ["sick", "hostile"])
+def test_colours_have_contrast_in_the_dark_too(browser: Browser, pages: Path) -> None:
+    context = browser.new_context(color_scheme="dark")
+    page, _ = opened(context, pages / "scan.html")
+    page.evaluate(UNFOLD)
+    found = Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
+    assert [node["html"] for one in found for node in one["nodes"]] == []
+    context.close()
+
+
+@pytest.mark.parametrize("name", ["scan", "oom_culprit", "clinic", "hostile"])
 def test_it_says_the_same_without_javascript(browser: Browser, pages: Path, name: str) -> None:
     said = []
     for allowed in (True, False):
@@ -81,18 +124,61 @@ def test_it_says_the_same_without_javascript(browser: Browser, pages: Path, name
         said.append(page.inner_text("body"))
         context.close()
     assert said[0] == said[1]
-    assert "What to do next" in said[0]
+    assert len(said[0]) > 300
 
 
-def test_the_verdict_the_counts_and_the_first_step_are_on_the_first_screen(browser: Browser, pages: Path) -> None:
-    for width, height in ((320, 640), (1440, 900)):
+def test_the_verdict_the_cause_and_the_first_command_are_on_the_first_screen(browser: Browser, pages: Path) -> None:
+    for width, height, parts in (
+        (360, 740, ("h1", ".counts", "nav a[href='#next']", ".causes li:first-child .what")),
+        (1440, 900, ("h1", ".counts", ".causes li:first-child", ".causes li:last-child", ".steps .command")),
+    ):
         context = browser.new_context(viewport={"width": width, "height": height})
         page, _ = opened(context, pages / "sick.html")
-        for part in ("h1", ".counts", ".steps li:first-child"):
-            box = page.locator(part).bounding_box()
+        for part in parts:
+            box = page.locator(part).first.bounding_box()
             assert box
             assert box["y"] + box["height"] <= height, (part, width)
         context.close()
+
+
+def test_a_click_takes_the_whole_command(browser: Browser, pages: Path) -> None:
+    context = browser.new_context()
+    page, _ = opened(context, pages / "sick.html")
+    page.locator(".steps .command").first.click()
+    assert page.evaluate("getSelection().toString()") == (
+        "doctor fix titanic3.csv --sample-seed 7 --output repaired --unsafe"
+    )
+    context.close()
+
+
+def test_evidence_is_drawn_and_every_drawing_says_what_it_shows(browser: Browser, pages: Path) -> None:
+    context = browser.new_context()
+    seen = {}
+    for name in ("scan", "exploding_gradients", "oom_culprit", "hang"):
+        page, _ = opened(context, pages / f"{name}.html")
+        labels = page.locator("svg[role=img]").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
+        assert all(labels)
+        seen[name] = {kind: page.locator(f"article {kind}").count() for kind in (".heat", ".parts", ".stacks", ".plot")}
+    assert seen["scan"][".heat"] == 2
+    assert seen["exploding_gradients"][".plot"] == 2
+    assert (seen["oom_culprit"][".parts"], seen["hang"][".stacks"]) == (1, 1)
+    context.close()
+
+
+def test_hostile_words_are_words_and_nothing_of_them_runs(browser: Browser, pages: Path) -> None:
+    context = browser.new_context()
+    page, heard = opened(context, pages / "hostile.html")
+    page.evaluate(UNFOLD)
+    for selector in ("h4", "summary", "a[href^='#finding']", ".word"):
+        page.locator(selector).first.hover()
+    assert heard == []
+    assert page.locator("script, img, iframe, object, embed, form, [onload], [onclick], [onerror]").count() == 0
+    text = page.inner_text("body")
+    assert "<script>alert(1)</script>" in text
+    assert not set(text) & set("\x00\u202e\ufffd")
+    assert "characters)" in text
+    assert (pages / "hostile.html").stat().st_size < 400_000
+    context.close()
 
 
 def test_the_keyboard_reaches_every_fold_and_link(browser: Browser, pages: Path) -> None:
@@ -104,14 +190,19 @@ def test_the_keyboard_reaches_every_fold_and_link(browser: Browser, pages: Path)
     context.close()
 
 
-def test_print_unfolds_everything(browser: Browser, pages: Path) -> None:
-    context = browser.new_context()
-    page, _ = opened(context, pages / "sick.html")
-    hidden = page.locator(".manual dd").first
-    assert not hidden.is_visible()
+@pytest.mark.parametrize("name", ["scan", "oom_culprit", "clinic"])
+def test_print_unfolds_everything_and_fits_the_paper(browser: Browser, pages: Path, name: str) -> None:
+    context = browser.new_context(viewport={"width": 794, "height": 1123}, color_scheme="dark")  # A4 at 96 dpi
+    page, _ = opened(context, pages / f"{name}.html")
     page.emulate_media(media="print")
-    assert hidden.is_visible()
+    hidden = page.locator("details > :not(summary)").evaluate_all("all => all.filter(one => !one.offsetHeight).length")
+    assert hidden == 0
     assert not page.locator("nav").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 794
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+    printed = page.pdf(format="A4", print_background=False)
+    assert printed.startswith(b"%PDF")
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 15
     context.close()
 
 

@@ -16,7 +16,8 @@ from doctor.registry import load_renderer
 from doctor.settings import Settings
 from doctor.subjects.run import open_run
 from doctor_reports.charts import plot, plots
-from doctor_reports.verdict import duration, next_steps, repeat, verdict
+from doctor_reports.steps import next_steps
+from doctor_reports.verdict import duration, repeat, verdict
 from fixtures.recording import record_machine, record_process, record_run
 
 SETTINGS = Settings(select=("non-finite-loss", "exit-cause"))
@@ -85,12 +86,25 @@ def test_the_page_draws_the_course_and_where_it_broke(tmp_path: Path) -> None:
     record_machine(tmp_path, [{"main_rss": 1e9 + 1e6 * second} for second in range(60)])
     page = page_of(report_of(tmp_path, [1.0 + step % 7 for step in range(50)] + [float("nan")] * 5))
     headings = re.findall(r"<h2[^>]*>(.*?)</h2>", page)
-    assert headings[:3] == ["Root cause", "What to do next", "How it went"] or headings[0] == "What to do next"
-    titles = re.findall(r"<figcaption>([^<\n]*)", page)
+    assert headings[:3] == ["Root cause", "What to do next", "How it went"]
+    course, _, findings = page.partition('<section id="error"')
+    titles = re.findall(r"<figcaption>([^<\n]*)", course)
     assert titles == ["Loss", "Gradient norm before clipping, logarithmic", "Learning rate", "Time per step", "Memory"]
-    assert page.count("<polyline") == 5
-    assert page.count('class="broken"') == 5
-    assert re.search(r'class="begin error"[^>]*><title>numerics/non-finite-loss', page)
+    assert course.count("<polyline") == 5
+    assert course.count('class="broken"') == 5
+    assert course.count('<line class="begin error"') == 5  # four charts over steps, and the word for it above them
+    assert "step 51, non finite loss" in course
+    assert re.findall(r"<figcaption>([^<\n]*)", findings) == ["Loss"]  # what the finding speaks of
+    assert re.search(r'class="event [a-z]+">step 51<', findings)
+
+
+def test_a_loss_scale_is_drawn_where_it_moves(tmp_path: Path) -> None:
+    still = report_of(tmp_path / "still", [1.0] * 9, loss_scale=1.0)
+    assert "Loss scale" not in [chart.title for chart in still.charts]
+    record_run(tmp_path / "moving", end={})
+    record_process(tmp_path / "moving", [{"loss": 1.0, "loss_scale": 2.0**power} for power in range(16, 8, -1)])
+    moving = examine(case_of_run(open_run(tmp_path / "moving")), SETTINGS)
+    assert [chart.title for chart in moving.charts if chart.log] == ["Loss scale"]
 
 
 def test_charts_hold_no_more_points_than_can_be_drawn_and_lose_no_peak(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def as_numbers(values: Array) -> Array | None:
     levels.pop(None, None)
     texts = list(levels)
     for probe in (texts[:200], texts):
-        numbers = [_number(text) for text in probe]
+        numbers = [number_in(text) for text in probe]
         if not numbers or sum(number == number for number in numbers) < MIN_NUMBER_SHARE * len(numbers):
             return None
     table = dict(zip(texts, numbers, strict=True))
@@ -161,7 +161,8 @@ def mid_ranks(numbers: Array) -> Array:
     return ranks
 
 
-def _number(text: str) -> float:
+def number_in(text: str) -> float:
+    """Read a number, NaN where there is none."""
     try:
         return float(text.replace(",", ""))
     except ValueError:

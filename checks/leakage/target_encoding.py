@@ -21,7 +21,10 @@ Thresholds
         fiftieth of each row's label (0.02).
 
 Calibration
-    TODO
+    `python bench/calibrate_derived.py encoded` prints the table. 10 seeds each of 300 rows in 20 and 200 categories and
+    of 3,000 rows in 20: exact and rounded means are always found, as a warning where 150 rows make a mean; smoothed and
+    leave-one-out ones always with 20 categories, and in 30 % of the tables where a category has 1.5 rows. Encodings
+    made fold by fold and honest rates were never accused, nor was anything in scikit-learn's bundled data.
 
 Limits
     A smoothed mean must have the form (sum + m × prior) / (rows + m) with one m. The leave-one-out form is looked for

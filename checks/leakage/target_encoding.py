@@ -16,7 +16,7 @@ What to do
 
 Thresholds
     max_log10_chance: logarithm of the probability that an honest estimate of the means would meet all of them so
-        closely (-6).
+        closely (-6.0).
     min_levels_share: different values per row from which it is an error, else a warning: a mean of 50 rows holds a
         fiftieth of each row's label (0.02).
 

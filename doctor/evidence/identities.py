@@ -105,7 +105,7 @@ class Identities(Struct, frozen=True, kw_only=True):
                 left = {name: numbers[name] for name in board.columns}
                 found += _leads(table, roles, sample, target, left)
         if target.task is Task.CLASSIFICATION:
-            enough = len(truth) >= 2 * MIN_TELLING
+            enough = enough and len(truth) >= 2 * MIN_TELLING
             used = {name for one in found for name in one.columns}
             found += _thresholds(target, {name: values for name, values in numbers.items() if name not in used})
             used = {name for one in found for name in one.columns}

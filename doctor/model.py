@@ -160,6 +160,19 @@ class FillMissing(Repair, frozen=True, kw_only=True):
     keep_flag: bool = True
 
 
+class RewriteCells(Repair, frozen=True, kw_only=True):
+    """Write cells of columns anew: `values` gives the new value by the old one, an empty one for "missing".
+
+    Where `strip`, blanks around values go too. Where `number`, numbers lose what they are dressed in (%, a currency,
+    thousands separators, a decimal comma), and files that keep types get a numeric column.
+    """
+
+    columns: tuple[str, ...]
+    values: dict[str, str] = {}
+    strip: bool = False
+    number: bool = False
+
+
 class EditCode(Repair, frozen=True, kw_only=True):
     """Insert `code` before a line, or where not `inserted`, put it in place of an expression in that line."""
 
@@ -192,6 +205,7 @@ AnyRepair = (
     | DropAnnotators
     | Consensus
     | FillMissing
+    | RewriteCells
     | EditCode
     | ChangeTraining
     | Advise
@@ -456,7 +470,10 @@ class Sampling(Struct, frozen=True, kw_only=True):
 
 
 class Declared(Struct, frozen=True, kw_only=True):
-    """The roles of columns as the user gave them; what is empty is inferred."""
+    """The roles of columns as the user gave them; what is empty is inferred.
+
+    `ranges` are of the form `COLUMN=LOW..HIGH`, `patterns` of the form `COLUMN=REGEX`.
+    """
 
     target: str | None = None
     time: str | None = None
@@ -464,6 +481,8 @@ class Declared(Struct, frozen=True, kw_only=True):
     annotators: tuple[str, ...] = ()
     item: str | None = None
     scale: str | None = None
+    ranges: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
 
 
 class Report(Struct, frozen=True, kw_only=True):

@@ -16,10 +16,12 @@ What to do
 
 Thresholds
     min_rows: rows that hold one spelling of a mark among levels; among numbers or dates a single one tells (2).
-    min_spacings: distance of a lone number from the next value, in mean distances of the values next to it (4.5).
+    min_spacings: distance of a lone number from the next value, in mean distances of the values next to it; of a usual
+        sentinel five times as much is enough by itself (4.5).
     min_crowding: rows of a lone number per row of the values next to it (3.0).
     min_nearest_share: distance of lone zeros from the next value, as a share of the median, in whole numbers (0.1).
     min_clear: distance of the bulk from lone zeros in widths of the bulk, in numbers with decimals (0.2).
+    sure_clear: the same, from which it is enough that there are zeros at all (0.5).
     max_zero_share: share of zeros above which zero is the column's normal state (0.5).
     min_zero_share: share of zeros below which they are single errors, told by quality/out-of-range (0.002).
 
@@ -76,6 +78,7 @@ def examine(
     min_crowding: float = 3.0,
     min_nearest_share: float = 0.1,
     min_clear: float = 0.2,
+    sure_clear: float = 0.5,
     max_zero_share: float = 0.5,
     min_zero_share: float = 0.002,
 ) -> Iterator[Finding]:
@@ -91,11 +94,14 @@ def examine(
             apart = lone.spacings >= min_spacings and lone.crowding >= min_crowding
             share = lone.rows / column.rows
             if lone.values[0] == 0 and lone.low:
-                whole = column.whole and apart and lone.nearest >= min_nearest_share * column.middle
-                clear = apart and lone.clear >= min_clear
-                if (whole or clear) and min_zero_share <= share <= max_zero_share:
+                whole = column.whole and lone.nearest >= min_nearest_share * column.middle
+                odd = apart and (whole or lone.clear >= min_clear)
+                odd = odd or (lone.spacings >= min_spacings and lone.clear >= sure_clear)
+                if odd and min_zero_share <= share <= max_zero_share:
                     yield _of_number("zeros", column, lone)
-            elif lone.values[0] in SENTINELS and (apart or _only_negative(column, lone, min_crowding)):
+                continue
+            far = lone.spacings >= 5 * min_spacings
+            if lone.values[0] in SENTINELS and (apart or far or _only_negative(column, lone, min_crowding)):
                 yield _of_number("sentinel", column, lone)
 
 

@@ -6,8 +6,8 @@ What it finds
 
 Why it matters
     A reader that expects UTF-8 stops at the first letter beyond ASCII, or replaces it. With a mark in front the first
-    column is called by another name than it seems by readers that do not know it, and is not found by its name. Where files differ, one
-    word is two different levels.
+    column has another name than it seems for readers that do not know the mark, and is not found. Where files differ,
+    one word is two different levels.
 
 What to do
     Write all files as UTF-8 without a mark, or name the encoding wherever they are read.

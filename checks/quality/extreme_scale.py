@@ -14,7 +14,7 @@ What to do
     row instead of milliseconds since 1970.
 
 Thresholds
-    max_spread_ratio: widest spread of a feature over the narrowest, above which it is mentioned (1e6).
+    max_spread_ratio: widest spread of a feature over the narrowest, above which it is mentioned (1000000.0).
     max_lost_share: share of different values that may fall together as 32-bit floats (0.01).
     max_step_share: distance of neighbouring 32-bit floats in widths of the middle 90 %, below which that does not
         matter (0.001).

@@ -46,8 +46,8 @@ CHECK = Check(
     {
         "declared": "{column}: {affected:,} of {rows:,} values are outside the declared range {range} "
         "({low:g} to {high:g})",
-        "lone": "{column}: {values} lies far from all others ({other_low:g} to {other_high:g}; {affected:,} of {rows:,} "
-        "rows)",
+        "lone": "{column}: {values} lies far from all others ({other_low:g} to {other_high:g}; {affected:,} of "
+        "{rows:,} rows)",
         "zero": "{column}: 0 in {affected:,} of {rows:,} rows, where all others lie between {other_low:g} and "
         "{other_high:g}",
     },

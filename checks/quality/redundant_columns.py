@@ -44,7 +44,8 @@ CHECK = Check(
         "affine": "{first} and {second} are multiples of each other plus a constant, but for rounding",
         "combination": "{formula} in all {rows:,} rows looked at",
         "correlated": "{first} and {second} nearly say the same (correlation {correlation:.3f})",
-        "many": "{column}: {pair_count:,} pairs of them nearly say the same (correlation {min_correlation:.2f} or more)",
+        "many": "{column}: {pair_count:,} pairs of them nearly say the same (correlation {min_correlation:.2f} or "
+        "more)",
     },
 )
 

@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 from sqlglot import exp
 
-from doctor.evidence.profile import ColumnProfile, Profile, chunks
+from doctor.evidence.profile import MAX_FINITE, ColumnProfile, Profile, chunks
 from doctor.evidence.sample import Array, Sample
 from doctor.subjects import sql
 from doctor.subjects.table import Kind, Table
@@ -110,7 +110,7 @@ class Magnitudes(Struct, frozen=True, kw_only=True):
 
 
 def _magnitude(column: ColumnProfile, values: Array, beyond: tuple[int, int], lone: tuple[Lone, ...]) -> Magnitude:
-    finite = values[np.isfinite(values)]
+    finite = values[np.abs(values) < MAX_FINITE]
     low, high = bounds_of(column)
     different = np.unique(finite)
     with np.errstate(over="ignore"):
@@ -155,12 +155,12 @@ def _counted_beyond(table: Table, columns: list[ColumnProfile]) -> dict[str, tup
 
 
 def _lone_ends(column: ColumnProfile, values: Array) -> Iterator[Lone]:
-    finite = values[np.isfinite(values)]
+    finite = values[np.abs(values) < MAX_FINITE]
     if len(finite) < MIN_ROWS:
         return
     levels, counts = np.unique(finite, return_counts=True)
     for bound in bounds_of(column):
-        if math.isfinite(bound) and bound not in (levels[0], levels[-1]):
+        if abs(bound) < MAX_FINITE and bound not in (levels[0], levels[-1]):
             levels, counts = np.append(levels, bound), np.append(counts, 1)
     order = np.argsort(levels)
     levels, counts = levels[order], counts[order]

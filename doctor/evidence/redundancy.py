@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from doctor.evidence.keys import Keys
-from doctor.evidence.profile import Profile
+from doctor.evidence.profile import MAX_FINITE, Profile
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Array, Sample
 from doctor.subjects.table import Kind, Table
@@ -137,7 +137,7 @@ def _correlated(names: Sequence[str], sample: Sample) -> Iterator[Pair]:
     if len(names) < 2:
         return
     rows = slice(0, MAX_ROWS)
-    raw = np.column_stack([_drawn_in(sample.columns[name][rows]) for name in names])
+    raw = np.column_stack([_drawn_in(_numbers(sample, name)[rows]) for name in names])
     present = np.isfinite(raw)
     centre = np.where(present, raw, 0).sum(axis=0) / np.maximum(1, present.sum(axis=0))
     values = np.where(present, raw - centre, 0.0)
@@ -158,6 +158,13 @@ def _correlated(names: Sequence[str], sample: Sample) -> Iterator[Pair]:
             yield pair
 
 
+def _numbers(sample: Sample, name: str) -> Array:
+    """Return a column without infinities and numbers whose squares overflow."""
+    values = sample.columns[name]
+    sound: Array = np.where(np.abs(values) < MAX_FINITE, values, np.nan)
+    return sound
+
+
 def _drawn_in(values: Array) -> Array:
     finite = values[np.isfinite(values)]
     if not len(finite):
@@ -169,7 +176,7 @@ def _drawn_in(values: Array) -> Array:
 
 def _related(first: str, second: str, sample: Sample) -> Pair | None:
     """Judge a pair on all drawn rows: equal, a multiple plus a constant, or nearly."""
-    x, y = sample.columns[first], sample.columns[second]
+    x, y = _numbers(sample, first), _numbers(sample, second)
     equal = bool(np.array_equal(x, y, equal_nan=True))
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
@@ -198,7 +205,7 @@ def _combinations(names: Sequence[str], sample: Sample) -> Iterator[Combination]
     """Find columns that are sums of multiples of the others, by taking one column after the other out of the rest."""
     if len(names) < 3:
         return
-    raw = np.column_stack([sample.columns[name][:MAX_ROWS] for name in names])
+    raw = np.column_stack([_numbers(sample, name)[:MAX_ROWS] for name in names])
     whole = raw[np.isfinite(raw).all(axis=1)]
     if len(whole) < max(MIN_ROWS, 3 * len(names)):
         return

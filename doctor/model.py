@@ -102,7 +102,8 @@ class DropRows(Repair, frozen=True, kw_only=True):
 
     `duplicates_of` names the columns that must be equal, all where it is empty; text in those of `folded` is compared
     without case and the blanks around it. Where `also_in` names a split, the rows of `split` that have a copy there are
-    removed instead; where `missing` names columns, the rows that have no value in one of them.
+    removed instead; where `missing` names columns, the rows that have no value in one of them. `rows` names rows
+    outright, counted from 0 in the table.
     """
 
     duplicates_of: tuple[str, ...] = ()
@@ -110,6 +111,7 @@ class DropRows(Repair, frozen=True, kw_only=True):
     split: str | None = None
     also_in: str | None = None
     missing: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
 
 
 class Resplit(Repair, frozen=True, kw_only=True):

@@ -43,7 +43,7 @@ from collections.abc import Iterator
 
 from doctor.evidence.cell_texts import CODES
 from doctor.evidence.keys import Keys
-from doctor.evidence.magnitudes import Lone, Magnitude, Magnitudes
+from doctor.evidence.magnitudes import SENTINELS, Lone, Magnitude, Magnitudes
 from doctor.evidence.roles import Roles
 from doctor.evidence.spellings import Spelling, Spellings
 from doctor.model import Check, Finding, Location, RewriteCells, Safety, Severity
@@ -60,11 +60,6 @@ CHECK = Check(
         "they may stand for missing",
     },
 )
-SENTINELS = {
-    *(float(sign * int(str(digit) * length)) for sign in (1, -1) for digit in (7, 8, 9) for length in (2, 3, 4, 5, 6)),
-    *(-1.0, -2.0, -9.0, 9.0, -32768.0, -999.25, -9999.9, 1e20, -1e20, 1e30, -1e30, 2147483647.0, -2147483648.0),
-}
-"""Numbers that people and programs write for "nothing"."""
 
 
 def examine(

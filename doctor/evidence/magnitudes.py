@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from msgspec import Struct
-from sqlglot import exp
 
 from doctor.evidence.profile import MAX_FINITE, ColumnProfile, Profile, chunks
 from doctor.evidence.sample import Array, Sample
@@ -18,8 +17,15 @@ MIN_ROWS = 200
 NEIGHBOURS = 4
 NEIGHBOUR_SHARE = 0.05
 MAX_PEELED = 3
-MAX_FLOAT16 = 65_504.0
-FLOAT32_WHOLE = 2**24
+MIN_RANGES_COUNTED = 0.8
+MIN_SPACINGS_COUNTED = 4.0
+"""From which lone values of large tables are counted over all rows."""
+
+SENTINELS = {
+    *(float(sign * int(str(digit) * length)) for sign in (1, -1) for digit in (7, 8, 9) for length in (2, 3, 4, 5, 6)),
+    *(-1.0, -2.0, -9.0, 9.0, -32768.0, -999.25, -9999.9, 1e20, -1e20, 1e30, -1e30, 2147483647.0, -2147483648.0),
+}
+"""Numbers that people and programs write for "nothing"."""
 
 
 class Lone(Struct, frozen=True, kw_only=True):
@@ -62,8 +68,8 @@ class Magnitude(Struct, frozen=True, kw_only=True):
     ----------
     low, high : float
         Of all rows, infinities included; NaN where there is no value.
-    infinite, too_large : int
-        Rows with an infinite value, and rows with a finite one beyond the range of 16-bit floats.
+    infinite : int
+        Rows with an infinite value.
     spread : float
         Range of the middle 90 %, of the drawn rows.
     middle : float
@@ -80,7 +86,6 @@ class Magnitude(Struct, frozen=True, kw_only=True):
     high: float
     whole: bool
     infinite: int = 0
-    too_large: int = 0
     spread: float = 0.0
     middle: float = 0.0
     different: int = 0
@@ -97,19 +102,19 @@ class Magnitudes(Struct, frozen=True, kw_only=True):
     def measure(cls, table: Table, profile: Profile, sample: Sample) -> "Magnitudes":
         """Take bounds from the profile and the rest from the drawn rows; count over all rows what is rare."""
         numeric = [column for column in profile.columns if column.numeric and column.present]
-        beyond = _counted_beyond(table, numeric)
+        infinite = _infinite(table, numeric)
         lone = {column.name: tuple(_lone_ends(column, sample.columns[column.name])) for column in numeric}
         if sample.rows < table.rows:
-            lone = {name: tuple(_recounted(table, name, found)) for name, found in lone.items()}
+            lone = _recounted(table, lone)
         return cls(
             columns=tuple(
-                _magnitude(column, sample.columns[column.name], beyond.get(column.name, (0, 0)), lone[column.name])
+                _magnitude(column, sample.columns[column.name], infinite.get(column.name, 0), lone[column.name])
                 for column in numeric
             )
         )
 
 
-def _magnitude(column: ColumnProfile, values: Array, beyond: tuple[int, int], lone: tuple[Lone, ...]) -> Magnitude:
+def _magnitude(column: ColumnProfile, values: Array, infinite: int, lone: tuple[Lone, ...]) -> Magnitude:
     finite = values[np.abs(values) < MAX_FINITE]
     low, high = bounds_of(column)
     different = np.unique(finite)
@@ -122,8 +127,7 @@ def _magnitude(column: ColumnProfile, values: Array, beyond: tuple[int, int], lo
         low=low,
         high=high,
         whole=column.kind is Kind.INTEGER,
-        infinite=beyond[0],
-        too_large=beyond[1],
+        infinite=infinite,
         spread=float(edges[2] - edges[0]),
         middle=float(edges[1]),
         different=len(different),
@@ -139,18 +143,14 @@ def bounds_of(column: ColumnProfile) -> tuple[float, float]:
     return (math.nan if low is None else float(low)), (math.nan if high is None else float(high))
 
 
-def _counted_beyond(table: Table, columns: list[ColumnProfile]) -> dict[str, tuple[int, int]]:
-    """Count infinities and large numbers, of those columns alone whose bounds say that there are some."""
-    names = {column.name for column in columns if max(map(abs, bounds_of(column))) > MAX_FLOAT16}
-    found: dict[str, tuple[int, int]] = {}
+def _infinite(table: Table, columns: list[ColumnProfile]) -> dict[str, int]:
+    """Count infinities, in those columns alone whose bounds say that there are some."""
+    names = {column.name for column in columns if math.inf in map(abs, bounds_of(column))}
+    found: dict[str, int] = {}
     for chunk in chunks([column for column in table.columns if column.name in names]):
-        facts = []
-        for column in chunk:
-            size = sql.call("abs", exp.cast(sql.column(column.name), "double"))
-            facts.append(sql.count_if(sql.call("isinf", size)))
-            facts.append(sql.count_if((size.copy() > sql.literal(MAX_FLOAT16)).and_(sql.call("isfinite", size.copy()))))
+        facts = [sql.count_if(sql.call("isinf", sql.column(column.name))) for column in chunk]
         answer = table.ask(table.select(*facts))[0]
-        found |= {column.name: (int(answer[2 * i]), int(answer[2 * i + 1])) for i, column in enumerate(chunk)}
+        found |= {column.name: int(count) for column, count in zip(chunk, answer, strict=True)}
     return found
 
 
@@ -222,13 +222,22 @@ def _weighted_quantiles(levels: Array, weights: Array, shares: tuple[float, ...]
     return levels[np.minimum(np.searchsorted(reached, shares), len(levels) - 1)]
 
 
-def _recounted(table: Table, name: str, lone: tuple[Lone, ...]) -> Iterator[Lone]:
-    """Count over all rows the lone values that stand out."""
+def _recounted(table: Table, lone: dict[str, tuple[Lone, ...]]) -> dict[str, tuple[Lone, ...]]:
+    """Count over all rows the lone values that stand out, in one pass."""
     from msgspec.structs import replace
 
-    for found in lone:
-        if found.spacings < 2 and found.ranges < 0.5:
-            continue
-        listed = sql.column(name).isin(*found.values)
-        rows = int(table.ask(table.select(sql.count_if(listed)))[0][0])
-        yield replace(found, rows=rows)
+    asked = [
+        (name, place, found)
+        for name, several in lone.items()
+        for place, found in enumerate(several)
+        if found.ranges >= MIN_RANGES_COUNTED
+        or (found.values[0] in (0.0, *SENTINELS) and len(found.values) == 1 and found.spacings >= MIN_SPACINGS_COUNTED)
+    ]
+    if not asked:
+        return lone
+    facts = [sql.count_if(sql.column(name).isin(*found.values)) for name, _, found in asked]
+    answer = table.ask(table.select(*facts))[0]
+    counted = {name: [*several] for name, several in lone.items()}
+    for (name, place, found), rows in zip(asked, answer, strict=True):
+        counted[name][place] = replace(found, rows=int(rows))
+    return {name: tuple(several) for name, several in counted.items()}

@@ -6,6 +6,7 @@ The drawn rows show which columns are worth a closer look; these are then counte
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from msgspec import Struct
 from sqlglot import exp
@@ -32,6 +33,7 @@ MIN_LIKE_SHARE = 0.8
 MAX_LEVELS = 2_000
 MIN_ROWS_PER_LEVEL = 2.0
 MIN_SHAPES = 20
+MAX_SHAPED = 10_000
 MIN_DIGITS = 9
 """A number that always has so many digits is a name, such as that of a telephone, and no quantity."""
 MAX_COUNTED = 50_000
@@ -226,20 +228,21 @@ def _shapes(said: Counts) -> Shapes | None:
     """Find the form that all but a few codes share; names and words without a digit have none."""
     if len(said) < MIN_SHAPES:
         return None
-    coarse: Counter[str] = Counter()
-    for value, n in said.items():
-        coarse[_coarse(value)] += n
-    form, rows = coarse.most_common(1)[0]
-    if "9" not in form:
+    some = Counter(map(_coarse, list(said)[:FIRST_LOOK]))
+    likely, times = some.most_common(1)[0]
+    if "9" not in likely or times < MIN_LIKE_SHARE * some.total():
         return None
-    total = sum(said.values())
-    odd = {value: n for value, n in said.items() if _coarse(value) != form}
-    if not odd and (exact := Counter({shape_of(value): n for value, n in said.items()})):
-        return _fixed_length(said, exact, total)
-    return Shapes(form=form, share=rows / total, odd=commonest(odd, SHOWN), odd_rows=sum(odd.values())) if odd else None
+    said = dict(islice(said.items(), MAX_SHAPED))
+    odd = {value: n for value, n in said.items() if _coarse(value) != likely}
+    if not odd:
+        long = max(shape_of(value).count("9") for value in list(said)[:FIRST_LOOK]) >= MIN_DIGITS
+        return _fixed_length(said) if long else None
+    odd_rows = sum(odd.values())
+    share = 1 - odd_rows / sum(said.values())
+    return Shapes(form=likely, share=share, odd=commonest(odd, SHOWN), odd_rows=odd_rows)
 
 
-def _fixed_length(said: Counts, exact: Counter[str], total: int) -> Shapes | None:
+def _fixed_length(said: Counts) -> Shapes | None:
     """Codes of many digits have a fixed number of them."""
     by_shape: Counter[str] = Counter()
     for value, n in said.items():
@@ -248,7 +251,8 @@ def _fixed_length(said: Counts, exact: Counter[str], total: int) -> Shapes | Non
     if form.count("9") < MIN_DIGITS or len(by_shape) < 2:
         return None
     odd = {value: n for value, n in said.items() if shape_of(value) != form}
-    return Shapes(form=form, share=rows / total, odd=commonest(odd, SHOWN), odd_rows=sum(odd.values()))
+    share = rows / by_shape.total()
+    return Shapes(form=form, share=share, odd=commonest(odd, SHOWN), odd_rows=sum(odd.values()))
 
 
 def _coarse(value: str) -> str:

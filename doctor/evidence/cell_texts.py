@@ -103,7 +103,7 @@ def dress_of(text: str) -> tuple[str, str]:
         The dress ("" for none, "%", a currency, "thousands", "decimal comma", a unit) and the bare number; two empty
         strings where the text is no number.
     """
-    if is_number(text):
+    if is_number(text) or not text:
         return "", text
     bare, dress = text, ""
     if bare.endswith("%"):

@@ -21,7 +21,7 @@ Calibration
 
 Limits
     Spelling mistakes ("Femal") and abbreviations are not joined. Case that carries meaning (units "m" and "M",
-    genotypes "A" and "a", where every level is one letter) is left alone.
+    genotypes "Aa" and "aA", where every spelling has one or two letters) is left alone.
 
 Source
     –
@@ -68,7 +68,7 @@ def examine(spellings: Spellings, *, min_padded_share: float = 0.001) -> Iterato
 
 def _variants(column: Spelling) -> Finding | None:
     groups = [
-        group.spellings for group in column.variants if any(len(stripped(value)) > 1 for value in group.spellings)
+        group.spellings for group in column.variants if any(len(stripped(value)) > 2 for value in group.spellings)
     ]
     if not groups:
         return None

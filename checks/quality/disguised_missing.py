@@ -16,6 +16,7 @@ What to do
 
 Thresholds
     min_rows: rows that hold one spelling of a mark among levels; among numbers or dates a single one tells (2).
+    min_gap_share: distance of a usual sentinel from the next value, as a share of the range of all others (0.25).
     min_spacings: distance of a lone number from the next value, in mean distances of the values next to it; of a usual
         sentinel five times as much is enough by itself (4.5).
     min_crowding: rows of a lone number per row of the values next to it (3.0).
@@ -69,6 +70,7 @@ def examine(
     keys: Keys,
     *,
     min_rows: int = 2,
+    min_gap_share: float = 0.25,
     min_spacings: float = 4.5,
     min_crowding: float = 3.0,
     min_nearest_share: float = 0.1,
@@ -96,7 +98,10 @@ def examine(
                     yield _of_number("zeros", column, lone)
                 continue
             far = lone.spacings >= 5 * min_spacings
-            if lone.values[0] in SENTINELS and (apart or far or _only_negative(column, lone, min_crowding)):
+            far_off = abs(lone.values[0] - lone.nearest) >= min_gap_share * (lone.other_high - lone.other_low)
+            if lone.values[0] in SENTINELS and (
+                (far_off and (apart or far)) or _only_negative(column, lone, min_crowding)
+            ):
                 yield _of_number("sentinel", column, lone)
 
 

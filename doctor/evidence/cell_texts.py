@@ -30,41 +30,9 @@ _DATES = (
 
 CODES = frozenset(
     {
-        *(
-            "?",
-            "??",
-            "???",
-            "-",
-            "--",
-            "---",
-            "–",
-            "—",
-            ".",
-            "..",
-            "...",
-            "*",
-            "#",
-            "\\n",
-            "n/a",
-            "n.a.",
-            "n.a",
-            "#n/a",
-        ),
-        *("#value!", "#ref!", "#div/0!", "#name?", "#null!", "#num!", "(null)", "<null>", "[null]", "(blank)", "error"),
-        *(
-            "#error",
-            "nan",
-            "null",
-            "nil",
-            "undefined",
-            "(empty)",
-            "no data",
-            "nodata",
-            "-nan",
-            "1.#ind",
-            "1.#qnan",
-            "nat",
-        ),
+        *("?", "??", "???", "-", "--", "---", "–", "—", ".", "..", "...", "\\n", "n/a", "n.a.", "n.a", "#n/a", "error"),
+        *("#value!", "#ref!", "#div/0!", "#name?", "#null!", "#num!", "#error", "(null)", "<null>", "[null]", "null"),
+        *("nil", "nan", "-nan", "nat", "1.#ind", "1.#qnan", "undefined", "(blank)", "(empty)", "no data", "nodata"),
     }
 )
 """What no list of levels holds on purpose, in lower case."""
@@ -121,6 +89,11 @@ def dress_of(text: str) -> tuple[str, str]:
     if not dress and (unit := _UNIT.fullmatch(text)) and is_number(unit[1]):
         return unit[2], unit[1]
     return "", ""
+
+
+def is_unit(dress: str) -> bool:
+    """Whether a dress is letters behind the number, which may as well be a part of a code ("12B", "1011 AB", "3rd")."""
+    return dress not in ("", "%", "thousands", "decimal comma") and dress not in _CURRENCY
 
 
 def date_form(text: str) -> str:

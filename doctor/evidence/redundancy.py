@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
@@ -25,7 +24,9 @@ MAX_TERMS = 6
 EXACT = 1e-9
 """Of the variance: what is left of it once an exact function is taken away, rounding apart."""
 NOTED_CORRELATION = 0.97
-MIN_VARIANCE_EXPLAINED = 1 - 1e-8
+NEARLY_EXACT = 0.999
+MAX_JUDGED = 300
+"""Pairs that are looked at on all drawn rows, the most alike first."""
 
 MIN_RARER_ROWS = 10
 """Rows outside the commonest level, below which two flags agree by chance."""
@@ -153,9 +154,22 @@ def _correlated(names: Sequence[str], sample: Sample) -> Iterator[Pair]:
     high = np.abs(np.nan_to_num(correlation)) >= NOTED_CORRELATION
     # Where one column is mostly missing, few rows have both.
     high &= both >= np.maximum(MIN_ROWS, 0.5 * np.minimum(seen.sum(axis=0)[:, None], seen.sum(axis=0)[None, :]))
-    for first, second in combinations(range(len(names)), 2):
-        if high[first, second] and (pair := _related(names[first], names[second], sample)):
-            yield pair
+    strength = np.abs(np.nan_to_num(correlation))
+    found = np.argwhere(np.triu(high, 1))
+    found = found[np.argsort(-strength[found[:, 0], found[:, 1]], kind="stable")]
+    judged = 0
+    for first, second in found.tolist():
+        pair = None
+        if strength[first, second] >= NEARLY_EXACT and judged < MAX_JUDGED:
+            judged += 1
+            pair = _related(names[first], names[second], sample)
+        yield pair or Pair(
+            kind="correlated",
+            first=names[first],
+            second=names[second],
+            rows=int(both[first, second]),
+            correlation=float(correlation[first, second]),
+        )
 
 
 def _numbers(sample: Sample, name: str) -> Array:
@@ -175,22 +189,20 @@ def _drawn_in(values: Array) -> Array:
 
 
 def _related(first: str, second: str, sample: Sample) -> Pair | None:
-    """Judge a pair on all drawn rows: equal, a multiple plus a constant, or nearly."""
+    """Judge a pair on all drawn rows: equal, or a multiple plus a constant; None where it is neither."""
     x, y = _numbers(sample, first), _numbers(sample, second)
     equal = bool(np.array_equal(x, y, equal_nan=True))
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
     if len(np.unique(x)) < 3 or len(np.unique(y)) < 3:
         return None
-    near = float(np.corrcoef(_drawn_in(x), _drawn_in(y))[0, 1])
-    if not abs(near) >= NOTED_CORRELATION:
-        return None
     r = float(np.corrcoef(x, y)[0, 1])
     slope, constant = np.polyfit(x - x.mean(), y, 1)
     off = np.abs(y - constant - slope * (x - x.mean())).max()
     exact = off <= max(1e-9 * np.abs(y).max(), 0.51 * (_quantum(y) + abs(slope) * _quantum(x)) * (np.std(y) > 0))
-    kind = "copy" if equal else "affine" if exact and abs(r) > 0.99999 else "correlated"
-    return Pair(kind=kind, first=first, second=second, rows=len(x), correlation=near if kind == "correlated" else r)
+    if not equal and not (exact and abs(r) > 0.99999):
+        return None
+    return Pair(kind="copy" if equal else "affine", first=first, second=second, rows=len(x), correlation=r)
 
 
 def _quantum(values: Array) -> float:

@@ -17,6 +17,7 @@ from doctor.evidence.cell_texts import (
     dress_of,
     folded,
     is_number,
+    is_unit,
     shape_of,
     stands_for_nothing,
     stripped,
@@ -44,6 +45,12 @@ MIN_JOINED_SHARE = 0.8
 MAX_JOINED_ELSEWHERE = 0.05
 
 Counts = Mapping[str, int]
+MAX_UNITS = 3
+"""Kinds of letters behind numbers, above which they are parts of codes."""
+PLUSES = frozenset({"+", "++", "+++", "pos", "positive", "+/-"})
+OUTCOMES = frozenset(
+    {"info", "warning", "warn", "debug", "critical", "fatal", "success", "ok", "fail", "failed", "pass"}
+)
 
 
 class Variants(Struct, frozen=True, kw_only=True):
@@ -178,6 +185,7 @@ def spelling_of(name: str, counts: Counter[str], *, prose: bool = False) -> Spel
     rows, distinct = counts.total(), len(counts)
     levels = not prose and 1 < distinct <= min(MAX_LEVELS, rows / MIN_ROWS_PER_LEVEL)
     nothing = {value: n for value, n in counts.items() if stands_for_nothing(value)}
+    nothing = _without_levels(nothing, counts)
     blank = {value: n for value, n in counts.items() if not stripped(value)}
     said = {value: n for value, n in counts.items() if value not in nothing and value not in blank}
     facts: dict[str, object] = {"nothing": commonest(nothing, SHOWN), "blank": commonest(blank, SHOWN)}
@@ -191,19 +199,33 @@ def spelling_of(name: str, counts: Counter[str], *, prose: bool = False) -> Spel
     return Spelling(name=name, rows=rows, distinct=distinct, levels=levels, **facts)  # type: ignore[arg-type]  # by name
 
 
+def _without_levels(nothing: Counts, counts: Counts) -> dict[str, int]:
+    """Leave out what is a level beside its likes: "-" beside "+", "error" beside "warning"."""
+    others = {stripped(value).lower() for value in islice(counts, MAX_LEVELS)}
+    levels = {"-", "--", "–"} if others & PLUSES else set()
+    levels |= {"error"} if others & OUTCOMES else set()
+    return {value: n for value, n in nothing.items() if stripped(value).lower() not in levels}
+
+
 def _sorted_out(said: Counts) -> dict[str, object]:
     numbers, dressed, dates = 0, Counter[str](), Counter[str]()
     others: dict[str, int] = {}
+    units: dict[str, dict[str, int]] = {}
     for value, n in said.items():
         bare = stripped(value)
         if is_number(bare):
             numbers += n
         elif (dress := dress_of(bare))[1]:
             dressed[dress[0]] += n
+            units.setdefault(dress[0], {})[value] = n
         elif form := date_form(bare):
             dates[form] += n
         else:
             others[value] = n
+    if sum(map(is_unit, units)) > MAX_UNITS:
+        for unit in filter(is_unit, units):
+            others |= units[unit]
+            del dressed[unit]
     return {
         "numbers": numbers,
         "dressed": commonest(dressed, SHOWN),

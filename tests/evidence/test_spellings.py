@@ -64,6 +64,19 @@ def test_numbers_marks_and_remarks_are_counted_apart() -> None:
     assert found.numeric
 
 
+def test_levels_that_only_look_like_marks_are_levels() -> None:
+    for levels in ("+ - +/-", "INFO WARNING ERROR", "pass fail error", "* ** *** ns"):
+        assert not spelling_of("c", Counter(dict.fromkeys(levels.split(), 50))).nothing
+    assert spelling_of("c", Counter({"tea": 50, "cake": 50, "ERROR": 5})).nothing
+
+
+def test_letters_behind_numbers_are_units_only_where_they_are_few() -> None:
+    weights = spelling_of("c", Counter(f"{i} {'kg' if i % 3 else 'g'}" for i in range(90)))
+    assert weights.dressed == {"kg": 60, "g": 30}
+    for codes in ([f"{i}{'ABCDEF'[i % 6]}" for i in range(90)], [f"{1000 + i} {'ABCDE'[i % 5]}X" for i in range(90)]):
+        assert not spelling_of("c", Counter(codes)).numeric
+
+
 def test_ticket_numbers_of_which_a_part_has_letters_are_no_numbers() -> None:
     draw = random.Random(0)
     counts = Counter(f"PC {i}" if draw.random() < 0.3 else str(10_000 + i) for i in range(500))

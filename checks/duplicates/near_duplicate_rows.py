@@ -19,7 +19,9 @@ Thresholds
 Calibration
     Near copies count where they stand apart: more pairs within the tolerance (1 % of a column's robust standard
     deviation) than pairs up to four times as far apart would let expect, and a content that has more bits than the
-    logarithm of the number of pairs, plus 10. `python bench/calibrate_quality.py` prints: CALIBRATED
+    logarithm of the number of pairs, plus 10. `python bench/calibrate_quality.py` prints: of 600 healthy tables (200
+    each of 50, 300 and 3,000 rows) none was accused; 3 % of the rows entered twice with one number a little changed
+    were found in all of 40 tables.
 
 Limits
     Rows that differ strongly in one column are not near copies. Up to 1,000,000 rows are searched, of these 20,000

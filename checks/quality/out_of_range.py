@@ -22,7 +22,8 @@ Thresholds
 
 Calibration
     Widths are taken on a scale of ratios, so that heavy tails are wide: of Pareto's, log-normal, Cauchy's and five
-    other distributions `python bench/calibrate_quality.py` prints: CALIBRATED
+    other distributions `python bench/calibrate_quality.py` prints: of 600 healthy tables (200 each of 50, 300 and
+    3,000 rows) 1 was accused; a value × 1,000 was found in all of 40 tables.
 
 Limits
     A wrong value within the range of the right ones cannot be seen. Of large tables the extremes of all rows are looked

@@ -19,8 +19,9 @@ Thresholds
     max_pairs: pairs of nearly equal columns that are told one by one; more are told as one (5).
 
 Calibration
-    Equal, recoded and exact columns are verified on every drawn row; independent columns are never equal in 30 rows or
-    more, nor one to one with ten rows per level. `python bench/calibrate_quality.py` prints: CALIBRATED
+    Equal, recoded and exact columns are verified on every drawn row; independent columns are never equal in 30 rows
+    or more, nor one to one with ten rows per level. `python bench/calibrate_quality.py` prints: of 600 healthy tables
+    none was accused; a column in other units and a total beside its parts were found in all of 80 tables.
 
 Limits
     Found on the drawn rows. Columns that others settle in one direction alone (city and country) are not mentioned, nor

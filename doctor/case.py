@@ -247,4 +247,6 @@ def declared_roles(settings: Settings) -> Declared:
         annotators=settings.annotators,
         item=settings.item,
         scale=settings.scale,
+        ranges=settings.range,
+        patterns=settings.pattern,
     )

@@ -63,6 +63,8 @@ class Settings:
     delimiter: str | None = None
     encoding: str | None = None
     scale: str | None = None
+    range: tuple[str, ...] = ()
+    pattern: tuple[str, ...] = ()
     pipeline: str | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()

@@ -20,6 +20,10 @@ _READING = (
     ),
     click.option("--item", metavar="COLUMN", help="The annotated item, where each row is one annotation."),
     click.option("--scale", metavar="NAME", help="Scale of the annotations: nominal, ordinal, interval or ratio."),
+    click.option(
+        "--range", multiple=True, metavar="COLUMN=LOW..HIGH", help="The range of a column's values, such as age=0..120."
+    ),
+    click.option("--pattern", multiple=True, metavar="COLUMN=REGEX", help="What every value of a column matches."),
     click.option("--split", multiple=True, metavar="NAME=GLOB", help="Files of a split, such as test=held_out/*.csv."),
     click.option("--split-column", metavar="COLUMN", help="The column that names each row's split."),
     click.option("--header", type=click.Choice(("yes", "no")), help="Whether text tables begin with column names."),

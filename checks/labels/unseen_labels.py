@@ -88,7 +88,7 @@ def _finding(
     spelled: Mapping[str, str],
 ) -> Finding:
     rows, all_rows = sum(labels.values()), sum(counts.values())
-    example = next(iter(labels))
+    example = next(iter(labels)).removesuffix(".0")
     repair: AnyRepair = Resplit(
         by="stratified", column=classes.target, safety=Safety.UNSAFE, summary=f"split stratified by {classes.target}"
     )
@@ -105,8 +105,8 @@ def _finding(
         all_rows=all_rows,
         share=rows / all_rows,
         example=example,
-        known=spelled.get(example),
-        labels=dict(list(labels.items())[:MAX_SHOWN]),
+        known=spelled.get(next(iter(labels))),
+        labels={name.removesuffix(".0"): rows for name, rows in list(labels.items())[:MAX_SHOWN]},
         label_count=len(labels),
         p=p,
     )

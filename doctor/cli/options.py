@@ -22,6 +22,9 @@ _READING = (
     click.option("--scale", metavar="NAME", help="Scale of the annotations: nominal, ordinal, interval or ratio."),
     click.option("--split", multiple=True, metavar="NAME=GLOB", help="Files of a split, such as test=held_out/*.csv."),
     click.option("--split-column", metavar="COLUMN", help="The column that names each row's split."),
+    click.option(
+        "--against", metavar="OLD", type=click.Path(), help="An older version of the data, with which it is compared."
+    ),
     click.option("--header", type=click.Choice(("yes", "no")), help="Whether text tables begin with column names."),
     click.option(
         "--delimiter", metavar="CHARACTER", help="What separates the fields of text tables; tab is a word too."

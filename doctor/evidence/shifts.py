@@ -135,6 +135,11 @@ class Setting(Struct, frozen=True, kw_only=True):
     entity_pattern: str = ""
     when: Array | None = None
 
+    @classmethod
+    def plain(cls, pair: tuple[Side, Side]) -> "Setting":
+        """Take the rows of two sides for independent."""
+        return cls(pair=pair, late=np.repeat([False, True], [side.drawn for side in pair]))
+
 
 class Shifts(Struct, frozen=True, kw_only=True):
     """The contrasts of a table, one per later split."""

@@ -16,7 +16,7 @@ What to do
 Thresholds
     min_share: share of a split's rows with such labels, from which it is more than a remark (0.01).
     max_p: bound of the probability of so many by chance, above which it is a remark, or, of classes that the test
-        lacks, nothing (0.01).
+        lacks, nothing (0.001).
     min_error_share: share of the later split's rows with labels that training lacks, from which it is an error (0.5).
 
 Calibration
@@ -30,10 +30,9 @@ Source
     As drift/new-categories: hypergeometric chances, bounded by Chernoff's method.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from doctor.evidence.classes import Classes
-from doctor.evidence.unseen import respelled, unseen_classes
+from doctor.evidence.unseen import UnseenClasses, UnseenLabels
 from doctor.model import Advise, AnyRepair, Check, Finding, Location, Resplit, Safety, Severity, Undecided
 
 CHECK = Check(
@@ -53,60 +52,52 @@ MAX_SHOWN = 10
 
 
 def examine(
-    classes: Classes, *, min_share: float = 0.01, max_p: float = 0.01, min_error_share: float = 0.5
+    labels: UnseenLabels, *, min_share: float = 0.01, max_p: float = 0.001, min_error_share: float = 0.5
 ) -> Iterator[Finding | Undecided]:
     """Compare the labels of the first split that has any with those of each later one."""
-    filled = [split for split, counts in classes.by_split.items() if counts]
-    if len(filled) < 2:
+    if not labels.pairs:
         yield CHECK.not_applicable("fewer than two splits have labels")
-        return
-    earlier, before = filled[0], classes.by_split[filled[0]]
-    for later in filled[1:]:
-        after = classes.by_split[later]
-        new, p = unseen_classes(before, after)
-        spelled = respelled(new, before)
+    for pair in labels.pairs:
+        new, lost = sum(pair.new.values()), sum(pair.lost.values())
         if new:
-            share = sum(new.values()) / sum(after.values())
-            grave = Severity.ERROR if share >= min_error_share else Severity.WARNING
-            severity = Severity.INFO if share < min_share or p > max_p else grave
-            kind = "respelled" if len(spelled) == len(new) else "unseen"
-            yield _finding(kind, classes, (earlier, later), new, after, severity, p, spelled)
-        lost, p = unseen_classes(after, before)
-        lost = {name: rows for name, rows in lost.items() if name not in spelled.values()}
-        if p <= max_p and sum(lost.values()) >= min_share * sum(before.values()):
-            yield _finding("untested", classes, (earlier, later), lost, before, Severity.WARNING, p, {})
+            grave = Severity.ERROR if new >= min_error_share * pair.after else Severity.WARNING
+            chance = new < min_share * pair.after or pair.new_p > max_p
+            kind = "respelled" if len(pair.respelled) == len(pair.new) else "unseen"
+            yield _finding(kind, labels.target, pair, Severity.INFO if chance else grave)
+        others = set(pair.lost) - set(pair.respelled.values())
+        if others and lost >= min_share * pair.before and pair.lost_p <= max_p:
+            yield _finding("untested", labels.target, pair, Severity.WARNING)
 
 
-def _finding(
-    kind: str,
-    classes: Classes,
-    splits: tuple[str, str],
-    labels: Mapping[str, int],
-    counts: Mapping[str, int],
-    severity: Severity,
-    p: float,
-    spelled: Mapping[str, str],
-) -> Finding:
-    rows, all_rows = sum(labels.values()), sum(counts.values())
-    example = next(iter(labels)).removesuffix(".0")
+def _finding(kind: str, target: str, pair: UnseenClasses, severity: Severity) -> Finding:
+    untested = kind == "untested"
+    labels, all_rows = (pair.lost, pair.before) if untested else (pair.new, pair.after)
+    labels = {name: rows for name, rows in labels.items() if not untested or name not in pair.respelled.values()}
+    rows = sum(labels.values())
+    example = next(iter(labels))
     repair: AnyRepair = Resplit(
-        by="stratified", column=classes.target, safety=Safety.UNSAFE, summary=f"split stratified by {classes.target}"
+        by="stratified", column=target, safety=Safety.UNSAFE, summary=f"split stratified by {target}"
     )
     if kind == "respelled":
-        repair = Advise(safety=Safety.MANUAL, summary=f"spell {classes.target} alike in every split")
+        repair = Advise(safety=Safety.MANUAL, summary=f"spell {target} alike in every split")
     return CHECK.finding(
         kind,
-        at=Location(split=splits[1], columns=(classes.target,)),
+        at=Location(split=pair.later, columns=(target,)),
         severity=severity,
         repair=repair,
-        earlier=splits[0],
-        later=splits[1],
+        earlier=pair.earlier,
+        later=pair.later,
         rows=rows,
         all_rows=all_rows,
         share=rows / all_rows,
-        example=example,
-        known=spelled.get(next(iter(labels))),
-        labels={name.removesuffix(".0"): rows for name, rows in list(labels.items())[:MAX_SHOWN]},
+        example=_shown(example),
+        known=pair.respelled.get(example),
+        labels={_shown(name): count for name, count in list(labels.items())[:MAX_SHOWN]},
         label_count=len(labels),
-        p=p,
+        p=pair.lost_p if untested else pair.new_p,
     )
+
+
+def _shown(label: str) -> str:
+    """Write a class that is a whole number without a point, however it is stored."""
+    return label.removesuffix(".0")

@@ -48,7 +48,7 @@ class Bins(Struct, frozen=True, kw_only=True):
         return before.astype(float), np.bincount(self.codes[known & late], minlength=size).astype(float)
 
 
-def binned(values: Array, late: Array) -> Bins:
+def binned(values: Array, late: Array, unit: float = 1.0) -> Bins:
     """Put a column into bins.
 
     Parameters
@@ -57,10 +57,12 @@ def binned(values: Array, late: Array) -> Bins:
         Numbers as float64 with NaN for missing, text as object with None.
     late : ndarray of bool, shape (n,)
         Whether a row is of the later side.
+    unit : float
+        Rows of one entity, which may all be alike.
     """
     share = min(late.mean(), 1 - late.mean())
-    least = MIN_EXPECTED / share if share > 0 else np.inf
-    found = _levels(values, late, least) if values.dtype == object else _numbers(values, least)
+    least = unit * MIN_EXPECTED / share if share > 0 else np.inf
+    found = _levels(values, late, least, unit) if values.dtype == object else _numbers(values, least)
     return _merged(found, least)
 
 
@@ -94,12 +96,12 @@ def _range(levels: Array) -> str:
     return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
 
 
-def _levels(values: Array, late: Array, least: float) -> Bins:
+def _levels(values: Array, late: Array, least: float, unit: float) -> Bins:
     """Give each frequent category a bin, and the others one together."""
     raw, levels = numbered(values)
     total = np.bincount(raw + 1, minlength=len(levels) + 1)
     early = np.bincount(raw[~late] + 1, minlength=len(levels) + 1)[1:]
-    chance = float(late.mean()) ** total[1:]
+    chance = float(late.mean()) ** (total[1:] / unit)
     new = (early == 0) & (chance < NEW_CHANCE / max(1, len(levels)))
     order = sorted((i for i in range(len(levels)) if not new[i]), key=lambda i: (-total[i + 1], str(levels[i])))
     kept = [i for i in order[:MAX_LEVELS] if total[i + 1] >= least]

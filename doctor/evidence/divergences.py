@@ -12,6 +12,8 @@ Array = np.ndarray[Any, Any]
 
 ONE_SIDED_99 = 0.01
 HALVINGS = 60
+FEW_CLUSTERS = 6
+"""By how much a design effect is raised, over the number of clusters: from few it is itself known badly."""
 
 
 class Divergence(Struct, frozen=True, kw_only=True):
@@ -141,7 +143,7 @@ def distances(before: Array, after: Array) -> tuple[float, float]:
 
 
 def design_effect(codes: Array, clusters: Array, side: Array, bins: int) -> float:
-    """Return by how much rows of one cluster are more alike than independent ones, as a factor of variance, at least 1.
+    """Return by how much rows of one cluster are more alike than independent ones, as a factor of variance.
 
     The variance of each bin's share between clusters, taken within each side, over that of independent rows.
     Source: J. Rao and A. Scott, The analysis of categorical data from complex sample surveys, JASA 76 (1981).
@@ -167,4 +169,6 @@ def design_effect(codes: Array, clusters: Array, side: Array, bins: int) -> floa
         residual = table[mine] - size[mine][:, None] * share
         between += float((residual**2).sum()) * groups / (groups - 1)
         independent += float((share * (1 - share)).sum()) * float(rows)
-    return max(1.0, between / independent) if independent > 0 else 1.0
+    if not independent:
+        return 1.0
+    return max(1.0, between / independent) * (1 + FEW_CLUSTERS / count)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from doctor.evidence.binning import HALF_A_ROW, Bins, binned
+from doctor.evidence.binning import HALF_A_ROW, Bins
 from doctor.evidence.chronology import Chronology, auc_deviation, auc_of
 from doctor.evidence.keys import Keys
 from doctor.evidence.profile import Profile
@@ -89,7 +89,7 @@ class Domains(Struct, frozen=True, kw_only=True):
             clocks = {shift.column for shift in contrast.columns if shift.clock}
             chosen = [name for name in names if name not in clocks and held_by(short, name)][:MAX_COLUMNS]
             if chosen and min(side.drawn for side in short) >= MIN_ROWS:
-                setting = setting_of(table, short, roles, keys, chronology)
+                setting = setting_of(table, short, keys, chronology)
                 found.append(_domain(setting, chosen, contrast))
         return cls(domains=tuple(found))
 
@@ -102,7 +102,7 @@ def _shortened(side: Side) -> Side:
 def _domain(setting: Setting, names: list[str], contrast: Contrast) -> Domain:
     late = setting.late
     values = {name: both(setting.pair, name) for name in names}
-    bins = [binned(values[name], late) for name in names]
+    bins = [setting.binned(name) for name in names]
     paired = [_standard(values[name], found) for name, found in zip(names[:MAX_PAIRED], bins, strict=False)]
     waves = np.column_stack(paired)
     fold = _folds(setting)

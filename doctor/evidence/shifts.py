@@ -18,7 +18,7 @@ from doctor.subjects.table import Kind, Table
 
 Array = np.ndarray[Any, Any]
 
-STRETCHES = 20
+STRETCHES = 10
 """Stretches of time into which rows are cut, where splits are cut in time."""
 MAX_LATE_SHARE = 0.05
 """Splits whose rows of the wrong time are fewer than this are cut in time."""
@@ -134,6 +134,12 @@ class Setting(Struct, frozen=True, kw_only=True):
     cut_by_entity: str | None = None
     entity_pattern: str = ""
     when: Array | None = None
+    unit: float = 1.0
+    """Rows per entity, where splits are cut by entity."""
+
+    def binned(self, name: str) -> Bins:
+        """Put a column of both sides into bins."""
+        return binned(both(self.pair, name), self.late, self.unit)
 
     @classmethod
     def plain(cls, pair: tuple[Side, Side]) -> "Setting":
@@ -162,7 +168,7 @@ class Shifts(Struct, frozen=True, kw_only=True):
         names = features(table, profile, roles, keys)
         contrasts = []
         for pair in sides.pairs:
-            setting = setting_of(table, pair, roles, keys, chronology)
+            setting = setting_of(table, pair, keys, chronology)
             contrasts.append(contrast(setting, names, roles.target, quantity=quantity))
         return cls(contrasts=tuple(contrasts))
 
@@ -182,9 +188,7 @@ def _has_shape(column: ColumnProfile, keys: Keys) -> bool:
     return not (shape and (shape.prose or shape.dated)) and column.distinct_share <= MAX_CODE_SHARE
 
 
-def setting_of(
-    table: Table, pair: tuple[Side, Side], roles: Roles, keys: Keys, chronology: Chronology | None
-) -> Setting:
+def setting_of(table: Table, pair: tuple[Side, Side], keys: Keys, chronology: Chronology | None) -> Setting:
     """Find out along what two splits are cut."""
     late = np.repeat([False, True], [side.drawn for side in pair])
     cut, when = _times(table, pair, chronology)
@@ -199,6 +203,7 @@ def setting_of(
         cut_by_entity=key.column if key else None,
         entity_pattern=key.pattern if key else "",
         when=when,
+        unit=len(late) / len(np.unique(groups)) if groups is not None else 1.0,
     )
 
 
@@ -272,12 +277,12 @@ def contrast(setting: Setting, names: Sequence[str], target: str | None, *, quan
     aim = None
     if target is not None and held_by(setting.pair, target):
         values = both(setting.pair, target)
-        labels = binned(values, setting.late)
+        labels = setting.binned(target)
         aim = _shift(setting, target, values, labels, None)
     columns = []
     for name in shared:
         values = both(setting.pair, name)
-        columns.append(_shift(setting, name, values, binned(values, setting.late), labels))
+        columns.append(_shift(setting, name, values, setting.binned(name), labels))
     fewest = [min(len(np.unique(found[setting.late == side])) for side in (False, True)) for found in setting.clusters]
     return Contrast(
         earlier=earlier.name,

@@ -9,6 +9,7 @@ from msgspec import Struct
 from sqlglot import exp
 
 from doctor.evidence.chronology import Chronology
+from doctor.evidence.classes import Classes
 from doctor.evidence.keys import Keys
 from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
@@ -83,7 +84,7 @@ class UnseenCategories(Struct, frozen=True, kw_only=True):
         found: list[Unseen] = []
         compared = 0
         for pair in sides.pairs:
-            setting = setting_of(table, pair, roles, keys, chronology)
+            setting = setting_of(table, pair, keys, chronology)
             shared = [name for name in names if held_by(pair, name)]
             compared += len(shared)
             for name in shared:
@@ -209,12 +210,94 @@ def _plain(level: str) -> str:
     return level.lower().strip(BLANKS).rstrip(".").rstrip(BLANKS)
 
 
-def unseen_classes(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[dict[str, int], float]:
-    """Return the classes that `after` has and `before` lacks, most frequent first, and the p of so many by chance."""
-    new = {name: rows for name, rows in after.items() if rows and not before.get(name)}
-    if not new:
-        return {}, 1.0
-    names = list(dict.fromkeys((*before, *after)))
-    totals = np.array([before.get(name, 0) + after.get(name, 0) for name in names])
-    p, _ = chance_of_unseen(totals, sum(after.values()), sum(new.values()))
-    return {name: new[name] for name in sorted(new, key=lambda name: (-new[name], name))}, p
+class UnseenClasses(Struct, frozen=True, kw_only=True):
+    """Classes that one of two splits lacks.
+
+    Attributes
+    ----------
+    new, lost : dict of str to int
+        Those that only the later, and only the earlier split has, with their rows, the most frequent first.
+    new_p, lost_p : float
+        Bound of the probability of so many by chance.
+    before, after : int
+        Rows with a label.
+    respelled : dict of str to str
+        New ones that are classes of the earlier split in another spelling.
+    """
+
+    earlier: str
+    later: str
+    before: int
+    after: int
+    new: dict[str, int]
+    new_p: float
+    lost: dict[str, int]
+    lost_p: float
+    respelled: dict[str, str]
+
+
+class UnseenLabels(Struct, frozen=True, kw_only=True):
+    """The first split that has labels beside each later one."""
+
+    target: str
+    pairs: tuple[UnseenClasses, ...]
+
+    @classmethod
+    def measure(
+        cls, table: Table, classes: Classes, sides: Sides, keys: Keys, chronology: Chronology
+    ) -> "UnseenLabels":
+        """Compare the counts of all rows; where splits are cut by entity, chance deals out entities."""
+        filled = [split for split, counts in classes.by_split.items() if counts]
+        settings = {pair[1].name: setting_of(table, pair, keys, chronology) for pair in sides.pairs}
+        pairs = []
+        for later in filled[1:]:
+            before, after = classes.by_split[filled[0]], classes.by_split[later]
+            new, lost = _only_in(after, before), _only_in(before, after)
+            chances = (_chance(before, after, new), _chance(after, before, lost))
+            setting = settings.get(later)
+            if setting is not None and setting.cut_by_entity and (new or lost):
+                chances = _chances_by_entity(setting, classes.target)
+            pairs.append(
+                UnseenClasses(
+                    earlier=filled[0],
+                    later=later,
+                    before=sum(before.values()),
+                    after=sum(after.values()),
+                    new=new,
+                    new_p=chances[0],
+                    lost=lost,
+                    lost_p=chances[1],
+                    respelled=respelled(new, before),
+                )
+            )
+        return cls(target=classes.target, pairs=tuple(pairs))
+
+
+def _only_in(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    only = {name: rows for name, rows in one.items() if rows and not other.get(name)}
+    return {name: only[name] for name in sorted(only, key=lambda name: (-only[name], name))}
+
+
+def _chance(lacking: Mapping[str, int], having: Mapping[str, int], only: Mapping[str, int]) -> float:
+    names = list(dict.fromkeys((*lacking, *having)))
+    totals = np.array([lacking.get(name, 0) + having.get(name, 0) for name in names])
+    return chance_of_unseen(totals, sum(having.values()), sum(only.values()))[0]
+
+
+def _chances_by_entity(setting: Setting, target: str) -> tuple[float, float]:
+    """Return the chances of the classes that only the later, and only the earlier side has, counted in entities."""
+    values = both(setting.pair, target)
+    if values.dtype != object:
+        values = np.array([None if value != value else value for value in values.tolist()], dtype=object)
+    codes, levels = numbered(values)
+    known = codes >= 0
+    owner, side = setting.clusters[-1][known], setting.late[known].astype(int)
+    met = np.unique(np.stack([owner, codes[known], side]), axis=1)
+    counts = [np.bincount(met[1][met[2] == number], minlength=len(levels)) for number in (0, 1)]
+    units = [len(np.unique(owner[side == number])) for number in (0, 1)]
+    total = counts[0] + counts[1]
+    chances = [
+        chance_of_unseen(total, units[number], int(counts[number][counts[1 - number] == 0].sum()))[0]
+        for number in (1, 0)
+    ]
+    return chances[0], chances[1]

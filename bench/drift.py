@@ -1,15 +1,18 @@
 """Measures false alarms and recall of the drift family, beside the defaults in common use.
 
-    python bench/drift.py [null] [planted] [--trials 200]
+    python bench/drift.py [null] [planted] [peer] [--trials 200] [--peer PYTHON]
 
 Every trial is a data set of twelve columns of many shapes, and a label, in two splits, scanned as a user would. An
 alarm is any finding of a check (of `labels/unseen-labels`: above a remark); of a rule, any column, the label included.
-The rules are implemented here as their libraries publish them; `bench/peer_evidently.py` holds one against the library.
+The rules are implemented here as their libraries publish them. With `--peer`, a Python in which evidently is installed
+(see peer_evidently.py), the library itself is asked, and the rule is held against it.
 Exit status 1 where a check raises more than 1 % of false alarms in a row of the table.
 """
 
 import argparse
+import json
 import math
+import subprocess
 import sys
 import tempfile
 import time
@@ -39,6 +42,7 @@ SIZES = ((30, 20), (75, 25), (1001, 100), (750, 250), (7_500, 2_500), (75_000, 2
 DEPENDENT_SIZES = SIZES[1:5]
 PLANTED_SIZES = ((75, 25), (1001, 100), (750, 250), (7_500, 2_500))
 PLANTED_TRIALS = 40
+PEER_TRIALS = 30
 MAX_ALARMS = 0.01
 ENTITY_ROWS = 5
 
@@ -158,22 +162,30 @@ def p_value(before: Any, after: Any) -> float:
 
 
 def evidently(before: Any, after: Any) -> bool:
-    """Apply the defaults that evidently documents, by the size of the reference and the kind of column.
+    """Apply the defaults of evidently 0.7, by the size of the reference and the kind of column.
 
-    To 1,000 rows: Kolmogorov and Smirnov's test (numbers of more than five values), the chi-square test (categories),
-    at 0.05. Above: Wasserstein's distance over the standard deviation, Jensen and Shannon's distance, at 0.1.
+    To 1,000 rows: Kolmogorov and Smirnov's test (numbers), the z-test (two categories) and the chi-square test of the
+    later counts against the earlier shares (more), at 0.05. Above: Wasserstein's distance over the standard deviation,
+    Jensen and Shannon's distance, at 0.1. Whole numbers of few values are categories.
     """
-    several = len(np.unique(np.asarray(before).astype(str))) > 5
-    if len(before) <= 1000:
-        return (
-            p_value(before, after) < 0.05
-            if several and _numeric(before)
-            else p_value(_words(before), _words(after)) < 0.05
-        )
-    if several and _numeric(before):
-        first, second = (np.asarray(side, float)[~np.isnan(np.asarray(side, float))] for side in (before, after))
-        return float(stats.wasserstein_distance(first, second)) / max(float(np.std(first)), 0.001) >= 0.1
-    p, q = _shares(_words(before), _words(after), 10)
+    first, second = _words(before), _words(after)
+    levels = len(np.unique(first))
+    number = _numeric(before) and levels > (10 if np.asarray(before).dtype.kind == "i" else 5)
+    small = np.count_nonzero(first != "nan") <= 1000
+    if number:
+        known = [np.asarray(side, float)[~np.isnan(np.asarray(side, float))] for side in (before, after)]
+        if small:
+            return p_value(*known) < 0.05
+        return float(stats.wasserstein_distance(*known)) / max(float(np.std(known[0])), 0.001) >= 0.1
+    table = _table(before, after)
+    if small and table.shape[1] > 2:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            expected = table[0] * len(after) / len(before)
+            value = float(np.sum(np.where(table.sum(axis=0) > 0, (table[1] - expected) ** 2 / expected, 0.0)))
+        return float(stats.chi2.sf(value, table.shape[1] - 1)) < 0.05
+    if small:
+        return table.shape[1] > 1 and float(stats.chi2_contingency(table, correction=False).pvalue) < 0.05
+    p, q = _shares(first, second, 10)
     return float(jensenshannon(p, q)) >= 0.1
 
 
@@ -335,6 +347,28 @@ def planted(trials: int) -> Iterator[tuple[str, ...]]:
             yield (words, f"{n:,}", f"{m:,}", *(f"{counts[name] / trials:.0%}" for name in ("doctor", *RULES)))
 
 
+def peer(python: Path, trials: int) -> Iterator[tuple[str, ...]]:
+    """Have evidently itself judge data sets of which both splits are alike."""
+    yield ("train", "test", "data sets", "some column", "half of the columns", "columns judged as by the rule here")
+    for n, m in ((750, 250), (1001, 100), (7_500, 2_500)):
+        pairs = [at_random(np.random.default_rng([0, n, trial]), n, m) for trial in range(trials)]
+        with tempfile.TemporaryDirectory() as folder:
+            for trial, pair in enumerate(pairs):
+                for split, side in zip(("train", "test"), pair, strict=True):
+                    pq.write_table(pa.table(side), Path(folder) / f"{split}_{trial:03}.parquet")
+            script = Path(__file__).with_name("peer_evidently.py")
+            done = subprocess.run([python, script, folder], capture_output=True, text=True, check=True)
+        told = [set(columns) for _, columns in sorted(json.loads(done.stdout).items())]
+        same = [
+            (name in found) == evidently(before[name], after[name])
+            for found, (before, after) in zip(told, pairs, strict=True)
+            for name in before
+        ]
+        width = len(pairs[0][0])
+        shares = (np.mean([bool(found) for found in told]), np.mean([2 * len(found) >= width for found in told]))
+        yield (f"{n:,}", f"{m:,}", str(trials), *(f"{share:.0%}" for share in shares), f"{np.mean(same):.1%}")
+
+
 def show(title: str, rows: Iterator[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Print a table row by row, as Markdown."""
     print(f"\n## {title}\n", flush=True)
@@ -350,8 +384,9 @@ def show(title: str, rows: Iterator[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def main() -> int:
     """Print the tables asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["null", "planted"], help="tables to print; both by default")
+    parser.add_argument("parts", nargs="*", choices=["null", "planted", "peer"], help="default: null, planted")
     parser.add_argument("--trials", type=int, default=200, help="null data sets per row")
+    parser.add_argument("--peer", type=Path, metavar="PYTHON", help="a Python in which evidently is installed")
     given = parser.parse_args()
     begin = time.monotonic()
     failed = False
@@ -362,6 +397,8 @@ def main() -> int:
         failed = max(*found, float(told[1][2].rstrip("%")) / 100) > MAX_ALARMS
     if not given.parts or "planted" in given.parts:
         show("Recall: planted differences found in the right column", planted(PLANTED_TRIALS))
+    if given.peer:
+        show("evidently itself, both splits alike", peer(given.peer, PEER_TRIALS))
     print(f"\n{time.monotonic() - begin:.0f} s", flush=True)
     return int(failed)
 

@@ -1,5 +1,6 @@
 """A visit: the subjects found at the given paths, with what was declared and what was guessed about them."""
 
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -210,6 +211,8 @@ def older_version(engine: Engine, settings: Settings) -> Previous | None:
     """
     if settings.against is None:
         return None
+    if not isinstance(settings.against, str | os.PathLike):
+        raise UsageError("against: give the path of the older version")
     path = Path(settings.against)
     if not path.exists():
         raise UsageError(f"--against {path}: there is no such file or folder")

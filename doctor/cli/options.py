@@ -22,9 +22,6 @@ _READING = (
     click.option("--scale", metavar="NAME", help="Scale of the annotations: nominal, ordinal, interval or ratio."),
     click.option("--split", multiple=True, metavar="NAME=GLOB", help="Files of a split, such as test=held_out/*.csv."),
     click.option("--split-column", metavar="COLUMN", help="The column that names each row's split."),
-    click.option(
-        "--against", metavar="OLD", type=click.Path(), help="An older version of the data, with which it is compared."
-    ),
     click.option("--header", type=click.Choice(("yes", "no")), help="Whether text tables begin with column names."),
     click.option(
         "--delimiter", metavar="CHARACTER", help="What separates the fields of text tables; tab is a word too."
@@ -32,6 +29,9 @@ _READING = (
     click.option("--encoding", metavar="NAME", help="The encoding of text files, such as latin-1."),
 )
 _CHOOSING = (
+    click.option(
+        "--against", metavar="OLD", type=click.Path(), help="An older version of the data, with which it is compared."
+    ),
     click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name)."),
     click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks."),
 )
@@ -58,7 +58,7 @@ def reading(command: Decorated) -> Decorated:
 
 
 def choosing(command: Decorated) -> Decorated:
-    """Add the options that say which checks are run."""
+    """Add the options that say which checks are run, and with what the data is compared."""
     return _with(command, _CHOOSING)
 
 

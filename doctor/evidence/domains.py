@@ -85,21 +85,24 @@ class Domains(Struct, frozen=True, kw_only=True):
         names = features(table, profile, roles, keys)
         found = []
         for pair, contrast in zip(sides.pairs, shifts.contrasts, strict=True):
-            short = (_shortened(pair[0]), _shortened(pair[1]))
-            clocks = {shift.column for shift in contrast.columns if shift.clock}
-            chosen = [name for name in names if name not in clocks and held_by(short, name)][:MAX_COLUMNS]
-            if chosen and min(side.drawn for side in short) >= MIN_ROWS:
-                setting = setting_of(table, short, keys, chronology)
-                found.append(_domain(setting, chosen, contrast))
+            setting = setting_of(table, (shortened(pair[0]), shortened(pair[1])), keys, chronology)
+            if (domain := domain_of(setting, names, contrast)) is not None:
+                found.append(domain)
         return cls(domains=tuple(found))
 
 
-def _shortened(side: Side) -> Side:
+def shortened(side: Side) -> Side:
+    """Leave as many rows as are fitted."""
     columns = {name: values[:MAX_ROWS] for name, values in side.columns.items()}
     return Side(name=side.name, rows=side.rows, columns=columns, row=side.row[:MAX_ROWS])
 
 
-def _domain(setting: Setting, names: list[str], contrast: Contrast) -> Domain:
+def domain_of(setting: Setting, features: list[str], contrast: Contrast) -> Domain | None:
+    """Fit on both sides of a setting by columns that do not only count; None where there are too few."""
+    clocks = {shift.column for shift in contrast.columns if shift.clock}
+    names = [name for name in features if name not in clocks and held_by(setting.pair, name)][:MAX_COLUMNS]
+    if not names or min(side.drawn for side in setting.pair) < MIN_ROWS:
+        return None
     late = setting.late
     values = {name: both(setting.pair, name) for name in names}
     bins = [setting.binned(name) for name in names]

@@ -190,9 +190,28 @@ def _has_shape(column: ColumnProfile, keys: Keys) -> bool:
 
 def setting_of(table: Table, pair: tuple[Side, Side], keys: Keys, chronology: Chronology | None) -> Setting:
     """Find out along what two splits are cut."""
-    late = np.repeat([False, True], [side.drawn for side in pair])
     cut, when = _times(table, pair, chronology)
-    key, groups = _entities(pair, late, keys)
+    return arranged(pair, keys.entities, cut, when)
+
+
+def arranged(
+    pair: tuple[Side, Side], entities: Sequence[Key] = (), cut: str | None = None, when: Array | None = None
+) -> Setting:
+    """Set two sides beside each other, with the entities and stretches of time to which their rows belong.
+
+    Parameters
+    ----------
+    pair : tuple of Side
+        The earlier and the later one.
+    entities : sequence of Key
+        Ways to tell to which entity a row belongs; the first along which the sides are cut counts.
+    cut : str, optional
+        The time column along which they are cut.
+    when : ndarray of float64, shape (n,), optional
+        Its values.
+    """
+    late = np.repeat([False, True], [side.drawn for side in pair])
+    key, groups = _entities(pair, late, entities)
     stretches = _cut(when, late) if when is not None else None
     clusters = tuple(found for found in (stretches, groups) if found is not None)
     return Setting(
@@ -237,9 +256,9 @@ def _cut(when: Array, late: Array) -> Array:
     return stretch
 
 
-def _entities(pair: tuple[Side, Side], late: Array, keys: Keys) -> tuple[Key | None, Array | None]:
+def _entities(pair: tuple[Side, Side], late: Array, entities: Sequence[Key]) -> tuple[Key | None, Array | None]:
     """Number the entities of splits of which each has its own, each on each side by itself."""
-    for key in keys.entities[:MAX_KEYS]:
+    for key in entities[:MAX_KEYS]:
         values = _owner(pair, key)
         if values is None:
             continue

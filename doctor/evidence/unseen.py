@@ -88,12 +88,13 @@ class UnseenCategories(Struct, frozen=True, kw_only=True):
             shared = [name for name in names if held_by(pair, name)]
             compared += len(shared)
             for name in shared:
-                if (new := _unseen(table, setting, name)) is not None:
+                if (new := unseen_in(table, setting, name)) is not None:
                     found.append(new)
         return cls(found=tuple(found), compared=compared)
 
 
-def _unseen(table: Table, setting: Setting, name: str) -> Unseen | None:
+def unseen_in(table: Table | None, setting: Setting, name: str) -> Unseen | None:
+    """Look for new categories of a column; the table is asked where the sides do not hold all its rows."""
     late = setting.late
     codes, levels = numbered(both(setting.pair, name))
     known = codes >= 0
@@ -109,7 +110,7 @@ def _unseen(table: Table, setting: Setting, name: str) -> Unseen | None:
     earlier, later = setting.pair
     rows = {str(levels[i]): int(total[i]) for i in new}
     later_rows = int(known[late].sum())
-    if earlier.rows > earlier.drawn or later.rows > later.drawn:
+    if table is not None and (earlier.rows > earlier.drawn or later.rows > later.drawn):
         rows, later_rows = _counted(table, name, sorted(rows, key=lambda level: (-rows[level], level)), setting)
     if not rows:
         return None
@@ -249,28 +250,38 @@ class UnseenLabels(Struct, frozen=True, kw_only=True):
         """Compare the counts of all rows; where splits are cut by entity, chance deals out entities."""
         filled = [split for split, counts in classes.by_split.items() if counts]
         settings = {pair[1].name: setting_of(table, pair, keys, chronology) for pair in sides.pairs}
-        pairs = []
-        for later in filled[1:]:
-            before, after = classes.by_split[filled[0]], classes.by_split[later]
-            new, lost = _only_in(after, before), _only_in(before, after)
-            chances = (_chance(before, after, new), _chance(after, before, lost))
-            setting = settings.get(later)
-            if setting is not None and setting.cut_by_entity and (new or lost):
-                chances = _chances_by_entity(setting, classes.target)
-            pairs.append(
-                UnseenClasses(
-                    earlier=filled[0],
-                    later=later,
-                    before=sum(before.values()),
-                    after=sum(after.values()),
-                    new=new,
-                    new_p=chances[0],
-                    lost=lost,
-                    lost_p=chances[1],
-                    respelled=respelled(new, before),
-                )
+        pairs = tuple(
+            compared(
+                (filled[0], later),
+                (classes.by_split[filled[0]], classes.by_split[later]),
+                settings.get(later),
+                classes.target,
             )
-        return cls(target=classes.target, pairs=tuple(pairs))
+            for later in filled[1:]
+        )
+        return cls(target=classes.target, pairs=pairs)
+
+
+def compared(
+    splits: tuple[str, str], counts: tuple[Mapping[str, int], Mapping[str, int]], setting: Setting | None, target: str
+) -> UnseenClasses:
+    """Compare the classes of two splits."""
+    before, after = counts
+    new, lost = _only_in(after, before), _only_in(before, after)
+    chances = (_chance(before, after, new), _chance(after, before, lost))
+    if setting is not None and setting.cut_by_entity and (new or lost):
+        chances = _chances_by_entity(setting, target)
+    return UnseenClasses(
+        earlier=splits[0],
+        later=splits[1],
+        before=sum(before.values()),
+        after=sum(after.values()),
+        new=new,
+        new_p=chances[0],
+        lost=lost,
+        lost_p=chances[1],
+        respelled=respelled(new, before),
+    )
 
 
 def _only_in(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

@@ -199,7 +199,7 @@ class _Join:
         numbers = [int(row) for (row,) in found]
         return Flips(
             target=self.target,
-            rows=int(rows),
+            rows=int(rows or 0),
             of=int(of),
             pairs=shown,
             numbers=tuple(numbers),

@@ -99,8 +99,8 @@ def _finding(contrast: Contrast, shift: ColumnShift, q: float) -> Finding:
     place = shift.most_changed
     divergence = shift.divergence
     kind = "missing" if is_missing_shift(shift) else "shape"
-    if kind == "shape" and shift.medians is not None and shift.ks is not None and shift.ks >= MEDIAN_MOVED:
-        kind = "numbers" if shift.medians[0] != shift.medians[1] else "shape"
+    if kind == "shape" and shift.middle_moved and (shift.ks or 0.0) >= MEDIAN_MOVED:
+        kind = "numbers"
     medians = shift.medians or (None, None)
     return CHECK.finding(
         kind,

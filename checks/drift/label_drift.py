@@ -87,10 +87,10 @@ def examine(
 
 def _finding(contrast: Contrast, shift: ColumnShift, q: float, following: list[str]) -> Finding:
     place = shift.most_changed
-    quantity = shift.medians is not None and contrast.quantity
+    quantity = contrast.quantity
     medians = shift.medians or (None, None)
     return CHECK.finding(
-        "quantity" if quantity else "classes",
+        "quantity" if quantity and shift.middle_moved else "classes",
         at=Location(split=contrast.later, columns=(shift.column,)),
         repair=_repair(contrast, shift.column, quantity),
         confidence=1 - q,

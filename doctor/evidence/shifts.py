@@ -1,5 +1,6 @@
 """How the distribution of every column differs between the first split and each other one."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,8 +21,8 @@ Array = np.ndarray[Any, Any]
 
 STRETCHES = 10
 """Stretches of time into which rows are cut, where splits are cut in time."""
-MAX_LATE_SHARE = 0.05
-"""Splits whose rows of the wrong time are fewer than this are cut in time."""
+MAX_ASTRAY = 0.05
+"""Share of each side's rows that may be on the wrong side of a cut in time."""
 MAX_SHARED_ENTITIES = 0.5
 """Splits that share more entities than this are not cut by entity, and then rows may be taken as drawn one by one."""
 MIN_REPEATED = 1.1
@@ -73,6 +74,11 @@ class ColumnShift(Struct, frozen=True, kw_only=True):
     wasserstein: float | None = None
     missing: tuple[float, float] = (0.0, 0.0)
     clock: bool = False
+
+    @property
+    def middle_moved(self) -> bool:
+        """Whether the medians differ, both finite."""
+        return self.medians is not None and all(map(math.isfinite, self.medians)) and len(set(self.medians)) > 1
 
     @property
     def most_changed(self) -> int:
@@ -229,18 +235,19 @@ def arranged(
 def _times(table: Table, pair: tuple[Side, Side], chronology: Chronology | None) -> tuple[str | None, Array | None]:
     """Return the column along which splits follow each other in time, and its values."""
     for axis in chronology.axes if chronology else ():
-        for period in axis.periods:
-            if {period.earlier, period.later} != {side.name for side in pair}:
-                continue
-            behind = min(period.late_share, 1 - period.early_rows / max(1, period.later_rows))
-            follows = period.late_rows <= MAX_LATE_SHARE * period.earlier_rows
-            if not follows and behind > MAX_LATE_SHARE:
-                continue
-            when = np.concatenate([sampled_times(table, axis.column, axis.form, side.columns) for side in pair])
-            if np.isnan(when).all():
-                continue
+        when = np.concatenate([sampled_times(table, axis.column, axis.form, side.columns) for side in pair])
+        first, second = when[: pair[0].drawn], when[pair[0].drawn :]
+        if np.isnan(first).all() or np.isnan(second).all():
+            continue
+        if _follows(first, second) or _follows(second, first):
             return axis.column, when
     return None, None
+
+
+def _follows(one: Array, other: Array) -> bool:
+    """Whether nearly all times of the other side are later than nearly all of the one."""
+    last, first = np.nanquantile(one, 1 - MAX_ASTRAY), np.nanquantile(other, MAX_ASTRAY)
+    return bool(last <= first)
 
 
 def _cut(when: Array, late: Array) -> Array:
@@ -369,7 +376,7 @@ def _shares(bins: Bins, before: Array, after: Array) -> dict[str, Any]:
 
 
 def _median(values: Array) -> float:
-    return float(np.median(values)) if len(values) else float("nan")
+    return float(np.quantile(values, 0.5, method="inverted_cdf")) if len(values) else float("nan")
 
 
 def _counts(setting: Setting, values: Array) -> bool:
@@ -381,9 +388,9 @@ def _counts(setting: Setting, values: Array) -> bool:
 
 def _in_step(values: Array, clock: Array) -> bool:
     known = ~np.isnan(values) & ~np.isnan(clock)
-    if known.sum() < MIN_CLOCK_ROWS or np.ptp(values[known]) == 0 or np.ptp(clock[known]) == 0:
-        return False
     ranks = [np.unique(part[known], return_inverse=True)[1] for part in (values, clock)]
+    if known.sum() < MIN_CLOCK_ROWS or any(rank.max() == 0 for rank in ranks):
+        return False
     return abs(float(np.corrcoef(ranks[0], ranks[1])[0, 1])) >= MIN_CLOCK
 
 

@@ -17,6 +17,9 @@ Array = np.ndarray[Any, Any]
 
 MAX_ROWS = 10_000
 """Rows of a side that are looked at: by these an index of 0.1 is known to about 0.01."""
+MAX_CELLS = 20_000_000
+MIN_ROWS = 1_000
+"""Of a very wide table fewer rows are looked at, but not fewer than these."""
 MIN_DRAWN = 5_000
 """A side with fewer drawn rows than this, and more in the table, is drawn again by itself."""
 
@@ -70,9 +73,10 @@ def side_of(table: Table, sample: Sample, split: str) -> Side:
     """Return the drawn rows of a split, in the order of their hashes."""
     mine = np.flatnonzero(sample.split == split)
     rows = table.splits[split]
-    if len(mine) < min(MIN_DRAWN, rows):
-        return _drawn_alone(table, split, rows, sample.total)
-    mine = mine[:MAX_ROWS]
+    limit = min(MAX_ROWS, max(MIN_ROWS, MAX_CELLS // max(1, len(table.columns))))
+    if len(mine) < min(MIN_DRAWN, limit, rows):
+        return _drawn_alone(table, split, rows, sample.total, limit)
+    mine = mine[:limit]
     columns = {name: values[mine] for name, values in sample.columns.items()}
     return Side(name=split, rows=rows, columns=columns, row=sample.row[mine])
 
@@ -83,12 +87,12 @@ def whole_side(table: Table, sample: Sample, name: str) -> Side:
     return Side(name=name, rows=table.rows, columns=columns, row=sample.row[:MAX_ROWS])
 
 
-def _drawn_alone(table: Table, split: str, rows: int, total: int) -> Side:
+def _drawn_alone(table: Table, split: str, rows: int, total: int, limit: int) -> Side:
     """Draw from one split by the numbers of its rows: so close to all of it, whole heaps of copies do not matter."""
     query = table.select(exp.Star()).where(sql.column(sql.SPLIT).eq(sql.literal(split)))
-    if rows > MAX_ROWS:
+    if rows > limit:
         chosen = sql.row_hash([sql.column(sql.ROW), sql.literal(total)])
-        query = query.where(chosen < hash_bound(MAX_ROWS / rows))
+        query = query.where(chosen < hash_bound(limit / rows))
     answer = table.engine.arrays(query.order_by(sql.row_hash([sql.column(sql.ROW)])))
     columns = {column.name: coded(answer[column.name], column) for column in table.columns}
     return Side(name=split, rows=rows, columns=columns, row=np.asarray(answer[sql.ROW]))

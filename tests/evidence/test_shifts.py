@@ -150,3 +150,22 @@ def test_a_split_without_a_column_is_no_drift() -> None:
     report = scanned({**train, "late": draw.normal(size=600)}, test)
     assert told(report) == set()
     assert outcome(report, "label-drift") is Outcome.NOT_APPLICABLE
+
+
+def test_splits_drawn_at_random_along_time_are_not_cut_in_it() -> None:
+    draw = np.random.default_rng(11)
+    parts = []
+    for rows, moved in ((600, 0), (300, 3)):
+        whole = plain(draw, rows)
+        day = (draw.integers(0, 900, rows) + 18_000).astype("datetime64[D]")
+        parts.append({"time": day, **whole, "size": whole["size"] + moved})
+    report = scanned(*parts)
+    assert ("drift/feature-drift", "size") in told(report)
+    assert {None} == {finding.evidence["cut_in_time"] for finding in report.findings}
+
+
+def test_infinite_numbers_are_numbers() -> None:
+    draw = np.random.default_rng(12)
+    train, test = plain(draw, 400), plain(draw, 200)
+    test["size"] = np.where(draw.random(200) < 0.5, np.inf, -np.inf)
+    assert ("drift/feature-drift", "size") in told(scanned(train, test))

@@ -14,28 +14,27 @@ Exit status 1 where a check raises more than 1 % of false alarms in a row of the
 
 import argparse
 import json
-import math
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy import stats
-from scipy.spatial.distance import jensenshannon
+from drift_rules import RULES, evidently
+from drift_shapes import PLANTED, Columns, Random, at_random, by_entity, by_slow_time, by_time, turned
 
 import doctor
+from doctor.evidence.arrangement import Setting, arranged
 from doctor.evidence.domains import Domains, domain_of, shortened
 from doctor.evidence.keys import Key
 from doctor.evidence.roles import Roles
-from doctor.evidence.shifts import Setting, Shifts, arranged, contrast
+from doctor.evidence.shifts import Shifts, contrast
 from doctor.evidence.sides import MAX_ROWS, Side, both
 from doctor.evidence.unseen import UnseenCategories, UnseenLabels, compared, unseen_in
 from doctor.model import Finding, Outcome, Severity
@@ -58,162 +57,12 @@ PLANTED_TRIALS = 40
 PEER_TRIALS = 30
 PARTS = ("null", "planted", "peer")
 MAX_ALARMS = 0.01
-ENTITY_ROWS = 5
 
 SCANNED_TRIALS = 5
 APART = ("time", "run", "patient_id", "label")
 
-Columns = dict[str, Any]
-Random = np.random.Generator
 Counted = frozenset[tuple[str, str]]
 Silent = frozenset[str]
-
-
-def columns(random: Random, rows: int) -> Columns:
-    """Twelve shapes: bell, skewed, no mean, bounded, two humps, counts, mostly zero, coarse, categories, holes."""
-    holes = random.normal(size=rows)
-    holes[random.random(rows) < 0.1] = np.nan
-    return {
-        "bell": random.normal(size=rows),
-        "skewed": random.lognormal(3, 1, rows).round(2),
-        "cauchy": random.standard_cauchy(rows),
-        "bounded": random.random(rows).round(4),
-        "humps": random.normal(size=rows) + 6 * (random.random(rows) < 0.3),
-        "count": random.poisson(2, rows),
-        "zeros": np.where(random.random(rows) < 0.9, 0.0, random.exponential(10, rows).round(1)),
-        "coarse": random.normal(50, 12, rows).round(-1),
-        "flag": random.random(rows) < 0.3,
-        "few": random.choice(["red", "green", "blue", "grey"], rows, p=[0.6, 0.25, 0.1, 0.05]),
-        "many": [f"shop {i}" for i in np.minimum(random.zipf(1.4, rows), 10**6)],
-        "holes": holes,
-        "label": random.choice(["no", "yes"], rows, p=[0.8, 0.2]),
-    }
-
-
-def at_random(random: Random, n: int, m: int) -> tuple[Columns, Columns]:
-    """Draw both splits alike."""
-    return columns(random, n), columns(random, m)
-
-
-def by_time(random: Random, n: int, m: int) -> tuple[Columns, Columns]:
-    """Cut rows that do not depend on time along it."""
-    whole = columns(random, n + m)
-    seconds = np.sort(random.integers(0, 400 * 86_400, n + m)) + 1_600_000_000
-    return _cut({"time": seconds.astype("datetime64[s]"), "run": np.arange(n + m), **whole}, n)
-
-
-def by_slow_time(random: Random, n: int, m: int) -> tuple[Columns, Columns]:
-    """Cut series along time of which neighbours are alike, half a year's season in two of them."""
-    front, back = by_time(random, n, m)
-    whole = {name: np.concatenate([front[name], back[name]]) for name in front}
-    for name in ("bell", "humps"):
-        whole[name] = _series(random, n + m, 0.8)
-    for name in ("bounded", "skewed"):
-        day = whole["time"].astype("datetime64[s]").astype(np.int64) / 86_400
-        whole[name] = np.sin(2 * np.pi * day / 91) + random.normal(size=n + m)
-    return _cut(whole, n)
-
-
-def by_entity(random: Random, n: int, m: int) -> tuple[Columns, Columns]:
-    """Give each split its own patients, of five rows each that are alike."""
-    parts = []
-    for rows, first in ((n, 1_000), (m, 60_000)):
-        made = columns(random, rows)
-        patient = np.arange(rows) // ENTITY_ROWS
-        own = columns(random, int(patient[-1]) + 1)
-        for name in ("bell", "cauchy", "count", "few", "many", "label"):
-            made[name] = np.asarray(own[name])[patient]
-        made["humps"] = made["humps"] + 2 * np.asarray(own["bell"])[patient]
-        parts.append({"patient_id": 7 * (first + patient) + 3, **made})
-    return parts[0], parts[1]
-
-
-def _series(random: Random, rows: int, memory: float) -> Any:
-    values = random.normal(size=rows)
-    for i in range(1, rows):
-        values[i] = memory * values[i - 1] + math.sqrt(1 - memory**2) * values[i]
-    return values
-
-
-def _cut(whole: Columns, n: int) -> tuple[Columns, Columns]:
-    return {name: values[:n] for name, values in whole.items()}, {name: values[n:] for name, values in whole.items()}
-
-
-# ---- the rules in common use -------------------------------------------------------------------------------------
-
-
-def _numeric(values: Any) -> bool:
-    return np.asarray(values).dtype.kind in "if"
-
-
-def _shares(before: Any, after: Any, bins: int) -> tuple[Any, Any]:
-    """Put a column into quantile bins of the reference, or its categories; the shares of both sides."""
-    if _numeric(before):
-        first, second = (np.asarray(side, float)[~np.isnan(np.asarray(side, float))] for side in (before, after))
-        edges = np.unique(np.quantile(first, np.linspace(0, 1, bins + 1)))
-        edges[0], edges[-1] = -np.inf, np.inf
-        counts = [np.histogram(side, edges)[0] for side in (first, second)]
-    else:
-        counts = list(_table(before, after))
-    return tuple(np.maximum(count / max(1, count.sum()), 1e-4) for count in counts)  # type: ignore[return-value]
-
-
-def _table(before: Any, after: Any) -> Any:
-    """Count the categories of both sides."""
-    codes = pa.array(np.concatenate([before, after])).dictionary_encode().indices.to_numpy()
-    levels = int(codes.max()) + 1
-    return np.array([np.bincount(side, minlength=levels) for side in (codes[: len(before)], codes[len(before) :])])
-
-
-def psi(before: Any, after: Any) -> float:
-    """Return the index as it is commonly computed: ten bins of the reference, empty ones as 0.0001."""
-    p, q = _shares(before, after, 10)
-    return float(((q - p) * np.log(q / p)).sum())
-
-
-def p_value(before: Any, after: Any) -> float:
-    """Return p of Kolmogorov and Smirnov's test, of the chi-square test where there are categories."""
-    if _numeric(before):
-        first, second = (np.asarray(side, float)[~np.isnan(np.asarray(side, float))] for side in (before, after))
-        return float(stats.ks_2samp(first, second).pvalue)
-    table = _table(before, after)
-    return float(stats.chi2_contingency(table).pvalue) if table.shape[1] > 1 else 1.0
-
-
-def evidently(before: Any, after: Any) -> bool:
-    """Apply the defaults of evidently 0.7, by the size of the reference and the kind of column.
-
-    To 1,000 rows: Kolmogorov and Smirnov's test (numbers), the z-test (two categories) and the chi-square test of the
-    later counts against the earlier shares (more), at 0.05. Above: Wasserstein's distance over the standard deviation,
-    Jensen and Shannon's distance, at 0.1. Whole numbers of few values are categories.
-    """
-    number = _numeric(before) and len(np.unique(before)) > (10 if np.asarray(before).dtype.kind == "i" else 5)
-    small = (np.count_nonzero(~np.isnan(before)) if _numeric(before) else len(before)) <= 1000
-    if number:
-        known = [np.asarray(side, float)[~np.isnan(np.asarray(side, float))] for side in (before, after)]
-        if small:
-            return p_value(*known) < 0.05
-        return float(stats.wasserstein_distance(*known)) / max(float(np.std(known[0])), 0.001) >= 0.1
-    table = _table(before, after)
-    if small and table.shape[1] > 2:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            expected = table[0] * len(after) / len(before)
-            value = float(np.sum(np.where(table.sum(axis=0) > 0, (table[1] - expected) ** 2 / expected, 0.0)))
-        return float(stats.chi2.sf(value, table.shape[1] - 1)) < 0.05
-    if small:
-        return table.shape[1] > 1 and float(stats.chi2_contingency(table, correction=False).pvalue) < 0.05
-    p, q = table / table.sum(axis=1, keepdims=True)
-    return float(jensenshannon(p, q)) >= 0.1
-
-
-RULES: Mapping[str, Callable[[Any, Any], bool]] = {
-    "PSI > 0.1": lambda before, after: psi(before, after) > 0.1,
-    "PSI > 0.2": lambda before, after: psi(before, after) > 0.2,
-    "KS or χ², p < 0.05": lambda before, after: p_value(before, after) < 0.05,
-    "evidently's defaults": evidently,
-}
-
-# ---- trials ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -357,63 +206,6 @@ def versions(trials: int, n: int = 1001, m: int = 100) -> Iterator[tuple[str, ..
     yield (f"{n:,}", f"{m:,}", f"{alarms / trials:.1%}")
 
 
-def _shifted(deviations: float) -> Callable[[Columns, Random], None]:
-    def plant(after: Columns, random: Random) -> None:
-        after["bell"] = after["bell"] + deviations
-
-    return plant
-
-
-def _wider(after: Columns, random: Random) -> None:
-    after["bell"] = 2 * after["bell"]
-
-
-def _lost(after: Columns, random: Random) -> None:
-    after["bell"][random.random(len(after["bell"])) < 0.15] = np.nan
-
-
-def _recoloured(after: Columns, random: Random) -> None:
-    after["few"] = random.choice(["red", "green", "blue", "grey"], len(after["few"]), p=[0.4, 0.25, 0.3, 0.05])
-
-
-def _labelled(share: float) -> Callable[[Columns, Random], None]:
-    def plant(after: Columns, random: Random) -> None:
-        after["label"] = random.choice(["no", "yes"], len(after["label"]), p=[1 - share, share])
-
-    return plant
-
-
-def _new(share: float) -> Callable[[Columns, Random], None]:
-    def plant(after: Columns, random: Random) -> None:
-        after["few"] = np.where(random.random(len(after["few"])) < share, "pink", after["few"])
-
-    return plant
-
-
-def _turned(after: Columns, random: Random) -> None:
-    after["skewed"] = -after["bell"] + 0.5 * random.normal(size=len(after["bell"]))
-
-
-def _third_class(after: Columns, random: Random) -> None:
-    after["label"] = np.where(random.random(len(after["label"])) < 0.05, "maybe", after["label"])
-
-
-PLANTED: tuple[tuple[str, str, Callable[[Columns, Random], None]], ...] = (
-    ("mean moved by 0.3 deviations", "drift/feature-drift bell", _shifted(0.3)),
-    ("mean moved by 0.5 deviations", "drift/feature-drift bell", _shifted(0.5)),
-    ("mean moved by 1 deviation", "drift/feature-drift bell", _shifted(1.0)),
-    ("spread doubled", "drift/feature-drift bell", _wider),
-    ("15 % of values lost", "drift/feature-drift bell", _lost),
-    ("a category from 10 to 30 %", "drift/feature-drift few", _recoloured),
-    ("positives from 20 to 30 %", "drift/label-drift label", _labelled(0.3)),
-    ("positives from 20 to 40 %", "drift/label-drift label", _labelled(0.4)),
-    ("2 % of a new category", "drift/new-categories few", _new(0.02)),
-    ("5 % of a new category", "drift/new-categories few", _new(0.05)),
-    ("5 % of a new class", "labels/unseen-labels label", _third_class),
-    ("two columns' correlation turned", "drift/domain-shift bell", _turned),
-)
-
-
 def planted(trials: int) -> Iterator[tuple[str, ...]]:
     """Count how often a planted difference is found, in the right column."""
     yield ("planted in test", "train", "test", "doctor", *RULES)
@@ -424,7 +216,7 @@ def planted(trials: int) -> Iterator[tuple[str, ...]]:
             for trial in range(trials):
                 random = np.random.default_rng([100 + number, n, trial])
                 before, after = at_random(random, n, m)
-                if plant is _turned:
+                if plant is turned:
                     before["skewed"] = before["bell"] + 0.5 * random.normal(size=n)
                 plant(after, random)
                 answer = ask(before, after, trial)

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from doctor.evidence.arrangement import Setting, setting_of
 from doctor.evidence.binning import HALF_A_ROW, Bins
 from doctor.evidence.chronology import Chronology, auc_deviation, auc_of
 from doctor.evidence.keys import Keys
 from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
-from doctor.evidence.shifts import Contrast, Setting, Shifts, features, held_by, setting_of
+from doctor.evidence.shifts import Contrast, Shifts, features, held_by
 from doctor.evidence.sides import Side, Sides, both
 from doctor.subjects.table import Table
 

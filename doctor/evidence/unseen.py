@@ -8,13 +8,14 @@ import numpy as np
 from msgspec import Struct
 from sqlglot import exp
 
+from doctor.evidence.arrangement import Setting, setting_of
 from doctor.evidence.chronology import Chronology
 from doctor.evidence.classes import Classes
 from doctor.evidence.keys import Keys
 from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
 from doctor.evidence.row_hashes import BLANKS
-from doctor.evidence.shifts import Setting, features, held_by, setting_of
+from doctor.evidence.shifts import features, held_by
 from doctor.evidence.sides import Sides, both, numbered
 from doctor.evidence.significance import wilson_upper
 from doctor.subjects import sql

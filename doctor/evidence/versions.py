@@ -6,11 +6,12 @@ from typing import Any
 from msgspec import Struct
 
 from doctor.errors import NotApplicable
+from doctor.evidence.arrangement import Setting
 from doctor.evidence.keys import Keys
 from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
-from doctor.evidence.shifts import Contrast, Setting, contrast, features
+from doctor.evidence.shifts import Contrast, contrast, features
 from doctor.evidence.sides import whole_side
 from doctor.evidence.targets import Target, Task
 from doctor.model import Sampling

@@ -22,7 +22,7 @@ Calibration
     `python bench/drift.py` prints the tables. CALIBRATION
 
 Limits
-    Up to 3,000 rows of each split and 200 columns are looked at; differences that show only in three columns at once
+    Up to 2,500 rows of each split and 200 columns are looked at; differences that show only in three columns at once
     are not seen. The target takes no part, nor do names of rows and entities, times, prose, and what only counts rows
     or time. Splits cut by entity or in time are judged by whole entities or stretches of time.
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from doctor.evidence.binning import Bins, binned
 from doctor.evidence.chronology import Chronology, sampled_times
+from doctor.evidence.divergences import design_effect
 from doctor.evidence.keys import Key, Keys
 from doctor.evidence.sides import Side, both, numbered
 from doctor.subjects.table import Table
@@ -41,6 +42,13 @@ class Setting(Struct, frozen=True, kw_only=True):
     def binned(self, name: str) -> Bins:
         """Put a column of both sides into bins."""
         return binned(both(self.pair, name), self.late, self.unit)
+
+    def effect(self, bins: Bins) -> float:
+        """Return how many rows tell as much of a column as one independent row, at least 1."""
+        known = bins.codes >= 0
+        side = self.late[known].astype(int)
+        found = (design_effect(bins.codes[known], units[known], side, len(bins.names)) for units in self.clusters)
+        return max(found, default=1.0)
 
     @classmethod
     def plain(cls, pair: tuple[Side, Side]) -> "Setting":

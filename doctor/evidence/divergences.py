@@ -12,7 +12,7 @@ Array = np.ndarray[Any, Any]
 
 ONE_SIDED_99 = 0.01
 HALVINGS = 60
-FEW_CLUSTERS = 6
+FEW_CLUSTERS = 10
 """By how much a design effect is raised, over the number of clusters: from few it is itself known badly."""
 
 
@@ -145,7 +145,9 @@ def distances(before: Array, after: Array) -> tuple[float, float]:
 def design_effect(codes: Array, clusters: Array, side: Array, bins: int) -> float:
     """Return by how much rows of one cluster are more alike than independent ones, as a factor of variance.
 
-    The variance of each bin's share between clusters, taken within each side, over that of independent rows.
+    The variance between clusters, taken within each side, over that of independent rows: of the shares of all bins
+    together, and of the combination of bins in which the sides differ; the larger counts. Neighbours in time agree more
+    in the level than in single bins, and it is there that a slow series differs.
     Source: J. Rao and A. Scott, The analysis of categorical data from complex sample surveys, JASA 76 (1981).
 
     Parameters
@@ -158,17 +160,19 @@ def design_effect(codes: Array, clusters: Array, side: Array, bins: int) -> floa
     home = np.zeros(count, dtype=int)
     home[clusters] = side
     size = table.sum(axis=1)
-    between = independent = 0.0
+    totals = np.stack([table[home == number].sum(axis=0) for number in (0, 1)])
+    shares = totals / np.maximum(1.0, totals.sum(axis=1, keepdims=True))
+    scores = (shares[1] - shares[0]) / np.maximum(shares.mean(axis=0), 1e-12)
+    between, independent = np.zeros(2), np.zeros(2)
     for number in (0, 1):
         mine = (home == number) & (size > 0)
         groups = int(mine.sum())
         if groups < 2:
             continue
-        rows = size[mine].sum()
-        share = table[mine].sum(axis=0) / rows
+        rows, share = size[mine].sum(), shares[number]
         residual = table[mine] - size[mine][:, None] * share
-        between += float((residual**2).sum()) * groups / (groups - 1)
-        independent += float((share * (1 - share)).sum()) * float(rows)
-    if not independent:
-        return 1.0
-    return max(1.0, between / independent) * (1 + FEW_CLUSTERS / count)
+        spread = float(share @ scores**2 - (share @ scores) ** 2)
+        between += np.array([(residual**2).sum(), ((residual @ scores) ** 2).sum()]) * groups / (groups - 1)
+        independent += np.array([(share * (1 - share)).sum(), spread]) * rows
+    ratios = between[independent > 0] / independent[independent > 0]
+    return float(max(1.0, *ratios) * (1 + FEW_CLUSTERS / count)) if len(ratios) else 1.0

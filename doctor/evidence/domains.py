@@ -21,13 +21,15 @@ from doctor.subjects.table import Table
 
 Array = np.ndarray[Any, Any]
 
-MAX_ROWS = 3_000
+MAX_ROWS = 2_500
 """Rows of a side: by these an AUC is known to about 0.01."""
 MAX_COLUMNS = 200
 MAX_PAIRED = 40
 MAX_PAIRS = 20
-FOLDS = 5
+FOLDS = 4
 MAX_NAMED = 5
+LOOKED_AT = 0.55
+"""Lower bound of the AUC from which it is found out what tells the splits apart."""
 MIN_ROWS = 20
 NORMAL_99 = 2.326
 """Standard normal quantile of a one-sided bound of 99 %."""
@@ -51,7 +53,7 @@ class Domain(Struct, frozen=True, kw_only=True):
     rows : (int, int)
         Rows fitted and judged.
     telling : tuple of Telling
-        What tells most, best first.
+        What tells most, best first; empty where the bound is hardly above chance.
     """
 
     earlier: str
@@ -83,12 +85,16 @@ class Domains(Struct, frozen=True, kw_only=True):
         chronology: Chronology,
     ) -> "Domains":
         """Fit one classifier per pair of splits."""
+        from threadpoolctl import threadpool_limits
+
         names = features(table, profile, roles, keys)
         found = []
         for pair, contrast in zip(sides.pairs, shifts.contrasts, strict=True):
             setting = setting_of(table, (shortened(pair[0]), shortened(pair[1])), keys, chronology)
-            if (domain := domain_of(setting, names, contrast)) is not None:
-                found.append(domain)
+            # On so few rows threads wait for each other, for seconds on a busy machine.
+            with threadpool_limits(limits=1):
+                domain = domain_of(setting, names, contrast)
+            found += [domain] if domain is not None else []
         return cls(domains=tuple(found))
 
 
@@ -127,17 +133,18 @@ def domain_of(setting: Setting, features: list[str], contrast: Contrast) -> Doma
             part[test] = products[test, place] * np.sign(weights[len(names) + place])
     independent = _independent(setting)
     auc = auc_of(total, late)
+    lower = auc - NORMAL_99 * auc_deviation(max(auc, 0.5), *independent)
     return Domain(
         earlier=contrast.earlier,
         later=contrast.later,
         auc=auc,
-        lower=auc - NORMAL_99 * auc_deviation(max(auc, 0.5), *independent),
+        lower=lower,
         rows=(int((~late).sum()), int(late.sum())),
         independent=independent,
         cut_in_time=setting.cut_in_time,
         cut_by_entity=setting.cut_by_entity,
         entity_pattern=setting.entity_pattern,
-        telling=_telling(names, alone, together, late, auc),
+        telling=_telling(names, alone, together, late, auc) if lower >= LOOKED_AT else (),
     )
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from msgspec import Struct
 
 from doctor.evidence.arrangement import Setting, setting_of
-from doctor.evidence.binning import MISSING, Bins
+from doctor.evidence.binning import MISSING, Bins, binned
 from doctor.evidence.chronology import Chronology
-from doctor.evidence.divergences import Divergence, design_effect, distances, needed_index
+from doctor.evidence.divergences import Divergence, distances, needed_index
 from doctor.evidence.keys import Keys
 from doctor.evidence.profile import ColumnProfile, Profile
 from doctor.evidence.roles import Roles
@@ -26,6 +26,8 @@ MIN_CLOCK_ROWS = 5
 LOOKED_AT = 0.02
 """Lower bound of the index from which a column is described further."""
 MAX_CODE_SHARE = 0.5
+LEAST_UNITS = 3 / 8
+"""Rows that count as one and are expected in a bin, at least three; of rows by themselves there are at least eight."""
 
 
 class ColumnShift(Struct, frozen=True, kw_only=True):
@@ -212,12 +214,12 @@ def _shift(setting: Setting, name: str, values: Array, bins: Bins, labels: Bins 
     independent = Divergence.of(before, after)
     if independent.psi_lower < LOOKED_AT:
         return ColumnShift(column=name, divergence=independent, independent=independent, **_shares(bins, before, after))
-    known = bins.codes >= 0
-    effects = [
-        design_effect(bins.codes[known], found[known], late[known].astype(int), len(bins.names))
-        for found in setting.clusters
-    ]
-    effect = max(effects, default=1.0)
+    effect = setting.effect(bins)
+    if setting.clusters and effect * LEAST_UNITS > setting.unit:
+        # Fewer bins, so that each holds enough of what is independent.
+        bins = binned(values, late, max(setting.unit, effect * LEAST_UNITS))
+        before, after = bins.counts(late)
+        effect = max(effect, setting.effect(bins))
     lost = _missing(values)
     facts: dict[str, Any] = {"missing": (float(lost[~late].mean()), float(lost[late].mean()))}
     if values.dtype != object:

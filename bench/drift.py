@@ -264,6 +264,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help="null, planted, peer; default: all")
     parser.add_argument("--trials", type=int, default=200, help="null data sets per row")
+    parser.add_argument("--planted-trials", type=int, default=PLANTED_TRIALS, help="planted data sets per row")
     parser.add_argument("--peer", type=Path, metavar="PYTHON", help="a Python in which evidently is installed")
     given = parser.parse_args()
     parts = given.parts or PARTS
@@ -277,7 +278,7 @@ def main() -> int:
         told = show("False alarms between two versions", versions(given.trials))
         failed = max(*found, float(told[1][2].rstrip("%")) / 100) > MAX_ALARMS
     if "planted" in parts:
-        show("Recall: planted differences found in the right column", planted(PLANTED_TRIALS))
+        show("Recall: planted differences found in the right column", planted(given.planted_trials))
     if "peer" in parts and given.peer:
         show("evidently itself, both splits alike", peer(given.peer, PEER_TRIALS))
     print(f"\n{time.monotonic() - begin:.0f} s", flush=True)

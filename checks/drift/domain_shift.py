@@ -19,7 +19,10 @@ Thresholds
     min_rows: rows, entities or stretches of time of a split below which there is no verdict (30).
 
 Calibration
-    `python bench/drift.py` prints the tables. CALIBRATION
+    `python bench/drift.py` prints the tables. Both splits drawn alike, twelve columns of many shapes (no mean, counts,
+    mostly zero, coarse, rare categories, holes) and a label, 200 data sets per row, 75 + 25 to 75,000 + 25,000 rows cut
+    at random, to 7,500 + 2,500 along time and by entity: no alarm. Two columns whose correlation of 0.9 changed its
+    sign: found in all of 20 data sets at 1,001 + 100 and at 7,500 + 2,500 rows.
 
 Limits
     Up to 2,500 rows of each split and 200 columns are looked at; differences that show only in three columns at once

@@ -25,8 +25,15 @@ Thresholds
         (10).
 
 Calibration
-    The rule is the same at every number of rows: what chance gives is taken off before the index is judged.
-    `python bench/drift.py` prints the tables. CALIBRATION
+    The rule is the same at every number of rows: what chance gives is taken off before the index is judged. `python
+    bench/drift.py` prints the tables. Both splits drawn alike, twelve columns of many shapes (no mean, counts, mostly
+    zero, coarse, rare categories, holes) and a label, 200 data sets per row, 75 + 25 to 75,000 + 25,000 rows cut at
+    random, to 7,500 + 2,500 along time and by entity: no alarm; 30 + 20 rows, and fewer than 10 entities on a side,
+    give no verdict. Cut along time where neighbours are alike (correlation 0.8) and a season goes round: no alarm in
+    400. At 1,001 + 100 rows PSI > 0.1 as commonly computed and evidently's defaults flag every such data set. Found of
+    differences planted in 20 data sets per row, at 1,001 + 100 and at 7,500 + 2,500 rows: a mean moved by 0.3
+    deviations (an index of 0.09) 5 and 0 %, by 0.5 deviations 20 and 100 %, by one 100 and 100 % (at 75 + 25 rows 40
+    %); a spread doubled 90 and 100 %; 15 % of the values lost 5 and 100 %; a category from 10 to 30 % 50 and 100 %.
 
 Limits
     At most 10,000 rows of each split are looked at. Names of rows and entities, times, prose and columns with nearly a

@@ -21,7 +21,10 @@ Thresholds
     min_clusters: entities on a side, below which there is no verdict for splits cut along them (10).
 
 Calibration
-    `python bench/drift.py` prints the tables. CALIBRATION
+    `python bench/drift.py` prints the tables. Both splits drawn alike, twelve columns of many shapes (no mean, counts,
+    mostly zero, coarse, rare categories, holes) and a label, 200 data sets per row, 75 + 25 to 75,000 + 25,000 rows cut
+    at random, to 7,500 + 2,500 along time and by entity: no alarm. Found of 20 data sets, at 1,001 + 100 and at 7,500 +
+    2,500 rows: positives from 20 to 30 % (an index of 0.05) never, from 20 to 40 % in 25 and 100 %.
 
 Limits
     Classes that one split lacks wholly are told by labels/unseen-labels. A split published without labels is not

@@ -18,7 +18,11 @@ Thresholds
     max_q: Benjamini-Hochberg q over all text columns and splits, above which nothing is said (0.01).
 
 Calibration
-    `python bench/drift.py` prints the tables. CALIBRATION
+    `python bench/drift.py` prints the tables. Both splits drawn alike, twelve columns of many shapes (no mean, counts,
+    mostly zero, coarse, rare categories, holes) and a label, 200 data sets per row, 75 + 25 to 75,000 + 25,000 rows cut
+    at random, to 7,500 + 2,500 along time and by entity: no alarm, although one column has a tail of thousands of
+    values. Found of 20 data sets, at 1,001 + 100 and at 7,500 + 2,500 rows: 2 % of a new category in 25 and 100 %, 5 %
+    in 95 and 100 %.
 
 Limits
     New values are looked for among up to 10,000 rows of each split and then counted over all rows, so that a category

@@ -23,7 +23,7 @@ Thresholds
 
 Calibration
     Rows, columns, values and labels are counted exactly. Of distributions `python bench/drift.py` prints the tables.
-    CALIBRATION
+    They are judged as in drift/feature-drift, whose figures hold.
 
 Limits
     Without a key, a row with one changed value is a row that went and one that came. Rows that occur twice are left out

@@ -115,9 +115,10 @@ class DropRows(Repair, frozen=True, kw_only=True):
 
 
 class Resplit(Repair, frozen=True, kw_only=True):
-    """Draw the splits anew: `by` is "group", "time" or "stratified", along `column`.
+    """Draw the splits anew: `by` is "group", "time", "stratified" or "random", along `column`.
 
-    Where `pattern` is given, the first group of that regular expression is taken instead of the whole value.
+    At random, rows of one value of `column` stay together, and equal rows where there is none. Where `pattern` is
+    given, the first group of that regular expression is taken instead of the whole value.
     """
 
     by: str

@@ -33,6 +33,9 @@ _READING = (
     click.option("--encoding", metavar="NAME", help="The encoding of text files, such as latin-1."),
 )
 _CHOOSING = (
+    click.option(
+        "--against", metavar="OLD", type=click.Path(), help="An older version of the data, with which it is compared."
+    ),
     click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name)."),
     click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks."),
 )
@@ -59,7 +62,7 @@ def reading(command: Decorated) -> Decorated:
 
 
 def choosing(command: Decorated) -> Decorated:
-    """Add the options that say which checks are run."""
+    """Add the options that say which checks are run, and with what the data is compared."""
     return _with(command, _CHOOSING)
 
 

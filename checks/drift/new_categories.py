@@ -3,15 +3,15 @@
 What it finds
     Text columns in which rows of a later split have values that no row of the first one has, in more rows than chance
     explains: in a column of many rare values some always fall on one side only, and how many is reckoned from how often
-    each value occurs. A new value that is an old one in another spelling (case, blanks, a final dot) is named with it.
+    each value occurs. What is only spelled otherwise is told by quality/schema-mismatch.
 
 Why it matters
     An encoder fitted on training knows nothing of a new category: it raises an error, or all of them become one and the
     same unknown. The score then measures the encoder's fallback.
 
 What to do
-    Bring spellings to one form. Where the categories are truly new, decide what the model should do with unknown ones
-    and train it with some; or draw the splits anew if both stand for one population.
+    Decide what the model should do with unknown categories and train it with some; or draw the splits anew if both
+    stand for one population.
 
 Thresholds
     min_share: lower bound of the share of the later split's rows, what chance gives taken off (0.01).
@@ -43,12 +43,8 @@ from doctor.model import Advise, AnyRepair, Check, Finding, Location, Resplit, S
 CHECK = Check(
     "drift/new-categories",
     Severity.WARNING,
-    {
-        "new": "{column}: {rows:,} of {later_rows:,} rows of {later} ({share:.1%}) have a value that {earlier} never "
-        "has, such as {example}",
-        "respelled": "{column}: {rows:,} of {later_rows:,} rows of {later} ({share:.1%}) have a value that {earlier} "
-        'spells otherwise, such as "{example}" for "{known}"',
-    },
+    "{column}: {rows:,} of {later_rows:,} rows of {later} ({share:.1%}) have a value that {earlier} never has, such as "
+    "{example}",
     leads_to=("drift/domain-shift",),
 )
 
@@ -65,25 +61,18 @@ def examine(unseen: UnseenCategories, *, min_share: float = 0.01, max_q: float =
 
 
 def _finding(found: Unseen, q: float) -> Finding:
-    spelled = sum(found.levels.get(level, 0) for level in found.respelled)
-    kind = "respelled" if 2 * spelled > sum(found.levels.values()) else "new"
-    example = next((level for level in found.levels if kind == "new" or level in found.respelled), "")
     return CHECK.finding(
-        kind,
         at=Location(split=found.later, columns=(found.column,)),
-        repair=_repair(found, kind),
+        repair=_repair(found),
         confidence=1 - q,
-        example=example,
-        known=found.respelled.get(example),
+        example=next(iter(found.levels), ""),
         share=found.share,
         q=q,
         **{name: getattr(found, name) for name in found.__struct_fields__ if name != "column"},
     )
 
 
-def _repair(found: Unseen, kind: str) -> AnyRepair:
-    if kind == "respelled":
-        return Advise(safety=Safety.MANUAL, summary=f"spell the values of {found.column} alike in every split")
+def _repair(found: Unseen) -> AnyRepair:
     if found.cut_in_time is not None:
         return Advise(safety=Safety.MANUAL, summary=f"train with an unknown value of {found.column}")
     return Resplit(

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from doctor.evidence.profile import hash_bound
 from doctor.evidence.sample import Sample, coded
+from doctor.evidence.split_schemas import SplitSchemas
 from doctor.evidence.splits import pairs_of
 from doctor.subjects import sql
 from doctor.subjects.table import Table
@@ -56,8 +57,11 @@ class Sides(Struct, frozen=True, kw_only=True):
     pairs: tuple[tuple[Side, Side], ...]
 
     @classmethod
-    def measure(cls, table: Table, sample: Sample) -> "Sides":
+    def measure(cls, table: Table, sample: Sample, schemas: SplitSchemas) -> "Sides":
         """Take the drawn rows apart by split; where a split has few of them, draw from it alone.
+
+        What quality/schema-mismatch tells is not told again: levels that a split only spells otherwise are written as
+        the first one does, and a column that holds numbers in one split and words in another is left out.
 
         Raises
         ------
@@ -66,6 +70,13 @@ class Sides(Struct, frozen=True, kw_only=True):
         """
         pairs = [pair for pair in pairs_of(table) if pair[0] == pairs_of(table)[0][0]]
         sides = {split: side_of(table, sample, split) for split in dict.fromkeys(sum(pairs, ()))}
+        for column in schemas.columns:
+            values = sides[column.later].columns
+            if column.numbers:
+                del values[column.name]
+            elif column.respelled and column.name != schemas.target:
+                known = [column.respelled.get(value, value) for value in values[column.name]]
+                values[column.name] = np.array(known, dtype=object)
         return cls(pairs=tuple((sides[earlier], sides[later]) for earlier, later in pairs))
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -85,17 +86,19 @@ def _compared(pair: SplitColumn, one: Array, other: Array) -> list[SplitColumn]:
     shares = [_numbers(values) for values in counts]
     first, second = counts
     numbers = dict(zip((pair.earlier, pair.later), shares, strict=True)) if min(shares) < 0.5 < max(shares) else {}
-    respelled: dict[str, str] = {}
-    if len(first) <= MAX_LEVELS and len(second) <= MAX_LEVELS:
-        known = {_bare(level): level for level in first}
-        respelled = {
-            level: known[_bare(level)] for level in sorted(second) if level not in first and _bare(level) in known
-        }
-    if not numbers and not respelled:
+    few = len(first) <= MAX_LEVELS and len(second) <= MAX_LEVELS
+    others = respelled(second.keys() - first.keys(), first) if few else {}
+    if not numbers and not others:
         return []
-    rows = sum(second[level] for level in respelled)
+    rows = sum(second[level] for level in others)
     total = sum(second.values())
-    return [_with(pair, numbers=numbers, respelled=respelled, respelled_rows=rows, later_rows=total)]
+    return [_with(pair, numbers=numbers, respelled=others, respelled_rows=rows, later_rows=total)]
+
+
+def respelled(new: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Return which new levels are known ones but for case, blanks and punctuation."""
+    plain = {_bare(level): level for level in sorted(known, reverse=True)}
+    return {level: plain[_bare(level)] for level in sorted(new) if _bare(level) in plain}
 
 
 def _numbers(counts: Counter[str]) -> float:

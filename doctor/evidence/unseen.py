@@ -1,7 +1,7 @@
 """Categories that one split has and the split before it lacks, and how many chance would give."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,10 @@ from doctor.evidence.classes import Classes
 from doctor.evidence.keys import Keys
 from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
-from doctor.evidence.row_hashes import BLANKS
 from doctor.evidence.shifts import features, held_by
 from doctor.evidence.sides import Sides, both, numbered
 from doctor.evidence.significance import wilson_upper
+from doctor.evidence.split_schemas import respelled
 from doctor.subjects import sql
 from doctor.subjects.table import Kind, Table
 
@@ -45,8 +45,6 @@ class Unseen(Struct, frozen=True, kw_only=True):
         Bound of the probability of so many by chance.
     levels : dict of str to int
         The commonest of them with their rows.
-    respelled : dict of str to str
-        Those of them that an earlier category differs from only in case, blanks or a final dot.
     """
 
     column: str
@@ -59,7 +57,6 @@ class Unseen(Struct, frozen=True, kw_only=True):
     p: float
     level_count: int
     levels: dict[str, int]
-    respelled: dict[str, str]
     cut_in_time: str | None = None
     cut_by_entity: str | None = None
     entity_pattern: str = ""
@@ -129,7 +126,6 @@ def unseen_in(table: Table | None, setting: Setting, name: str) -> Unseen | None
         p=p,
         level_count=len(rows),
         levels={level: rows[level] for level in shown},
-        respelled=respelled(rows, [str(levels[i]) for i in np.flatnonzero(early)]),
         cut_in_time=setting.cut_in_time,
         cut_by_entity=setting.cut_by_entity,
         entity_pattern=setting.entity_pattern,
@@ -200,16 +196,6 @@ def _counted(table: Table, name: str, levels: Sequence[str], setting: Setting) -
     answer = table.ask(table.select(column.as_("level"), *sides).where(listed).group_by(exp.Literal.number(1)))
     present = table.ask(table.select(sql.call("count", column)).where(split.eq(sql.literal(later))))[0][0]
     return {str(level): int(after) for level, before, after in answer if not before and after}, int(present)
-
-
-def respelled(new: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Return which new values are known ones in another spelling: case, blanks around them, a final dot."""
-    plain = {_plain(level): level for level in sorted(known, reverse=True)}
-    return {level: plain[_plain(level)] for level in sorted(new) if _plain(level) in plain}
-
-
-def _plain(level: str) -> str:
-    return level.lower().strip(BLANKS).rstrip(".").rstrip(BLANKS)
 
 
 class UnseenClasses(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 import doctor
-from doctor.evidence.unseen import chance_of_unseen, respelled
+from doctor.evidence.split_schemas import respelled
+from doctor.evidence.unseen import chance_of_unseen
 from doctor.model import Report
 
 
@@ -31,12 +32,12 @@ def test_the_bound_holds_and_the_expectation_is_exact(totals: list[int], later: 
     assert bound >= p - 1e-9
 
 
-def test_spellings_are_alike_but_for_case_blanks_and_a_dot() -> None:
+def test_spellings_are_alike_but_for_case_blanks_and_punctuation() -> None:
     assert respelled([" <=50K.", "ROME ", "Oslo"], [" <=50K", "Rome"]) == {" <=50K.": " <=50K", "ROME ": "Rome"}
 
 
-def scanned(train: dict[str, list[object]], test: dict[str, list[object]], check: str) -> Report:
-    return doctor.scan({"train": pa.table(train), "test": pa.table(test)}, target="label", select=(check,))
+def scanned(train: dict[str, list[object]], test: dict[str, list[object]], *checks: str) -> Report:
+    return doctor.scan({"train": pa.table(train), "test": pa.table(test)}, target="label", select=checks)
 
 
 def test_rare_values_of_a_long_tail_are_no_news() -> None:
@@ -47,16 +48,15 @@ def test_rare_values_of_a_long_tail_are_no_news() -> None:
     assert scanned(*split, "new-categories").findings == []  # type: ignore[arg-type]  # lists of words
 
 
-def test_values_spelled_otherwise_are_named_with_those_that_are_known() -> None:
+def test_values_spelled_otherwise_are_told_once_and_are_no_drift() -> None:
     draw = np.random.default_rng(2)
     towns = draw.choice(["Rome", "Oslo", "Bern"], 600).tolist()
     labels = draw.choice(["a", "b"], 600).tolist()
     train = {"town": towns[:450], "label": labels[:450]}
     test = {"town": [f"{town.upper()} " for town in towns[450:]], "label": labels[450:]}
-    (finding,) = scanned(train, test, "new-categories").findings
-    assert finding.evidence["kind"] == "respelled"
-    assert finding.evidence["known"] in {"Rome", "Oslo", "Bern"}
-    assert finding.evidence["share"] == 1.0
+    (finding,) = scanned(train, test, "drift", "schema-mismatch").findings
+    assert finding.check == "quality/schema-mismatch"
+    assert finding.evidence["spellings"] == {"ROME ": "Rome", "OSLO ": "Oslo", "BERN ": "Bern"}
 
 
 def test_a_class_of_one_row_is_a_remark_and_one_of_many_a_warning() -> None:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import FIXTURES
 
+from tests.conftest import FIXTURES
 from tests.watching.conftest import Watched, only_process
 
 pytest.importorskip("deepspeed")

@@ -1,5 +1,6 @@
 """A visit: the subjects found at the given paths, with what was declared and what was guessed about them."""
 
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from doctor.subjects.file_names import find_files
 from doctor.subjects.formats import READERS, is_table
 from doctor.subjects.layout import open_tables
 from doctor.subjects.pipeline import Pipeline
+from doctor.subjects.previous import Previous
 from doctor.subjects.run import Run, is_run_folder, open_run
 from doctor.subjects.source import Source, is_source, open_source
 from doctor.subjects.sweep import Sweep, is_sweep, open_sweep
@@ -103,7 +105,8 @@ class Case:
     def _all_problems(self) -> list[Problem]:
         """Join what was seen on opening with damage that only showed when the rows were read."""
         later = (problem for table in self.tables for problem in table.engine.problems)
-        return list(dict.fromkeys([*self.problems, *later]))
+        older = (problem for one in self.others if isinstance(one, Previous) for problem in one.problems)
+        return list(dict.fromkeys([*self.problems, *older, *later]))
 
 
 def reading_options(settings: Settings) -> ReadingOptions:
@@ -178,8 +181,9 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
             options=reading_options(settings),
         )
         problems += unread
-        others = tuple(subject for subject in (source, pipeline) if subject is not None)
-        if not tables and not problems and not others:
+        previous = older_version(engine, settings)
+        others = tuple(subject for subject in (source, pipeline, previous) if subject is not None)
+        if not tables and not problems and source is None and pipeline is None:
             raise UsageError(
                 f"{paths[0]}: neither a table nor code found here (looked for CSV, TSV, Parquet, JSONL, Arrow, Feather,"
                 " Python, notebooks)"
@@ -195,6 +199,32 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         )
     finally:
         engine.close()
+
+
+def older_version(engine: Engine, settings: Settings) -> Previous | None:
+    """Open the version that the data is to be compared with, by the same options; None where none is named.
+
+    Raises
+    ------
+    UsageError
+        When there is no such path, or no table at it.
+    """
+    if settings.against is None:
+        return None
+    if not isinstance(settings.against, str | os.PathLike):
+        raise UsageError("against: give the path of the older version")
+    path = Path(settings.against)
+    if not path.exists():
+        raise UsageError(f"--against {path}: there is no such file or folder")
+    if path.is_file() and not is_table(path):
+        raise UsageError(f"--against {path}: not a table that can be read; known are {', '.join(READERS)}")
+    tables, problems = open_tables(
+        engine, [path], Declared(), split_column=settings.split_column, options=reading_options(settings)
+    )
+    if not tables:
+        why = f"{problems[0].reason}" if problems else "there is no table"
+        raise UsageError(f"--against {path}: {why}")
+    return Previous(shown=str(path), tables=tuple(tables), problems=tuple(problems))
 
 
 def stamps_of(paths: Sequence[Path]) -> dict[Path, tuple[int, ...]]:
@@ -247,4 +277,6 @@ def declared_roles(settings: Settings) -> Declared:
         annotators=settings.annotators,
         item=settings.item,
         scale=settings.scale,
+        ranges=settings.range,
+        patterns=settings.pattern,
     )

@@ -102,7 +102,8 @@ class DropRows(Repair, frozen=True, kw_only=True):
 
     `duplicates_of` names the columns that must be equal, all where it is empty; text in those of `folded` is compared
     without case and the blanks around it. Where `also_in` names a split, the rows of `split` that have a copy there are
-    removed instead; where `missing` names columns, the rows that have no value in one of them.
+    removed instead; where `missing` names columns, the rows that have no value in one of them. `rows` names rows
+    outright, counted from 0 in the table.
     """
 
     duplicates_of: tuple[str, ...] = ()
@@ -110,12 +111,14 @@ class DropRows(Repair, frozen=True, kw_only=True):
     split: str | None = None
     also_in: str | None = None
     missing: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
 
 
 class Resplit(Repair, frozen=True, kw_only=True):
-    """Draw the splits anew: `by` is "group", "time" or "stratified", along `column`.
+    """Draw the splits anew: `by` is "group", "time", "stratified" or "random", along `column`.
 
-    Where `pattern` is given, the first group of that regular expression is taken instead of the whole value.
+    At random, rows of one value of `column` stay together, and equal rows where there is none. Where `pattern` is
+    given, the first group of that regular expression is taken instead of the whole value.
     """
 
     by: str
@@ -160,6 +163,19 @@ class FillMissing(Repair, frozen=True, kw_only=True):
     keep_flag: bool = True
 
 
+class RewriteCells(Repair, frozen=True, kw_only=True):
+    """Write cells of columns anew: `values` gives the new value by the old one, an empty one for "missing".
+
+    Where `strip`, blanks around values go too. Where `number`, numbers lose what they are dressed in (%, a currency,
+    thousands separators, a decimal comma), and files that keep types get a numeric column.
+    """
+
+    columns: tuple[str, ...]
+    values: dict[str, str] = {}
+    strip: bool = False
+    number: bool = False
+
+
 class EditCode(Repair, frozen=True, kw_only=True):
     """Insert `code` before a line, or where not `inserted`, put it in place of an expression in that line."""
 
@@ -192,6 +208,7 @@ AnyRepair = (
     | DropAnnotators
     | Consensus
     | FillMissing
+    | RewriteCells
     | EditCode
     | ChangeTraining
     | Advise
@@ -458,7 +475,10 @@ class Sampling(Struct, frozen=True, kw_only=True):
 
 
 class Declared(Struct, frozen=True, kw_only=True):
-    """The roles of columns as the user gave them; what is empty is inferred."""
+    """The roles of columns as the user gave them; what is empty is inferred.
+
+    `ranges` are of the form `COLUMN=LOW..HIGH`, `patterns` of the form `COLUMN=REGEX`.
+    """
 
     target: str | None = None
     time: str | None = None
@@ -466,6 +486,8 @@ class Declared(Struct, frozen=True, kw_only=True):
     annotators: tuple[str, ...] = ()
     item: str | None = None
     scale: str | None = None
+    ranges: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
 
 
 class Report(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from doctor.case import Case, declared_roles, open_case
+from doctor.case import Case, declared_roles, older_version, open_case
 from doctor.engine import examine
 from doctor.errors import UsageError
 from doctor.model import Report
@@ -137,10 +137,12 @@ class _InMemory(AbstractContextManager[Case]):
         self._engine = Engine(memory_limit=settings.memory_limit, threads=settings.threads)
         try:
             table = open_frames(self._engine, self._data, declared_roles(settings), split_column=settings.split_column)
+            previous = older_version(self._engine, settings)
         except BaseException:
             self._engine.close()
             raise
-        return Case(shown=table.shown, tables=(table,), in_memory=True)
+        others = (previous,) if previous else ()
+        return Case(shown=table.shown, tables=(table,), others=others, in_memory=True)
 
     def __exit__(self, *raised: object) -> None:
         if self._engine is not None:

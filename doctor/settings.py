@@ -48,6 +48,8 @@ class Settings:
         Seconds after which no further evidence is measured.
     memory_limit : str or None
         Passed to the engine, such as "1GB".
+    against : str or None
+        Path of an older version of the data, with which it is compared.
     sample_rows : int
         Rows drawn for measures that fit a model; counts, hashes and joins use all rows.
     """
@@ -63,7 +65,10 @@ class Settings:
     delimiter: str | None = None
     encoding: str | None = None
     scale: str | None = None
+    range: tuple[str, ...] = ()
+    pattern: tuple[str, ...] = ()
     pipeline: str | None = None
+    against: str | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fail_on: str = Severity.ERROR.value
@@ -187,6 +192,8 @@ def _from_table(table: Mapping[str, Any], origin: Path) -> dict[str, Any]:
             values["suppressions"] = suppressions_of(value, f"{origin}: suppress")
         else:
             values[name] = _typed(name, value, origin)
+    if values.get("against"):
+        values["against"] = str(origin.parent / values["against"])  # stays what it is where it is absolute
     return values
 
 

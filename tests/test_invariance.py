@@ -86,7 +86,7 @@ def told(path: Path) -> tuple[list[Any], dict[str, str]]:
     return sorted(findings, key=str), outcomes
 
 
-ONLY_FOR_TEXT = {"quality/malformed-rows"}
+ONLY_FOR_TEXT = {"quality/malformed-rows", "quality/encoding", "quality/missing-header"}
 PLACES = {"rows_shown", "examples", "lines", "places", "row", "first_rows"}
 
 

@@ -152,7 +152,7 @@ def test_an_array_has_numbered_columns() -> None:
         (pa.table({}), {}, "it has no columns"),
         (np.zeros((2, 3, 4)), {}, r"^an array of shape \(2, 3, 4\) is no table"),
         ("nowhere.csv", {}, "^nowhere.csv: there is no such file or folder"),
-        (arrow(), {"targe": "y"}, r"^scan\(\) has no option 'targe'; known: annotators, .*, target, "),
+        (arrow(), {"targe": "y"}, r"^scan\(\) has no option 'targe'; known: against, annotators, .*, target, "),
         (arrow(), {"target": "z"}, "there is no column 'z'; it has: size, word, echo, y"),
         (arrow(), {"select": "leekage"}, "no check is called 'leekage'"),
         (arrow(), {"set": {"quality/missing-values": {"most": 1}}}, "has no threshold 'most'"),

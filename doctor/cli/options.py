@@ -20,6 +20,10 @@ _READING = (
     ),
     click.option("--item", metavar="COLUMN", help="The annotated item, where each row is one annotation."),
     click.option("--scale", metavar="NAME", help="Scale of the annotations: nominal, ordinal, interval or ratio."),
+    click.option(
+        "--range", multiple=True, metavar="COLUMN=LOW..HIGH", help="The range of a column's values, such as age=0..120."
+    ),
+    click.option("--pattern", multiple=True, metavar="COLUMN=REGEX", help="What every value of a column matches."),
     click.option("--split", multiple=True, metavar="NAME=GLOB", help="Files of a split, such as test=held_out/*.csv."),
     click.option("--split-column", metavar="COLUMN", help="The column that names each row's split."),
     click.option("--header", type=click.Choice(("yes", "no")), help="Whether text tables begin with column names."),
@@ -29,6 +33,9 @@ _READING = (
     click.option("--encoding", metavar="NAME", help="The encoding of text files, such as latin-1."),
 )
 _CHOOSING = (
+    click.option(
+        "--against", metavar="OLD", type=click.Path(), help="An older version of the data, with which it is compared."
+    ),
     click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name)."),
     click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks."),
 )
@@ -55,7 +62,7 @@ def reading(command: Decorated) -> Decorated:
 
 
 def choosing(command: Decorated) -> Decorated:
-    """Add the options that say which checks are run."""
+    """Add the options that say which checks are run, and with what the data is compared."""
     return _with(command, _CHOOSING)
 
 

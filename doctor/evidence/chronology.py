@@ -147,7 +147,7 @@ class Chronology(Struct, frozen=True, kw_only=True):
         """Find the time columns, dates written as text included, and read them once."""
         pairs = pairs_of(table)
         event = roles.time
-        forms = _time_columns(table, profile, roles, keys, event)
+        forms = time_columns(table, profile, roles, keys, event)
         declared = "time" in roles.declared
         names = [event] if declared and event else sorted(forms, key=lambda name: name != event)
         shared = [name for name in names if set(table.column(name).splits) == set(table.splits)]
@@ -155,7 +155,7 @@ class Chronology(Struct, frozen=True, kw_only=True):
         return cls(axes=axes, event=event, event_declared=declared, afterwards=_afterwards(table, forms, event))
 
 
-def _time_columns(table: Table, profile: Profile, roles: Roles, keys: Keys, event: str | None) -> dict[str, str | None]:
+def time_columns(table: Table, profile: Profile, roles: Roles, keys: Keys, event: str | None) -> dict[str, str | None]:
     """Return each time column with the format of its text; a declared one may be a number."""
     forms: dict[str, str | None] = {}
     for column in profile.columns:
@@ -211,7 +211,7 @@ def _axis(
             )
         )
     overlapping = any(period.late_rows for period in periods)
-    relevance = _relevance(table, name, form, roles, keys, sample) if overlapping else None
+    relevance = relevance_of(table, name, form, roles, keys, sample) if overlapping else None
     return TimeAxis(
         column=name,
         form=form,
@@ -252,8 +252,11 @@ def _moment(value: object) -> sql.Expression:
     return sql.literal(value)
 
 
-def _relevance(table: Table, name: str, form: str | None, roles: Roles, keys: Keys, sample: Sample) -> Relevance | None:
-    when = _sampled_times(table, name, form, sample)
+def relevance_of(
+    table: Table, name: str, form: str | None, roles: Roles, keys: Keys, sample: Sample
+) -> Relevance | None:
+    """Judge by the drawn rows whether time matters; None where there are too few rows or times to tell."""
+    when = sampled_times(table, name, form, sample.columns)
     once = np.unique(sample.key, return_index=True)[1]
     kept = once[~np.isnan(when[once])][:ROWS_JUDGED]
     if len(kept) < MIN_ROWS or len(np.unique(when[kept])) < MIN_TIMES:
@@ -274,13 +277,14 @@ def _relevance(table: Table, name: str, form: str | None, roles: Roles, keys: Ke
     )
 
 
-def _sampled_times(table: Table, name: str, form: str | None, sample: Sample) -> Array:
+def sampled_times(table: Table, name: str, form: str | None, columns: dict[str, Array]) -> Array:
+    """Read drawn values of a time column as seconds, NaN where they are no time; text by its format."""
     if form is None:
-        values = sample.columns[name]
+        values = columns[name]
         return values if values.dtype != object else np.full(len(values), np.nan)
     distinct = table.select(sql.column(name).as_("said"), sql.call("epoch", time_of(name, form)).as_("read")).distinct()
     read = {said: np.nan if moment is None else float(moment) for said, moment in table.ask(distinct)}
-    return np.array([read.get(value, np.nan) for value in sample.columns[name]])
+    return np.array([read.get(value, np.nan) for value in columns[name]])
 
 
 def _neighbours(labels: Array) -> tuple[float, float, bool]:
@@ -350,10 +354,10 @@ def _drifts(values: Array, late: Array) -> bool:
     if missing > 2 * MIN_HINT or known.sum() < MIN_ROWS or not 0 < late[known].sum() < known.sum():
         return missing > 2 * MIN_HINT
     present = values[known]
-    return any(abs(_auc(part, late[known]) - 0.5) > MIN_HINT for part in (present, abs(present - np.median(present))))
+    return any(abs(auc_of(part, late[known]) - 0.5) > MIN_HINT for part in (present, abs(present - np.median(present))))
 
 
-def _auc(values: Array, late: Array) -> float:
+def auc_of(values: Array, late: Array) -> float:
     """Return the probability that a late value exceeds an early one, ties counted half."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
@@ -383,11 +387,15 @@ def _out_of_fold(features: Array, late: Array, key: Array) -> tuple[float, float
         model = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, early_stopping=False, random_state=0)
         scores[test] = model.fit(features[train], late[train]).predict_proba(features[test])[:, 1]
     auc = float(roc_auc_score(late, scores))
-    # Hanley and McNeil, 1982; 3.09 is the normal quantile of p = .001.
+    # 3.09 is the normal quantile of p = .001.
+    return auc, auc - 3.09 * auc_deviation(auc, int((~late).sum()), int(late.sum()))
+
+
+def auc_deviation(auc: float, zeros: int, ones: int) -> float:
+    """Return the standard deviation of an AUC. Source: J. Hanley and B. McNeil, Radiology 143 (1982)."""
     first, second = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    ones, zeros = int(late.sum()), int((~late).sum())
     variance = auc * (1 - auc) + (ones - 1) * (first - auc**2) + (zeros - 1) * (second - auc**2)
-    return auc, auc - 3.09 * float(np.sqrt(variance / (ones * zeros)))
+    return float(np.sqrt(variance / (ones * zeros)))
 
 
 def _afterwards(table: Table, forms: dict[str, str | None], event: str | None) -> tuple[Afterwards, ...]:

@@ -169,7 +169,9 @@ class Numbers:
             return None
         rest = self.truth[rows] - sum(weight * self.columns[name][rows] for name, weight in weights.items())
         constant = float(np.median(rest))
-        near = simple(constant, max(self.quantum / 2, 1e-6 * self.spread))
+        # A weight that is no whole number moves the constant by more than it may be off.
+        whole = all(weight == round(weight) for weight in weights.values())
+        near = simple(constant, max(self.quantum / 2 if whole else self.quantum / 50, 1e-6 * self.spread))
         constant = constant if near is None else near
         return self._held(product=False, constant=constant, weights=weights, strict=strict)
 

@@ -97,7 +97,7 @@ def _overlap(table: Table, key: Key, pairs: list[tuple[str, str]], target: str |
     value = key.expression()
     counts = [sql.count_if(split.eq(sql.literal(name))).as_(f"rows_{i}") for i, name in enumerate(splits)]
     marked = sql.row_hash([value])
-    told = _informative(table, key, target) if target is not None else None
+    told = informative_of(table, key, target) if target is not None else None
     if not key.declared and told is not None and told.gain < MIN_GAIN:
         return KeyOverlap(key=key, overlaps=(), informative=told)
     per_key = table.select(marked.as_("mark"), *counts).where(value.is_(exp.null()).not_()).group_by("mark")
@@ -131,7 +131,7 @@ def _examples(table: Table, key: Key, kept: str, splits: int) -> tuple[str, ...]
     return tuple(sorted(str(value) for (value,) in found))
 
 
-def _informative(table: Table, key: Key, target: str) -> Informative | None:
+def informative_of(table: Table, key: Key, target: str) -> Informative | None:
     """Judge on whole entities, drawn by hash; one that owns a large part of the rows is no entity and is left out."""
     every = max(1, table.rows // ROWS_JUDGED)
     value, label = key.expression(), sql.column(target)

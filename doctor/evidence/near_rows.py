@@ -6,7 +6,7 @@ one band is found by another; what shares a hash is then compared value by value
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -92,17 +92,17 @@ class NearRows(Struct, frozen=True, kw_only=True):
     def measure(cls, table: Table, hashes: RowHashes, sample: Sample, surprisal: Surprisal) -> "NearRows":
         """Look up rows of the later split among all of the earlier one."""
         pairs = pairs_of(table)
-        close = _closeness(table, hashes, sample)
+        close = closeness(table, hashes, sample)
         if not close and not hashes.prose:
             return cls(tolerance=TOLERANCE, crossings=())
-        keys, banded = _band_keys(table, hashes, sample, close)
+        keys, banded = band_keys(table, hashes, sample, close)
         return cls(
             tolerance=TOLERANCE,
             crossings=tuple(_search(table, hashes, surprisal, pair, close, keys, banded) for pair in pairs),
         )
 
 
-def _closeness(table: Table, hashes: RowHashes, sample: Sample) -> dict[str, float]:
+def closeness(table: Table, hashes: RowHashes, sample: Sample) -> dict[str, float]:
     """Return the tolerance of each column whose values are many and numbers."""
     found = {}
     once = np.unique(sample.key, return_index=True)[1]
@@ -126,7 +126,7 @@ def _folded(table: Table, hashes: RowHashes, name: str, alias: str | None = None
     return fold(value) if table.column(name).kind is Kind.TEXT else value
 
 
-def _band_keys(
+def band_keys(
     table: Table, hashes: RowHashes, sample: Sample, close: dict[str, float]
 ) -> tuple[list[sql.Expression], list[str]]:
     """Write the hashes under which near rows meet, each band on both grids with the text; name its columns."""
@@ -169,6 +169,16 @@ def _bin_bits(values: Array, width: float) -> float:
     return float(-np.log2((shares**2).sum())) if len(bins) else 0.0
 
 
+class Met(NamedTuple):
+    """What a search for near rows came to: pairs (probe, hit, distance in tolerances), and how it went."""
+
+    near: list[tuple[int, int, float]]
+    content: str
+    compared: int
+    probed: int
+    skipped: int
+
+
 def _search(
     table: Table,
     hashes: RowHashes,
@@ -179,9 +189,48 @@ def _search(
     banded: list[str],
 ) -> NearCrossing:
     earlier, later = pair
-    engine = table.engine
     n, m = table.splits[earlier], table.splits[later]
-    every = -(-m // MAX_PROBES)
+    met = search_pairs(table, hashes, surprisal, pair, close, keys, banded)
+    inside = [(probe, hit) for probe, hit, distance in met.near if distance <= 1]
+    first: dict[int, int] = {}
+    for probe, hit in inside:
+        first.setdefault(probe, hit)
+    read = list(first)[:MAX_GROUPS_READ]
+    contents = Contents.read(table, met.content, read, surprisal.columns)
+    bits = surprisal.bits(contents.at(read, surprisal.columns), close)
+    bound = math.log2(n * m) + SPARE_BITS
+    return NearCrossing(
+        earlier=earlier,
+        later=later,
+        later_rows=m,
+        probed_rows=met.probed,
+        near_rows=len(first),
+        near_pairs=len(inside),
+        ring_pairs=len(met.near) - len(inside),
+        surprising_share=float((bits > bound).mean()) if read else 0.0,
+        bound_bits=bound,
+        median_bits=float(np.median(bits)) if read else 0.0,
+        skipped_bins=met.skipped,
+        compared_pairs=met.compared,
+        all_compared=met.compared <= MAX_PAIRS,
+        examples=tuple((table.place(probe)[1], table.place(first[probe])[1]) for probe in read[:MAX_EXAMPLES]),
+        file=str(table.place(read[0])[0]) if read else None,
+    )
+
+
+def search_pairs(
+    table: Table,
+    hashes: RowHashes,
+    surprisal: Surprisal,
+    pair: tuple[str, str],
+    close: dict[str, float],
+    keys: list[sql.Expression],
+    banded: list[str],
+) -> Met:
+    """Look rows of the later split up among those of the earlier one; of one split, each among those before it."""
+    earlier, later = pair
+    engine = table.engine
+    every = -(-table.splits[later] // MAX_PROBES)
     named = [key.as_(f"k{i}") for i, key in enumerate(keys)]
     # The columns of the bands are kept too, so that chance meetings are dropped without reading the table again.
     named += [sql.column(name).as_(f"c{i}") for i, name in enumerate(banded)]
@@ -209,6 +258,7 @@ def _search(
     # Rows with equal features are told by their hash; reading them again would find nothing new.
     hash_of = f'JOIN "{hashes.relation}"'
     apart = f'{hash_of} a ON a."row" = probe {hash_of} b ON b."row" = hit WHERE a.feature_hash <> b.feature_hash'
+    apart += " AND hit < probe" if earlier == later else ""
     met = engine.keep("met", f"SELECT probe, hit FROM ({met}) {apart} ORDER BY probe, hit LIMIT {MAX_PAIRS + 1}")
     content, near = table.relation, []
     compared = int(engine.rows(f'SELECT count(*) FROM "{met}"')[0][0])
@@ -216,30 +266,12 @@ def _search(
         rows = f'SELECT probe AS "row" FROM "{met}" UNION SELECT hit FROM "{met}"'
         content = engine.keep("content", rows_of(table, rows, (*hashes.features, *surprisal.columns)))
         near = _compare(table, hashes, close, met, content)
-    inside = [(probe, hit) for probe, hit, distance in near if distance <= 1]
-    first: dict[int, int] = {}
-    for probe, hit in inside:
-        first.setdefault(probe, hit)
-    read = list(first)[:MAX_GROUPS_READ]
-    contents = Contents.read(table, content, read, surprisal.columns)
-    bits = surprisal.bits(contents.at(read, surprisal.columns), close)
-    bound = math.log2(n * m) + SPARE_BITS
-    return NearCrossing(
-        earlier=earlier,
-        later=later,
-        later_rows=m,
-        probed_rows=int(engine.rows(f'SELECT count(*) FROM "{probes}"')[0][0]),
-        near_rows=len(first),
-        near_pairs=len(inside),
-        ring_pairs=len(near) - len(inside),
-        surprising_share=float((bits > bound).mean()) if read else 0.0,
-        bound_bits=bound,
-        median_bits=float(np.median(bits)) if read else 0.0,
-        skipped_bins=int(engine.rows(f'SELECT count(*) FROM "{crowded}"')[0][0]),
-        compared_pairs=compared,
-        all_compared=compared <= MAX_PAIRS,
-        examples=tuple((table.place(probe)[1], table.place(first[probe])[1]) for probe in read[:MAX_EXAMPLES]),
-        file=str(table.place(read[0])[0]) if read else None,
+    return Met(
+        near=near,
+        content=content,
+        compared=compared,
+        probed=int(engine.rows(f'SELECT count(*) FROM "{probes}"')[0][0]),
+        skipped=int(engine.rows(f'SELECT count(*) FROM "{crowded}"')[0][0]),
     )
 
 

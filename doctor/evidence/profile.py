@@ -34,6 +34,8 @@ class ColumnProfile(Struct, frozen=True, kw_only=True):
         row, the exact share within a slice of the values; for numbers with decimals, from the drawn rows).
     minimum, maximum : int or None
         Of a column of whole numbers.
+    low, high : float or None
+        The same of a column of numbers with decimals, infinities included.
     """
 
     name: str
@@ -44,6 +46,8 @@ class ColumnProfile(Struct, frozen=True, kw_only=True):
     distinct_exact: bool = False
     minimum: int | None = None
     maximum: int | None = None
+    low: float | None = None
+    high: float | None = None
 
     @property
     def numeric(self) -> bool:
@@ -166,7 +170,8 @@ def _counts(table: Table, sampling: Sampling, answers: Sequence[Any]) -> Iterabl
         rows = sum(table.splits[split] for split in column.splits)
         # A split without the column shows as missing there; it is not the column's fault.
         facts = {"name": column.name, "kind": column.kind, "rows": rows, "missing": rows - present}
-        facts |= {"distinct": distinct, "minimum": low, "maximum": high}
+        bounds = ("low", "high") if column.kind is Kind.NUMBER else ("minimum", "maximum")
+        facts |= {"distinct": distinct, bounds[0]: low, bounds[1]: high}
         if large and column.kind in (Kind.INTEGER, Kind.TEXT) and distinct >= MIN_ID_SHARE * present > 0:
             share = _distinct_share(table, sampling, column)
             facts["distinct"] = round(share * present)
@@ -177,8 +182,7 @@ def _count_facts(column: Column, large: bool) -> list[sql.Expression]:
     name = sql.column(column.name)
     # How many values a quantity has is seen as well on the drawn rows, and to estimate it on all is dear.
     counted = sql.literal(0) if large and column.kind is Kind.NUMBER else sql.call("approx_count_distinct", name)
-    whole = column.kind is Kind.INTEGER
-    bounds = [sql.call(bound, name) if whole else sql.literal(None) for bound in ("min", "max")]
+    bounds = [sql.call(bound, name) if column.numeric else sql.literal(None) for bound in ("min", "max")]
     return [sql.call("count", name), counted, *bounds]
 
 

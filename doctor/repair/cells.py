@@ -46,9 +46,13 @@ def fill_missing(state: State, repair: FillMissing) -> Effect:
     added: list[str] = []
     for name in repair.columns:
         missing = state.values(f"{sql.name(name)} IS NULL").astype(bool)
+        sound = ~missing
+        if written := state.written.get(name):
+            missing[written.emptied] = True
+            sound[written.rows] = False  # their cells are read as they were
         holders = {state.splits.index(split) for split in state.table.column(name).splits}
         holes = np.flatnonzero(missing & state.kept & np.isin(state.split, list(holders)))
-        known = np.flatnonzero(~missing & state.training)
+        known = np.flatnonzero(sound & state.training)
         if not len(known):
             raise Refused(f"no training row has a value of {name}")
         if not len(holes):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from doctor.errors import DoctorError
-from doctor.repair.state import Added, Array, Donors, State
+from doctor.repair.state import Added, Array, Donors, State, Written
 from doctor.subjects import sql
 from doctor.subjects.table import Column, Kind, Part, Table
 
@@ -36,6 +36,10 @@ class Changes:
         The number of the part to which a row goes, or `GONE`.
     filled : dict of str to Donors
         Cells that take another row's value, by column.
+    written : dict of str to Written
+        Cells that take a new text, by column; where one is filled too, that counts.
+    retyped : dict of str to str
+        Columns of text, in lower case, that become "integer" or "number" where files keep types.
     """
 
     table: Table
@@ -43,6 +47,8 @@ class Changes:
     dropped: frozenset[str]
     added: tuple[Added, ...]
     filled: Mapping[str, Donors]
+    written: Mapping[str, Written]
+    retyped: Mapping[str, str]
 
     @classmethod
     def of(cls, state: State) -> "Changes":
@@ -66,6 +72,12 @@ class Changes:
             dropped=frozenset(name.lower() for name in state.dropped),
             added=tuple(added for name, added in state.added.items() if name not in state.dropped),
             filled={name: _kept(donors, state.kept) for name, donors in filled.items() if name not in state.dropped},
+            written={
+                name: written.chosen(state.kept[written.rows])
+                for name, written in state.written.items()
+                if name not in state.dropped
+            },
+            retyped={name.lower(): kind for name, kind in state.retyped.items() if name not in state.dropped},
         )
 
     @property
@@ -73,14 +85,20 @@ class Changes:
         """Whether columns go or come."""
         return bool(self.dropped or self.added)
 
+    @property
+    def schema_changes(self) -> bool:
+        """Whether columns go, come or change their type."""
+        return self.columns_change or bool(self.retyped)
+
     @cached_property
     def touched(self) -> frozenset[int]:
         """The numbers of the parts that are not copied as they are."""
         parts = self.table.parts
-        if self.columns_change:
+        if self.schema_changes:
             return frozenset(range(len(parts)))
         touched = set()
         changed = [donors.rows for donors in self.filled.values()]
+        changed += [written.rows for written in self.written.values()]
         for number, part in enumerate(parts):
             own = self.home[part.first_row : part.first_row + part.rows]
             begin, end = part.first_row, part.first_row + part.rows
@@ -116,6 +134,17 @@ class Changes:
             first, last = np.searchsorted(donors.rows, (begin, end))
             if last > first:
                 found[name.lower()] = Donors(rows=donors.rows[first:last] - begin, donors=donors.donors[first:last])
+        return found
+
+    def texts(self, part: Part) -> dict[str, dict[int, str]]:
+        """Return the new texts of a part's cells, by column in lower case and by row from 0 in the part."""
+        begin, end = part.first_row, part.first_row + part.rows
+        found = {}
+        for name, written in self.written.items():
+            first, last = np.searchsorted(written.rows, (begin, end))
+            if last > first:
+                own = written.chosen(slice(first, last)).by_row()
+                found[name.lower()] = {row - begin: text for row, text in own.items()}
         return found
 
     def donors(self, part: Part) -> dict[str, set[int]]:

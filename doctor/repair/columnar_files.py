@@ -213,7 +213,8 @@ def rewrite(changes: Changes, numbers: Sequence[int], targets: Mapping[int, Path
 def _refuse_folder_columns(changes: Changes, store: Store) -> None:
     own = {name.lower() for name in clean_names(store.schema.names, RESERVED)}
     folders = {part.partition("=")[0].lower() for part in store.path.parent.parts if "=" in part}
-    for name in sorted((changes.dropped | {name.lower() for name in changes.filled}) & folders - own):
+    changed = {name.lower() for name in (*changes.filled, *changes.written)}
+    for name in sorted((changes.dropped | changed) & folders - own):
         raise Unsure(store.path, f"{name} stands in the names of its folders and cannot be changed")
 
 
@@ -222,13 +223,23 @@ def new_schema(changes: Changes, store: Store) -> Any:
     import pyarrow as pa
 
     names = clean_names(store.schema.names, RESERVED)
-    fields = [field for field, name in zip(store.schema, names, strict=True) if name.lower() not in changes.dropped]
+    fields = [
+        field.with_type(_new_type(changes.retyped[name.lower()])) if name.lower() in changes.retyped else field
+        for field, name in zip(store.schema, names, strict=True)
+        if name.lower() not in changes.dropped
+    ]
     fields += [pa.field(added.name, _type(added)) for added in changes.added]
     notes = dict(store.schema.metadata or {})
     for key, mend in ((b"huggingface", _hugging_face), (b"pandas", _pandas)):
-        if key in notes and changes.columns_change:
+        if key in notes and changes.schema_changes:
             notes[key] = json.dumps(mend(json.loads(notes[key]), [field.name for field in fields], changes)).encode()
     return pa.schema(fields, notes or None)
+
+
+def _new_type(kind: str) -> Any:
+    import pyarrow as pa
+
+    return pa.int64() if kind == "integer" else pa.float64()
 
 
 def _type(added: Added) -> Any:
@@ -252,7 +263,13 @@ def features(known: dict[str, Any], names: Sequence[str], changes: Changes) -> d
         added.name: {"dtype": str(_type(added)).replace("double", "float64"), "_type": "Value"}
         for added in changes.added
     }
-    return {name: known[name] if name in known else new[name] for name in names if name in known or name in new}
+    now = {name: kind for name, kind in known.items() if name.lower() not in changes.retyped}
+    now |= {
+        name: {"dtype": "int64" if changes.retyped[name.lower()] == "integer" else "float64", "_type": "Value"}
+        for name in known
+        if name.lower() in changes.retyped
+    }
+    return {name: now[name] if name in now else new[name] for name in names if name in now or name in new}
 
 
 def _pandas(notes: dict[str, Any], names: list[str], changes: Changes) -> dict[str, Any]:
@@ -305,7 +322,7 @@ def _through(
     import pyarrow as pa
 
     part = changes.table.parts[number]
-    cells = changes.cells(part)
+    cells, texts = changes.cells(part), changes.texts(part)
     names = [name.lower() for name in clean_names(store.schema.names, RESERVED)]
     begin = 0
     for batch in store.batches():
@@ -314,6 +331,9 @@ def _through(
             break
         homes = changes.home[part.first_row + begin : part.first_row + end]
         columns = dict(zip(names, batch.columns, strict=True))
+        for name in {*texts, *changes.retyped} & {*columns}:
+            own = texts.get(name, {})
+            columns[name] = _with_texts(columns[name], own, begin, end, retyped=name in changes.retyped)
         for name, donors in cells.items():
             columns[name] = _with_cells(columns[name], donors, begin, end, *given[name])
         for added in changes.added:
@@ -365,6 +385,23 @@ def _with_cells(column: Any, donors: Donors, begin: int, end: int, numbers: Any,
     except pa.ArrowNotImplementedError:  # lists and the like
         cells, given = column.to_pylist(), dict(zip(np.flatnonzero(mask).tolist(), taken.to_pylist(), strict=True))
         return pa.array([given.get(row, cell) for row, cell in enumerate(cells)], column.type)
+
+
+def _with_texts(column: Any, texts: Mapping[int, str], begin: int, end: int, *, retyped: bool) -> Any:
+    """Put new texts into some cells of a column; of one that becomes numbers all cells lose the blanks around them."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    own = {row - begin: text for row, text in texts.items() if begin <= row < end}
+    plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    if own:
+        mask = np.zeros(end - begin, dtype=bool)
+        mask[list(own)] = True
+        new = pa.array([own[row] or None for row in sorted(own)], pa.string())
+        plain = compute.replace_with_mask(plain, pa.array(mask), new.cast(plain.type))
+    if retyped:
+        return compute.utf8_trim_whitespace(plain)
+    return plain.dictionary_encode().cast(column.type) if pa.types.is_dictionary(column.type) else plain
 
 
 def _column(added: Added, begin: int, end: int) -> Any:

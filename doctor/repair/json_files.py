@@ -1,6 +1,7 @@
 """Writes JSON records anew: one object per line, or one array; what no edit touches keeps its bytes."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from json.decoder import scanstring  # type: ignore[attr-defined]  # there for whoever subclasses the decoder
@@ -14,6 +15,7 @@ from doctor.subjects.table import Kind, Part
 
 _DECODER = json.JSONDecoder()
 _BLANKS = " \t\r\n"
+_JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
 class Member(NamedTuple):
@@ -221,6 +223,7 @@ def _through(changes: Changes, number: int, given: Mapping[str, Mapping[int, str
     part = changes.table.parts[number]
     homes, keys = changes.homes(part), _keys(part)
     cells = {name: donors.by_row() for name, donors in changes.cells(part).items()}
+    texts = changes.texts(part)
     known = Known.of(changes.table, part)
     gone = {keys[name] for name in changes.dropped if name in keys}
     for item in items(part)[0]:
@@ -231,7 +234,9 @@ def _through(changes: Changes, number: int, given: Mapping[str, Mapping[int, str
             _compare(known, item, keys, part)
         if homes[item.row] == GONE:
             continue
-        new = {keys[name]: given[name][rows[item.row]] for name, rows in cells.items() if item.row in rows}
+        new = {keys[name]: _literal(own[item.row], changes, name) for name, own in texts.items() if item.row in own}
+        new |= _bare_numbers(changes, item, keys, new)
+        new |= {keys[name]: given[name][rows[item.row]] for name, rows in cells.items() if item.row in rows}
         if new or changes.columns_change:
             added = {added.name: _label(added, part.first_row + item.row) for added in changes.added}
             yield homes[item.row], item._replace(raw=edited(item.raw, gone, new, added))
@@ -277,6 +282,30 @@ def _label(added: Added, row: int) -> str:
     if code < 0:
         return "null"
     return added.labels[code] if added.numeric else json.dumps(added.labels[code], ensure_ascii=False)
+
+
+def _literal(text: str, changes: Changes, name: str) -> str:
+    """Write a new text as JSON: null, a number where the column becomes one, else a string."""
+    if not text:
+        return "null"
+    numeric = name in changes.retyped or any(c.name.lower() == name and c.numeric for c in changes.table.columns)
+    return _number(text) if numeric else json.dumps(text, ensure_ascii=False)
+
+
+def _number(text: str) -> str:
+    """Write a number as JSON has it: no plus in front, a digit on both sides of the point."""
+    bare = text.strip().removeprefix("+")
+    return bare if _JSON_NUMBER.fullmatch(bare) else repr(float(bare))
+
+
+def _bare_numbers(changes: Changes, item: Item, keys: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """Write as numbers what a column that becomes one still holds as strings."""
+    wanted = {keys[name] for name in changes.retyped if name in keys} - set(new)
+    if not wanted:
+        return {}
+    said = json.loads(item.raw)
+    strings = {key: said[key] for key in wanted if isinstance(said.get(key), str) and said[key].strip()}
+    return {key: _number(text) for key, text in strings.items()}
 
 
 def _compare(known: Known, item: Item, keys: Mapping[str, str], part: Part) -> None:

@@ -188,7 +188,7 @@ def effect_lines(edit: Edit) -> Iterator[str]:
     for way, count in effect.moved.items():
         yield f"{count:,} row{'s' if count > 1 else ''} moved: {way}"
     for column, count in effect.cells.items():
-        yield f"{count:,} cell{'s' if count > 1 else ''} of {printable(column)} filled"
+        yield f"{count:,} cell{'s' if count > 1 else ''} of {printable(column)} written"
     if effect.dropped:
         yield f"column{'s' if len(effect.dropped) > 1 else ''} dropped: {', '.join(map(printable, effect.dropped))}"
     if effect.added:

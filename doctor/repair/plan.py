@@ -22,6 +22,7 @@ from doctor.model import (
     Resplit,
     ReviewRows,
     Reweight,
+    RewriteCells,
     Safety,
 )
 from doctor.registry import choose, load_checks
@@ -31,7 +32,7 @@ from doctor.settings import Settings
 from doctor.subjects.table import Table
 from doctor.wording import printable
 
-ORDER = (DropRows, DropAnnotators, Resplit, Reweight, Consensus, FillMissing, DropColumns)
+ORDER = (DropRows, DropAnnotators, Resplit, Reweight, Consensus, RewriteCells, FillMissing, DropColumns)
 """Rows that go do not decide where the others are put; holes are filled from the rows of train as it will be."""
 BY_HAND = (ReviewRows, EditCode, ChangeTraining, Advise)
 GRADES = (Safety.SAFE, Safety.UNSAFE, Safety.MANUAL)

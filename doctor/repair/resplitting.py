@@ -1,4 +1,4 @@
-"""Draws splits anew with as many rows as they had: whole groups, along time, or with every class's share."""
+"""Draws splits anew with as many rows as they had: whole groups, along time, with every class's share, or at random."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +13,8 @@ from doctor.repair.state import Array, Effect, Refused, State
 from doctor.subjects import sql
 from doctor.subjects.formats import JSON_SUFFIXES, TEXT_SUFFIXES, suffix_of
 from doctor.subjects.table import Kind
+
+KINDS = ("time", "random", "group", "stratified")
 
 
 def resplit(state: State, repairs: Sequence[Resplit]) -> Effect:
@@ -33,11 +35,14 @@ def resplit(state: State, repairs: Sequence[Resplit]) -> Effect:
     families = {_family(suffix_of(part.path)) for part in state.table.parts}
     if len(families) > 1 and state.table.split_column is None:
         raise Refused(f"its splits lie in different formats ({' and '.join(sorted(families))}), so rows cannot move")
-    by = {kind: [repair for repair in repairs if repair.by == kind] for kind in ("time", "group", "stratified")}
+    by = {kind: [repair for repair in repairs if repair.by == kind] for kind in KINDS}
     groups = [Key(column=repair.column or "", pattern=repair.pattern, because="") for repair in by["group"]]
     if by["time"]:
         effect = state.move(_along_time(state, by["time"][0].column or ""))
         return _with_groups_apart(state, groups, effect) if groups else effect
+    if by["random"]:
+        keys = [Key(column=one.column, pattern=one.pattern, because="") for one in by["random"] if one.column]
+        return state.move(_at_random(state, [*keys, *groups]))
     if groups:
         return state.move(_whole_groups(state, _entities(state, groups)))
     return state.move(_stratified(state, by["stratified"][0].column or ""))
@@ -135,6 +140,27 @@ def _with_groups_apart(state: State, keys: Sequence[Key], effect: Effect) -> Eff
     gone = state.drop(torn)
     note = "the rows of groups on both sides of a cut are taken out of the earlier split"
     return Effect(moved=effect.moved, rows=gone.rows, examples=effect.examples, note=note if gone.rows else "")
+
+
+def _at_random(state: State, keys: Sequence[Key]) -> Array:
+    """Deal out all rows by a hash: of their entity, else of their content, so that what is alike stays together."""
+    content = f"hash({', '.join(sql.name(column.name) for column in state.table.columns)})"
+    if keys:
+        entity = _entities(state, keys)
+        alone = entity < 0
+        entity = np.where(alone, entity.max() + 1 + np.arange(len(entity)), entity)
+        unit = np.unique(entity, return_inverse=True)[1]
+    else:
+        unit = np.unique(state.values(content), return_inverse=True)[1]
+    rows_of = np.bincount(unit[state.kept], minlength=int(unit.max()) + 1)
+    order = np.random.default_rng(0).permutation(len(rows_of))
+    cuts = np.cumsum(state.sizes)
+    middle = np.cumsum(rows_of[order]) - rows_of[order] / 2
+    home = np.empty(len(rows_of), dtype=np.int64)
+    home[order] = np.minimum(np.searchsorted(cuts, middle, side="right"), len(cuts) - 1)
+    split = state.split.copy()
+    split[state.kept] = home[unit[state.kept]]
+    return split
 
 
 def _stratified(state: State, name: str) -> Array:

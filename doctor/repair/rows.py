@@ -24,6 +24,8 @@ def drop_rows(state: State, repair: DropRows) -> Effect:
     if repair.missing:
         return _drop_missing(state, repair)
     table = state.table
+    if repair.rows:
+        return _drop_named(state, repair)
     names = repair.duplicates_of or tuple(column.name for column in table.columns)
     require(state, names)
     for split in filter(None, (repair.split, repair.also_in)):
@@ -60,6 +62,12 @@ def require(state: State, names: tuple[str, ...]) -> None:
             raise Refused(f"there is no column {name}")
         if name in state.dropped:
             raise Refused(f"{name} is dropped")
+
+
+def _drop_named(state: State, repair: DropRows) -> Effect:
+    if max(repair.rows) >= len(state.kept) or min(repair.rows) < 0:
+        raise Refused("there are not so many rows")
+    return state.drop(np.array(sorted(set(repair.rows)), dtype=np.int64))
 
 
 def _drop_missing(state: State, repair: DropRows) -> Effect:

@@ -44,6 +44,10 @@ def _mark(old: str, changes: Changes) -> str:
     whole.update(repr((sorted(changes.dropped), [added.name for added in changes.added])).encode())
     for name in sorted(changes.filled):
         whole.update(name.encode() + changes.filled[name].rows.tobytes() + changes.filled[name].donors.tobytes())
+    for name in sorted(changes.written):
+        written = changes.written[name]
+        whole.update(name.encode() + written.rows.tobytes() + repr(written.texts).encode() + written.codes.tobytes())
+    whole.update(repr(sorted(changes.retyped.items())).encode() if changes.retyped else b"")
     return whole.hexdigest()
 
 

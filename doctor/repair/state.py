@@ -1,6 +1,6 @@
 """What edits make of a table: which rows stay, in which split, which cells and columns change."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +71,37 @@ class Donors:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Written:
+    """Cells of one column that take a new text, empty for "missing"; `rows` ascend, `codes` count into `texts`."""
+
+    rows: Array
+    codes: Array
+    texts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, texts: Mapping[int, str]) -> "Written":
+        """Put the texts of rows in order."""
+        rows = np.array(sorted(texts), dtype=np.int64)
+        different = {text: code for code, text in enumerate(dict.fromkeys(texts.values()))}
+        codes = np.array([different[texts[row]] for row in rows.tolist()], dtype=np.int64)
+        return cls(rows=rows, codes=codes, texts=tuple(different))
+
+    @property
+    def emptied(self) -> Array:
+        """The rows whose cells become empty."""
+        blank = np.array([not text for text in self.texts], dtype=bool)
+        return np.asarray(self.rows[blank[self.codes]])
+
+    def chosen(self, which: Array | slice) -> "Written":
+        """Return some of the cells."""
+        return Written(rows=self.rows[which], codes=self.codes[which], texts=self.texts)
+
+    def by_row(self) -> dict[int, str]:
+        """Return the text of each row."""
+        return {row: self.texts[code] for row, code in zip(self.rows.tolist(), self.codes.tolist(), strict=True)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Added:
     """A new column: for each row of the table the number of its label, -1 for none."""
 
@@ -90,6 +121,8 @@ class State:
         Which rows stay.
     split : ndarray of int16, shape (rows,)
         The number of each row's split, among `splits`.
+    retyped : dict of str to str
+        Columns of text that become "integer" or "number", where files keep types.
     resplit_by : str
         The column along which splits were drawn anew.
     """
@@ -101,6 +134,8 @@ class State:
     origin: Array
     dropped: list[str] = field(default_factory=list)
     filled: dict[str, Donors] = field(default_factory=dict)
+    written: dict[str, Written] = field(default_factory=dict)
+    retyped: dict[str, str] = field(default_factory=dict)
     added: dict[str, Added] = field(default_factory=dict)
     resplit_by: str = ""
 

@@ -145,6 +145,7 @@ def _through(
     splitter, place = Splitter(form), _places(form)
     homes = changes.homes(part)
     cells = {name: donors.by_row() for name, donors in changes.cells(part).items()}
+    texts = changes.texts(part)
     known = Known.of(changes.table, part)
     left = []
     for row, raw, fields in records(part):
@@ -160,7 +161,8 @@ def _through(
         if homes[row] == GONE:
             continue
         out = outs[homes[row]]
-        new = {place[name]: given[name][donors[row]] for name, donors in cells.items() if row in donors}
+        new = {place[name]: own[row] for name, own in texts.items() if row in own}
+        new |= {place[name]: given[name][donors[row]] for name, donors in cells.items() if row in donors}
         own = raw[len(raw.rstrip("\r\n")) :]
         end = own if homes[row] == number else out.end
         try:

@@ -17,10 +17,12 @@ from doctor.model import (
     FillMissing,
     Resplit,
     Reweight,
+    RewriteCells,
     Sampling,
 )
 from doctor.repair.cells import drop_columns, fill_missing, form_consensus
 from doctor.repair.resplitting import resplit
+from doctor.repair.rewriting import rewrite_cells
 from doctor.repair.rows import draw_classes, drop_annotators, drop_rows
 from doctor.repair.state import Effect, Refused, State
 from doctor.subjects.table import Table
@@ -48,7 +50,7 @@ def treat(table: Table, repairs: Sequence[AnyRepair]) -> Treatment:
                 results.append(drawn)
             else:
                 results.append(_joins(drawn, repair, state))
-        elif isinstance(repair, FillMissing) and going.issuperset(repair.columns):
+        elif isinstance(repair, (FillMissing, RewriteCells)) and going.issuperset(repair.columns):
             results.append(f"{', '.join(repair.columns)} is dropped instead")
         else:
             results.append(_tried(state, STEPS[type(repair)], repair))
@@ -68,6 +70,7 @@ def _joins(drawn: Effect | str, repair: Resplit, state: State) -> Effect | str:
 
 def _tried(state: State, step: Callable[[State, Any], Effect], repair: AnyRepair) -> Effect | str:
     before = replace(state, dropped=[*state.dropped], filled={**state.filled}, added={**state.added})
+    before = replace(before, written={**state.written}, retyped={**state.retyped})
     try:
         return step(state, repair)
     except (Refused, NoVerdict) as refusal:
@@ -86,6 +89,7 @@ STEPS: dict[type, Callable[[State, Any], Effect]] = {
     DropAnnotators: drop_annotators,
     Reweight: draw_classes,
     Consensus: _consensus,
+    RewriteCells: rewrite_cells,
     FillMissing: fill_missing,
     DropColumns: drop_columns,
 }

@@ -140,7 +140,7 @@ def _why_not(repair: AnyRepair | None) -> str:
     if isinstance(repair, FillMissing):
         return "the reference trainer fills holes and flags them by itself, so both arms would train alike"
     if isinstance(repair, DropColumns):
-        return "a column without values teaches the reference trainer nothing, so both arms would train alike"
+        return "a column that tells nothing new teaches the reference trainer nothing, so both arms would train alike"
     if isinstance(repair, DropRows):
         return "the reference trainer leaves rows without a label out by itself, so both arms would train alike"
     return "no deployment set is known that would show whether this repair helps"

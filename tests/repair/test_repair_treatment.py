@@ -90,6 +90,20 @@ def test_a_stratified_split_gives_every_split_its_share() -> None:
     assert effect(done).moved == {"train → test": 10, "test → train": 10}
 
 
+def test_splits_drawn_at_random_keep_their_sizes_and_what_is_alike_together() -> None:
+    draw = random.Random(2)
+    rows = [(f"host {n // 4}", draw.randrange(60)) for n in range(400)]
+    splits = {"train": rows[:300], "test": rows[300:]}
+    for repair, of in ((Resplit(by="random", column="host"), lambda row: row[0]), (Resplit(by="random"), tuple)):
+        done = treated(("host", "n"), splits, repair)
+        assert effect(done).moved["train → test"] > 40
+        homes: dict[object, set[int]] = {}
+        for row, home in zip(rows, done.state.split.tolist(), strict=True):
+            homes.setdefault(of(row), set()).add(home)
+        assert {1} == {len(found) for found in homes.values()}
+        assert abs(int((done.state.split == 1).sum()) - 100) <= 4
+
+
 def effect(done: Treatment, number: int = 0) -> Effect:
     result = done.results[number]
     assert isinstance(result, Effect), result

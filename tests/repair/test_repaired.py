@@ -40,7 +40,7 @@ def treated(folder: Path, output: Path, settings: Settings) -> Treated:
 
 PATIENTS = sorted(
     path.parent.relative_to(FIXTURES)
-    for family in ("leakage", "labels", "quality", "duplicates")
+    for family in ("leakage", "labels", "quality", "duplicates", "drift")
     for path in FIXTURES.glob(f"{family}/*/sick*/expected.toml")
 )
 

@@ -4,9 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.conftest import FIXTURES
 from tests.watching.conftest import Watched, only_process
 
 pytest.importorskip("deepspeed")
+COLLAPSE = FIXTURES / "programs" / "deepspeed_zero1_scale_collapse" / "sick.py"
 
 
 def steps_of(output: str) -> list[dict[str, list[float]]]:
@@ -32,3 +34,12 @@ def test_an_engine_is_watched_and_not_changed(watched: Watched, tmp_path: Path, 
         np.testing.assert_allclose(process.series["grad_norm"].values, [one["norm"] for one in steps], rtol=1e-5)
     (described,) = (event.facts for event in process.events if event.kind == "model")
     assert [tensor["shape"] for tensor in described["tensors"]] == [[32, 8], [32], [3, 32], [3]]
+
+
+@pytest.mark.slow
+def test_the_update_in_which_the_scale_can_fall_no_further_is_on_record(watched: Watched, tmp_path: Path) -> None:
+    done = watched(COLLAPSE.read_text("utf-8"), folder=tmp_path)
+    assert "already at minimum" in done.stderr
+    process = only_process(tmp_path)
+    assert process.series["skipped"].values.tolist() == [1.0] * 17
+    assert process.series["loss_scale"].values.tolist() == [2.0**power for power in range(16, -1, -1)]

@@ -108,12 +108,14 @@ class DeepSpeedHooks:
 
     @entry
     def after_step(self, token: Any, result: Any, engine: Any, *args: Any, **kwargs: Any) -> None:
-        if sys.exc_info()[0] is not None:
-            return  # no update was made
         facts = self.steps.facts
         values = facts.values
         values["optimizer_seconds"] = time.monotonic() - facts.optimizer_began
         overflow = bool(getattr(engine.optimizer, "overflow", False))
+        if sys.exc_info()[0] is not None:  # no update was made
+            if overflow:  # and that is why: the scale can fall no further
+                self.session.record({**values, "skipped": 1.0})
+            return
         values["skipped"] = max(values.get("skipped", 0.0), float(overflow or not engine.was_step_applied()))
         norm = engine.get_global_grad_norm()
         if norm is not None:

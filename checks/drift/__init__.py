@@ -1,0 +1,1 @@
+"""Checks of how splits, and versions of a data set, differ from each other."""

@@ -67,7 +67,7 @@ def test_each_check_is_a_test_with_a_name_and_a_reason(pytester: pytest.Pytester
     result = pytester.runpytest("--doctor", "data", "-v", "-rsf")
     result.stdout.fnmatch_lines(
         [
-            "doctor: 1* checks of data, failing on error",
+            "doctor: [1-9]* checks of data, failing on error",
             "data::everything-can-be-read PASSED*",
             "data::leakage/group-overlap SKIPPED (no column names an entity*",
             "data::leakage/split-duplicates FAILED*",
@@ -289,7 +289,7 @@ def test_doctor_scan_examines_and_the_marker_selects_and_allows(pytester: pytest
     ("marker", "call", "said"),
     [
         ("", "doctor_scan('nowhere')", "doctor_scan: nowhere: there is no such file or folder"),
-        ("", "doctor_scan('data', targe='y')", "doctor_scan: scan() has no option 'targe'; known: annotators, *"),
+        ("", "doctor_scan('data', targe='y')", "doctor_scan: scan() has no option 'targe'; known: *annotators, *"),
         ("", "doctor_scan('data', target='nix')", "doctor_scan: data: there is no column 'nix'; it has: *"),
         ("select='split-duplicate'", "doctor_scan('data')", "doctor_scan: no check is called 'split-duplicate'; *"),
         ("allow='split-duplicate'", "doctor_scan('data')", "doctor_scan: no check is called 'split-duplicate'; *"),

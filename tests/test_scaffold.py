@@ -34,17 +34,19 @@ def contract_tests(tree: Path) -> subprocess.CompletedProcess[str]:
 
 
 def fill_in(tree: Path) -> None:
-    """Do what the scaffold asks of an author: a check for columns with one value alone."""
+    """Do what the scaffold asks of an author: a check for columns with two values alone."""
     check = tree / "checks" / "quality" / "foo_bar.py"
     code = check.read_text("utf-8")
     code = code.replace(
         "share = 0.0  # TODO: read it off the column, or ask for other evidence in the signature",
-        "share = float(column.distinct == 1)",
+        "share = float(column.distinct == 2)",
     )
-    check.write_text(code.replace("TODO", "columns whose one value says nothing"), "utf-8")
+    check.write_text(code.replace("TODO", "columns whose two values say little"), "utf-8")
     patient = tree / "fixtures" / "quality" / "foo_bar"
     generator = patient / "generate.py"
-    made = generator.read_text("utf-8").replace("row = row  # TODO: plant the fault", 'row[1] = "2.00"')
+    made = generator.read_text("utf-8").replace(
+        "row = row  # TODO: plant the fault", 'row[1] = "1.00" if values[1] < 2 else "3.00"'
+    )
     generator.write_text(made.replace("TODO", "wine"), "utf-8")
     for twin in ("sick", "healthy"):
         expected = patient / twin / "expected.toml"

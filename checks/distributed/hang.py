@@ -30,8 +30,8 @@ Calibration
 
 Limits
     Stacks are known where the monitor could ask for them. A rank on a machine whose run folder is not shared is only
-    known to be missing. Before the first steps a process in an event loop is taken for a server; one that polls more
-    often than a timer would looks busy, and so does one that spins, as GPU libraries may while they wait.
+    known to be missing. Before the first steps a process in an event loop is taken for a server, and one that polls or
+    spins, as GPU libraries may while they wait, looks busy.
 
 Source
     State of each rank as its probe recorded it; faulthandler's stacks; the kernel's account of each process.
@@ -40,9 +40,9 @@ Source
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from doctor.evidence.ranks import ON_PURPOSE, SETTLED_AFTER, Rank, Ranks
+from doctor.evidence.stacks import grouped_stacks
 from doctor.model import Check, Finding, Location, Severity
 
 CHECK = Check(
@@ -76,7 +76,6 @@ _NETWORK = re.compile(
     r"/(ssl|socket|socketserver|ftplib|http/\w+|urllib/\w+|urllib3/.+|httpx/.+|httpcore/.+|anyio/.+)\.py$"
 )
 _SERVER = re.compile(r"/(asyncio/(base_events|runners)|socketserver|tornado/.+|zmq/.+|uvicorn/.+)\.py$")
-_WORDS = {"finished": "its end", "joining": "init_process_group"}
 
 
 def examine(
@@ -159,18 +158,15 @@ def _finding(kind: str, odd: Rank, ranks: Ranks, seconds: float, severity: Sever
     others = [one for one in ranks.ranks if one is not odd and one.waits]
     frame = odd.frame
     absent = sorted(set(range(ranks.world)) - {one.rank for one in ranks.ranks})
-    operations = dict.fromkeys(str(one.operation or _WORDS.get(one.phase, one.phase)) for one in others)
+    operations = dict.fromkeys(str(one.operation or one.doing) for one in others)
     return CHECK.finding(
         kind,
         severity=severity,
         at=Location(
-            rank=odd.rank,
-            step=odd.steps + 1,
-            path=frame.path if frame else None,
-            line=frame.line if frame else None,
+            rank=odd.rank, step=odd.steps + 1, path=frame and frame.path or None, line=frame and frame.line or None
         ),
         seconds=seconds,
-        phase=_WORDS.get(odd.phase, odd.phase),
+        phase=odd.doing,
         place=f"{frame.place} ({frame.function})" if frame else "a line that is not known",
         waiting=", ".join(str(one.rank) for one in others),
         operation=", ".join(operations),
@@ -178,23 +174,5 @@ def _finding(kind: str, odd: Rank, ranks: Ranks, seconds: float, severity: Sever
         absent=f"; rank {', '.join(map(str, absent))} left no word here" if absent else "",
         pace_seconds=ranks.pace_seconds,
         others_steps=max((one.steps for one in ranks.ranks if one is not odd), default=0),
-        stacks=_stacks(ranks.ranks, max_frames=12),
+        stacks=grouped_stacks((one.rank, one.doing, one.stack) for one in ranks.ranks),
     )
-
-
-def _stacks(ranks: Sequence[Rank], *, max_frames: int) -> list[dict[str, Any]]:
-    """Put ranks that stand at the same lines together, the smallest group first; innermost frames last."""
-    groups: dict[tuple[str, ...], list[Rank]] = {}
-    for one in ranks:
-        lines = tuple(f"{frame.place} ({frame.function})" for frame in one.stack[-max_frames:])
-        if lines:
-            groups.setdefault(lines, []).append(one)
-    return [
-        {"who": _named(alike), "doing": _WORDS.get(alike[0].phase, alike[0].phase), "frames": list(lines)}
-        for lines, alike in sorted(groups.items(), key=lambda group: len(group[1]))
-    ]
-
-
-def _named(ranks: Sequence[Rank]) -> str:
-    """Name ranks in a sentence: `rank 0, 2`."""
-    return f"rank {', '.join(str(one.rank) for one in ranks)}"

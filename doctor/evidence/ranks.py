@@ -126,6 +126,11 @@ class Rank:
     behind_seconds: float = 0.0
 
     @property
+    def doing(self) -> str:
+        """Its phase, in a sentence."""
+        return {"finished": "its end", "joining": "init_process_group"}.get(self.phase, self.phase)
+
+    @property
     def frame(self) -> Frame | None:
         """The user's line in which it is, where that is known."""
         operation = self.operation

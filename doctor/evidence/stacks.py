@@ -1,6 +1,8 @@
 """Stacks as faulthandler writes them: at a fatal signal, or when they were asked for."""
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 from doctor.evidence.tracebacks import Frame, frames_in
 
@@ -23,3 +25,23 @@ def current_stack(text: str) -> tuple[Frame, ...]:
         if frames := frames_in(_WITHOUT_COMMA.sub(r"\1, in", thread.partition("\n\n")[0])):
             return tuple(reversed(frames))
     return ()
+
+
+def grouped_stacks(
+    ranks: Iterable[tuple[int, str, tuple[Frame, ...]]], *, max_frames: int = 12
+) -> list[dict[str, Any]]:
+    """Put ranks that stand at the same lines together, the smallest group first; innermost frames last.
+
+    Parameters
+    ----------
+    ranks : iterable of (rank, what it does, its stack)
+    """
+    groups: dict[tuple[str, ...], list[tuple[int, str]]] = {}
+    for rank, doing, stack in ranks:
+        lines = tuple(f"{frame.place} ({frame.function})" for frame in stack[-max_frames:])
+        if lines:
+            groups.setdefault(lines, []).append((rank, doing))
+    return [
+        {"who": f"rank {', '.join(str(rank) for rank, _ in alike)}", "doing": alike[0][1], "frames": list(lines)}
+        for lines, alike in sorted(groups.items(), key=lambda group: len(group[1]))
+    ]

@@ -163,7 +163,7 @@ def _finding(kind: str, odd: Rank, ranks: Ranks, seconds: float, severity: Sever
         kind,
         severity=severity,
         at=Location(
-            rank=odd.rank, step=odd.steps + 1, path=frame and frame.path or None, line=frame and frame.line or None
+            rank=odd.rank, step=odd.steps + 1, path=frame.path if frame else None, line=frame.line if frame else None
         ),
         seconds=seconds,
         phase=odd.doing,

@@ -1,6 +1,6 @@
 """Measures false alarms and recall of the checks of labels.
 
-    python bench/calibrate_labels.py [conflicts] [signal] [noise]
+    python bench/calibrate_labels.py [conflicts] [signal]
 
 prints one table per part; all parts by default. The data are made up with fixed seeds or come with scikit-learn, are
 written as Parquet and scanned as a user would.
@@ -19,8 +19,11 @@ from calibrate_rows import HEALTHY, Columns, Random, continuous, levels, phrases
 
 from doctor.case import open_case
 from doctor.engine import examine
-from doctor.model import Outcome
+from doctor.evidence.inputs import coded
+from doctor.evidence.signal import Signal, guesses_of
+from doctor.model import Outcome, Undecided
 from doctor.settings import Settings
+from doctor_checks.labels import no_signal
 
 ROWS = (100, 1_000, 5_000)
 SEEDS = 5
@@ -93,7 +96,39 @@ def conflicts() -> None:
                 told(f"{design.__name__}, {share:.1%}", rows, seen)
 
 
-PARTS: dict[str, Any] = {"conflicts": conflicts}
+def with_signal(random: Random, rows: int, slope: float, kind: str) -> tuple[Any, Any]:
+    """Six numbers of which two tell the label, by their sum or only both together."""
+    x = random.normal(size=(rows, 6))
+    told = x[:, 0] + x[:, 1] if kind == "sum" else 2 * np.sign(x[:, 0] * x[:, 1])
+    return x, (random.random(rows) < 1 / (1 + np.exp(0.5 - slope * told))).astype(np.int64)
+
+
+def signal_word(x: Any, label: Any) -> str:
+    """Return what labels/no-signal says of arrays; what single features tell is left out, which makes it say more."""
+    matrix = np.column_stack([part for column in x.T for part in coded(column)]).astype(np.float32)
+    guesses = tuple(guesses_of(matrix, np.arange(len(label)) % 5, label))
+    facts = {"target": "label", "rows": len(label), "features": x.shape[1], "feature": None, "unread": ()}
+    words = list(no_signal.examine(Signal(guesses=guesses, **facts)))
+    return "healthy" if not words else "cannot tell" if isinstance(words[0], Undecided) else "no signal"
+
+
+def signal() -> None:
+    """Print what labels/no-signal says where there is no signal, a weak one and a strong one."""
+    print("\nlabels/no-signal\n")
+    for name, slope, kind in (
+        ("no signal", 0.0, "sum"),
+        ("sum, odds 1.2 per deviation", 0.18, "sum"),
+        ("sum, odds 1.5 per deviation", 0.4, "sum"),
+        ("sum, odds 2.7 per deviation", 1.0, "sum"),
+        ("both together only, 73 % right", 0.5, "product"),
+        ("both together only, 88 % right", 1.0, "product"),
+    ):
+        for rows in (100, 400, 1_500):
+            random = np.random.default_rng([rows, 11])
+            told(name, rows, Counter(signal_word(*with_signal(random, rows, slope, kind)) for _ in range(4 * SEEDS)))
+
+
+PARTS: dict[str, Any] = {"conflicts": conflicts, "signal": signal}
 
 if __name__ == "__main__":
     unknown = set(sys.argv[1:]) - set(PARTS)

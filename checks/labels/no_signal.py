@@ -59,6 +59,9 @@ def examine(
     if signal.unread:
         yield CHECK.unavailable(f"{', '.join(signal.unread[:3])}: not read, and it may be what tells the label")
         return
+    if any(guess.skill + 2 * guess.upper < 0 for guess in signal.guesses):
+        yield CHECK.unavailable("models do worse than chance, so the rows are not independent of each other")
+        return
     upper = max(guess.upper for guess in signal.guesses)
     if least <= min_p or upper > max_skill:
         yield CHECK.unavailable(

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from doctor.errors import Unavailable
 from doctor.evidence.keys import Keys
-from doctor.evidence.one_feature import folds_of
+from doctor.evidence.one_feature import FOLDS, MIN_COMMON_ROWS
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
 from doctor.evidence.targets import Target, as_numbers
@@ -37,7 +37,8 @@ class Inputs(Struct, frozen=True, kw_only=True):
     values : ndarray, shape (n,)
         `Target.values` of these rows.
     fold : ndarray of int64, shape (n,)
-        Rows of equal content share one.
+        Rows of equal features share one, unless they are common: divided by features and label, a fold would lack
+        just the label that is right for its rows.
     features : int
         Columns that were read.
     unread : tuple of str
@@ -79,14 +80,25 @@ class Inputs(Struct, frozen=True, kw_only=True):
             parts += read
         if not parts:
             raise Unavailable("no feature can be read as numbers or as levels that return")
+        matrix = np.column_stack(parts).astype(np.float32)
         return cls(
             rows=rows,
-            matrix=np.column_stack(parts).astype(np.float32),
+            matrix=matrix,
             values=target.values[:MAX_ROWS],
-            fold=folds_of(sample.key[rows]),
+            fold=_folds(matrix, sample.key[rows]),
             features=features,
             unread=tuple(unread),
         )
+
+
+def _folds(matrix: Array, keys: Array) -> Array:
+    _, first, place, counts = np.unique(matrix, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    place = place.reshape(-1)
+    return np.where(
+        counts[place] >= MIN_COMMON_ROWS,
+        np.arange(len(matrix)) % FOLDS,
+        (keys[first[place]] % np.uint64(FOLDS)).astype(np.int64),
+    )
 
 
 def coded(values: Array) -> list[Array]:

@@ -129,9 +129,12 @@ class RepeatedRows(Struct, frozen=True, kw_only=True):
         For each pair of splits, groups that both have, drawn by hash.
     contents : Contents
         Of the rows named in `meetings` and of the first row of each group that was judged.
+    source : str
+        A relation with the whole content of the rows of `relation`.
     """
 
     relation: str
+    source: str
     features: tuple[str, ...]
     ids: tuple[str, ...]
     whole: tuple[Repeats, ...]
@@ -168,6 +171,7 @@ class RepeatedRows(Struct, frozen=True, kw_only=True):
         more = tuple(loose for loose, exact in zip(apart, whole, strict=False) if loose.extra_rows > exact.extra_rows)
         return cls(
             relation=relation,
+            source=source_of_content,
             features=hashes.features,
             ids=hashes.ids,
             whole=whole,

@@ -23,6 +23,24 @@ def wilson_upper(hits: int, rows: int, z: float = ONE_SIDED_95) -> float:
     return min(1.0, (middle + half) / (1 + z * z / rows))
 
 
+def wilson_lower(hits: int, rows: int, z: float = ONE_SIDED_95) -> float:
+    """Return Wilson's lower bound of a share."""
+    return 1 - wilson_upper(rows - hits, rows, z)
+
+
+def poisson_binomial_upper_tail(hits: int, shares: Array) -> float:
+    """Return the probability of at least so many hits where each row is one with a probability of its own.
+
+    Exact, by adding row after row.
+    """
+    chances = np.zeros(len(shares) + 1)
+    chances[0] = 1.0
+    for rows, share in enumerate(shares, start=1):
+        chances[1 : rows + 1] = chances[1 : rows + 1] * (1 - share) + chances[:rows] * share
+        chances[0] *= 1 - share
+    return float(min(1.0, chances[max(0, hits) :].sum()))
+
+
 def binomial_upper_tail(hits: int, rows: int, share: float) -> float:
     """Return the probability of at least so many hits where each row is one with the probability `share`.
 

@@ -135,14 +135,10 @@ class Reweight(Repair, frozen=True, kw_only=True):
 
 
 class ReviewRows(Repair, frozen=True, kw_only=True):
-    """Have a person look at these rows, most suspicious first; `numbers` counts the same rows from 0 in the table.
-
-    Where `suggested` is given, it proposes a label for each of them.
-    """
+    """Have a person look at these rows, most suspicious first; `numbers` counts the same rows from 0 in the table."""
 
     rows: tuple[int, ...] = ()
     numbers: tuple[int, ...] = ()
-    suggested: tuple[str, ...] = ()
 
 
 class DropAnnotators(Repair, frozen=True, kw_only=True):

@@ -17,7 +17,8 @@ Thresholds
     min_ranges: distance of lone values from the next one, in widths of the middle 99.8 % of the others (1.2).
     max_share: share of rows beyond which lone values are no errors of single rows (0.001).
     max_zero_share: share of zeros from which they are told by quality/disguised-missing (0.002).
-    min_clear: how far the other values stay from zero, in widths of their middle 99.8 % (0.3).
+    min_clear: how far the other values stay from zero, in widths of their middle 99.8 %, where one that is zero or
+        close to it is to stand out (0.3).
     sure_clear: the same, from which single zeros are a warning and not a remark (0.5).
 
 Calibration
@@ -90,6 +91,8 @@ def examine(
                     yield _finding(
                         "zero", column, lone, Severity.WARNING if lone.clear >= sure_clear else Severity.INFO
                     )
+            elif lone.low and min(lone.values) > 0 and lone.clear < min_clear:
+                continue  # any small number is far from others by its ratio to them
             elif lone.ranges >= min_ranges and share <= max(max_share, 1.5 / column.rows):
                 yield _finding("lone", column, lone, Severity.WARNING)
 

@@ -121,14 +121,12 @@ def _write_list(path: Path, table: Table, repair: ReviewRows) -> None:
     path.parent.mkdir(exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
-        proposed = dict(zip(repair.numbers, repair.suggested, strict=False))
-        out.writerow(("rank", "look", "file", "row", *(("suggested",) if proposed else ()), *names))
+        out.writerow(("rank", "look", "file", "row", *names))
         for rank, number in enumerate(numbers, start=1):
             share = rank / table.rows
             look = "first" if share <= FIRST_SHARE or rank == 1 else "next" if share <= NEXT_SHARE else "later"
             file_of, row = table.place(number)
-            proposal = (proposed.get(number, ""),) if proposed else ()
-            out.writerow((rank, look, file_of.name, row, *proposal, *found[number]))
+            out.writerow((rank, look, file_of.name, row, *found[number]))
 
 
 def _changes(plan: Plan, case: Case, lists: Mapping[int, str], left_out: Mapping[Path, Sequence[str]]) -> Iterator[str]:

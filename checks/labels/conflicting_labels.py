@@ -18,13 +18,15 @@ What to do
 
 Thresholds
     min_share: share of labelled rows that must be wrong in groups no coincidence explains, for a warning (0.001).
+    min_floor: floor below which rows that are equal by nature are not worth a remark (0.01).
 
 Calibration
     Counts are exact, the floor is a bound on these rows and needs no model. What is no coincidence is told in bits, as
     by duplicates/duplicate-rows. `python bench/calibrate_labels.py conflicts` prints: in 540 tables of eighteen designs
-    (100 to 5,000 rows, half with 5 % of the rows twice with the same label) no warning, and a remark in 290, whose rows
-    are equal by nature; 0.2, 1 or 5 % of the rows twice with the other label, a warning in 89 of 90 tables of numbers
-    or sentences (a remark in one), and a remark in all of 45 tables of few levels, where copies cannot be told.
+    (100 to 5,000 rows, half with 5 % of the rows twice with the same label) no warning; before `min_floor` was set, a
+    remark in 290 of them, whose rows are equal by nature; 0.2, 1 or 5 % of the rows twice with the other label: a
+    warning in 89 of 90 tables of numbers or sentences (a remark in one), and a remark in all of 45 tables of few levels,
+    where copies cannot be told.
 
 Limits
     Rows that nearly equal each other are not compared. Rows of the same entity, each an event of its own, differ
@@ -59,16 +61,20 @@ CHECK = Check(
 MAX_EXAMPLES = 5
 
 
-def examine(conflicts: Conflicts, keys: Keys, *, min_share: float = 0.001) -> Iterator[Finding]:
+def examine(
+    conflicts: Conflicts, keys: Keys, *, min_share: float = 0.001, min_floor: float = 0.01
+) -> Iterator[Finding]:
     """Judge the groups by whether their rows are equal by nature."""
     if not conflicts.groups:
         return
     share = conflicts.surprising_share
     sure = share * conflicts.groups > 1 and conflicts.floor * share >= min_share
-    if share < 0.5:
-        yield _finding("natural", Severity.INFO, conflicts, conflicts.natural)
-    elif keys.entities:
-        yield _finding("entities", Severity.INFO, conflicts, conflicts.surprising)
+    if share < 0.5 or keys.entities:
+        if conflicts.floor < min_floor:
+            return
+        by_nature = share < 0.5
+        kind, shown = ("natural", conflicts.natural) if by_nature else ("entities", conflicts.surprising)
+        yield _finding(kind, Severity.INFO, conflicts, shown)
     elif sure:
         yield _finding("relabelled", Severity.WARNING, conflicts, conflicts.surprising)
     else:

@@ -25,7 +25,7 @@ Calibration
     by duplicates/duplicate-rows. `python bench/calibrate_labels.py conflicts` prints: in 540 tables of eighteen designs
     (100 to 5,000 rows, half with 5 % of the rows twice with the same label) no warning; before `min_floor` was set, a
     remark in 290 of them, whose rows are equal by nature; 0.2, 1 or 5 % of the rows twice with the other label: a
-    warning in 89 of 90 tables of numbers or sentences (a remark in one), and a remark in all of 45 tables of few levels,
+    warning in 89 of 90 tables of numbers or sentences (a remark in one), a remark in all of 45 tables of few levels,
     where copies cannot be told.
 
 Limits

@@ -24,7 +24,7 @@ Calibration
     18 of 20 tables of 1,500 rows are called so at an upper bound of 0.1, the others get no verdict; none of 100 rows
     gets one. A label of which 73 or 88 % can be known, but only from two numbers together, is never called without
     signal in 120 tables; nor is one whose odds rise 1.5 or 2.7 times per standard deviation. Odds of 1.2, a skill of
-    5 %, were so called in 3 of 20 tables of 400 rows at that bound; the default of 0.08 gives no verdict on so few.
+    5 %, were so called in 3 of 20 tables of 400 rows. The bound was lowered to 0.08 after that.
 
 Limits
     On 3,000 drawn rows. Sentences, nested values, names of rows and entities are not read; where there are sentences

@@ -207,7 +207,10 @@ def test_a_report_raises_for_errors_and_for_what_could_not_be_looked_at(tmp_path
 
 def test_a_report_shows_itself() -> None:
     report = doctor.scan(arrow(), target="y", select="leakage")
-    assert repr(report) == "<Report of pyarrow.Table: error 1, warning 0, info 0; examinations 6>"
+    assert (
+        repr(report)
+        == f"<Report of pyarrow.Table: error 1, warning 0, info 0; examinations {len(report.examinations)}>"
+    )
     assert "echo is y in other words" in str(report)
     frame = report._repr_html_()
     assert frame.startswith('<iframe title="Report of doctor" sandbox=""')

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from doctor.evidence.decimals import quantum_of
 from doctor.evidence.roles import Roles
-from doctor.evidence.sample import Sample
+from doctor.evidence.sample import LARGEST, Sample
 from doctor.evidence.targets import Target, Task, as_numbers
 from doctor.subjects import sql
 from doctor.subjects.table import Column, Kind, Table
@@ -79,6 +79,8 @@ class Encodings(Struct, frozen=True, kw_only=True):
         for split in dict.fromkeys((target.split, None)):
             rows = target.rows if split == target.split else _labelled(sample, target)
             for label, told_by, truth in _views(sample, target, rows):
+                if np.nanmax(np.abs(truth), initial=0.0) > LARGEST:
+                    continue
                 names = [column for column in columns if column.name not in found]
                 inputs = {column.name: sample.columns[column.name][rows] for column in names}
                 inputs = {name: values for name, values in inputs.items() if _within(values, truth)}

@@ -12,7 +12,7 @@ from doctor.evidence.formulas import MIN_TELLING, Formula, Numbers
 from doctor.evidence.keys import Keys
 from doctor.evidence.one_feature import folds_of
 from doctor.evidence.roles import Roles
-from doctor.evidence.sample import Sample
+from doctor.evidence.sample import LARGEST, Sample
 from doctor.evidence.targets import MIN_NUMBER_SHARE, Target, Task, mid_ranks, number_in
 from doctor.subjects.table import Kind, Table
 
@@ -127,7 +127,7 @@ def _numbers(raw: Mapping[str, Array]) -> dict[str, Array]:
 def _read(values: Array) -> Array | None:
     """Read numbers, also out of a text that only a few rows of words ("ERROR") have made of a column."""
     if values.dtype != object:
-        return values
+        return np.where(np.abs(values) <= LARGEST, values, np.nan)
     levels: dict[str, int] = {}
     codes = np.array([-1 if value is None else levels.setdefault(value, len(levels)) for value in values])
     numbers = np.array([*map(number_in, levels), np.nan])[codes]

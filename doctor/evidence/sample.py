@@ -12,6 +12,8 @@ from doctor.subjects.table import Column, Kind, Table
 
 MAX_CELLS = 40_000_000
 MIN_ROWS = 2_000
+LARGEST = 1e150
+"""The square of anything larger is infinite."""
 
 Array = np.ndarray[Any, Any]
 

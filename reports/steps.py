@@ -11,11 +11,12 @@ from doctor_reports.verdict import Group, counted, grouped, opened, repeat, run_
 
 MAX_BY_HAND = 3
 MAX_CURES = 6
-TABLE_OPTIONS = ("target", "time", "group", "annotators", "item", "scale", "split", "split-column")
+ROLE_OPTIONS = ("target", "time", "group", "annotators", "item", "scale")
+TABLE_OPTIONS = (*ROLE_OPTIONS, "range", "pattern", "split", "split-column")
 FILE_OPTIONS = ("header", "delimiter", "encoding")
 READ_BY_VERIFY = frozenset(f"--{name}" for name in (*TABLE_OPTIONS, *FILE_OPTIONS, "set"))
 READ_BY_FIX = READ_BY_VERIFY | {
-    f"--{name}" for name in ("select", "ignore", "memory-limit", "threads", "sample-seed", "sample-rows")
+    f"--{name}" for name in ("against", "select", "ignore", "memory-limit", "threads", "sample-seed", "sample-rows")
 }
 
 

@@ -83,15 +83,12 @@ def examine(
     """Judge every column of every contrast by the same rule."""
     judged: list[tuple[Contrast, ColumnShift]] = []
     for contrast in shifts.contrasts:
-        said = f"{contrast.earlier} and {contrast.later}"
         if not contrast.columns:
-            yield CHECK.not_applicable(f"{said} share no column whose distribution says something")
-        elif (blind := contrast.blind(min_psi)) > max_blind_psi:
-            yield CHECK.unavailable(
-                f"{said}: {min(contrast.drawn):,} rows are too few to tell (an index below {blind:.1f} stays unseen)"
+            yield CHECK.not_applicable(
+                f"{contrast.earlier} and {contrast.later} share no column whose distribution says something"
             )
-        elif contrast.clusters is not None and contrast.clusters < min_clusters and contrast.cut_in_time is None:
-            yield CHECK.unavailable(f"{said}: {contrast.clusters} entities on a side are too few to tell")
+        elif why := contrast.undecided(min_psi=min_psi, max_blind_psi=max_blind_psi, min_clusters=min_clusters):
+            yield CHECK.unavailable(why)
         else:
             judged += [(contrast, shift) for shift in contrast.columns]
     q_values = false_discovery([shift.divergence.p for _, shift in judged])

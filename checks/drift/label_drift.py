@@ -70,15 +70,10 @@ def examine(
         return
     judged: list[tuple[Contrast, ColumnShift]] = []
     for contrast in shifts.contrasts:
-        said = f"{contrast.earlier} and {contrast.later}"
         if contrast.target is None:
             yield CHECK.not_applicable(f"{contrast.later} has no {roles.target}")
-        elif (blind := contrast.blind(min_psi)) > max_blind_psi:
-            yield CHECK.unavailable(
-                f"{said}: {min(contrast.drawn):,} rows are too few to tell (an index below {blind:.1f} stays unseen)"
-            )
-        elif contrast.clusters is not None and contrast.clusters < min_clusters and contrast.cut_in_time is None:
-            yield CHECK.unavailable(f"{said}: {contrast.clusters} entities on a side are too few to tell")
+        elif why := contrast.undecided(min_psi=min_psi, max_blind_psi=max_blind_psi, min_clusters=min_clusters):
+            yield CHECK.unavailable(why)
         else:
             judged.append((contrast, contrast.target))
     q_values = false_discovery([shift.divergence.p for _, shift in judged])

@@ -16,8 +16,7 @@ Thresholds
 
 Calibration
     Levels are compared one by one; two levels that are meant to differ in case alone are rare. Only columns whose
-    values are few and come again are compared; names, sentences and codes are not. On 52 public files there is no
-    finding beyond those that are expected.
+    values are few and come again are compared; names, sentences and codes are not.
 
 Limits
     Spelling mistakes ("Femal") and abbreviations are not joined. Case that carries meaning (units "m" and "M",

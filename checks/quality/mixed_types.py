@@ -18,7 +18,7 @@ Thresholds
 
 Calibration
     Counts are exact. Below the share the column is taken for one of codes, some of which happen to be digits (ticket
-    numbers, sizes); on 52 public files no column is reported by mistake.
+    numbers, sizes).
 
 Limits
     A footer of words in a numeric column is reported as what it is in that column: values of another kind.

@@ -17,7 +17,7 @@ Thresholds
 
 Calibration
     Spellings are compared without case, blanks and punctuation, but with <, >, =, +, % and a leading minus, which tell
-    levels apart. On 7 public data sets with two splits there is no finding but the one that is expected.
+    levels apart.
 
 Limits
     Compared on the drawn rows. That the test split lacks the target is usual, and no finding. Levels that only one

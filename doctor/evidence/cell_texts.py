@@ -1,8 +1,7 @@
 """What the texts of single cells look like: numbers and how they are dressed, dates, words for "nothing", shapes."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 BLANKS = " \t\r\n\u00a0\u2007\u202f\ufeff\u200b"
 """Blanks that `str.strip` alone leaves are among them: a cell that looks empty may hold one."""
@@ -116,8 +115,3 @@ def stands_for_nothing(text: str, *, words: bool = True) -> bool:
 def commonest(counts: Mapping[str, int], limit: int) -> dict[str, int]:
     """Return the commonest entries, ties by name."""
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit])
-
-
-def counted(values: Iterable[str], counts: Mapping[str, int]) -> Counter[str]:
-    """Count some of the values of a column."""
-    return Counter({value: counts[value] for value in values})

@@ -17,6 +17,7 @@ from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
 from doctor.evidence.shifts import Contrast, Shifts, features, held_by
 from doctor.evidence.sides import Side, Sides, both
+from doctor.evidence.targets import mid_ranks
 from doctor.subjects.table import Table
 
 Array = np.ndarray[Any, Any]
@@ -150,13 +151,7 @@ def domain_of(setting: Setting, features: list[str], contrast: Contrast) -> Doma
 
 def _standard(values: Array, bins: Bins) -> Array:
     """Bring a column to mean 0 and deviation 1: numbers by their ranks, else whether it is the commonest category."""
-    if values.dtype == object:
-        wave = (bins.codes == 0).astype(float)
-    else:
-        known = ~np.isnan(values)
-        wave = np.full(len(values), np.nan)
-        _, place, counts = np.unique(values[known], return_inverse=True, return_counts=True)
-        wave[known] = (np.cumsum(counts) - counts / 2)[place]
+    wave = (bins.codes == 0).astype(float) if values.dtype == object else mid_ranks(values)
     wave = wave - np.nanmean(wave)
     deviation = float(np.nanstd(wave))
     return np.nan_to_num(wave / deviation) if deviation > 0 else np.zeros(len(wave))

@@ -9,8 +9,9 @@ from msgspec import Struct
 from sqlglot import exp
 
 from doctor.evidence.decimals import quantum_of
+from doctor.evidence.profile import MAX_FINITE
 from doctor.evidence.roles import Roles
-from doctor.evidence.sample import LARGEST, Sample
+from doctor.evidence.sample import Sample, codes_of
 from doctor.evidence.targets import Target, Task, as_numbers
 from doctor.subjects import sql
 from doctor.subjects.table import Column, Kind, Table
@@ -79,7 +80,7 @@ class Encodings(Struct, frozen=True, kw_only=True):
         for split in dict.fromkeys((target.split, None)):
             rows = target.rows if split == target.split else _labelled(sample, target)
             for label, told_by, truth in _views(sample, target, rows):
-                if np.nanmax(np.abs(truth), initial=0.0) > LARGEST:
+                if np.abs(truth).max(initial=0.0) >= MAX_FINITE:
                     continue
                 names = [column for column in columns if column.name not in found]
                 inputs = {column.name: sample.columns[column.name][rows] for column in names}
@@ -166,7 +167,7 @@ def _grouped(values: Array, truth: Array, key: Array | None = None) -> Groups:
     known = np.isfinite(values)
     levels, codes = np.unique(values[known], return_inverse=True)
     if key is not None:
-        names = np.unique(_plain(key[known]), return_inverse=True)[1]
+        names = codes_of(key[known])
         pairs, codes = np.unique(names * len(levels) + codes, return_inverse=True)
         levels = levels[pairs % len(levels)]
     return Groups(
@@ -261,7 +262,7 @@ def _left_out(
     """Find columns that hold the mean of all other rows of a category."""
     found: dict[str, Encoding] = {}
     for key in _keys(table, sample, told) if inputs else []:
-        codes = np.unique(_plain(sample.columns[key][rows]), return_inverse=True)[1]
+        codes = codes_of(sample.columns[key][rows])
         sizes = np.bincount(codes)[codes]
         others = (np.bincount(codes, weights=truth)[codes] - truth) / np.maximum(1, sizes - 1)
         for name, values in inputs.items():
@@ -290,7 +291,7 @@ def _keys(table: Table, sample: Sample, told: set[str]) -> list[str]:
     levels = {}
     for column in table.columns:
         if column.name not in told and _may_be_key(column):
-            count = len(np.unique(_plain(sample.columns[column.name])))
+            count = int(codes_of(sample.columns[column.name]).max(initial=-1)) + 1
             if 2 <= count <= sample.rows / 2:
                 levels[column.name] = count
     return sorted(levels, key=lambda name: (levels[name], name))[:MAX_KEYS]
@@ -300,16 +301,12 @@ def _may_be_key(column: Column) -> bool:
     return column.kind in (Kind.TEXT, Kind.INTEGER, Kind.BOOLEAN)
 
 
-def _plain(values: Array) -> Array:
-    return values.astype(str) if values.dtype == object else values
-
-
 def _key_of(name: str, table: Table, sample: Sample, told: set[str]) -> str | None:
     """Return the column each value of which has one value of another: what was encoded, where it is still there."""
     raw = sample.columns[name]
     levels, values = np.unique(raw[np.isfinite(raw)], return_inverse=True)
     for key in _keys(table, sample, told | {name}):
-        codes = np.unique(_plain(sample.columns[key][np.isfinite(raw)]), return_inverse=True)[1]
+        codes = codes_of(sample.columns[key][np.isfinite(raw)])
         pairs = np.unique(codes * len(levels) + values)
         if len(pairs) == int(codes.max()) + 1:
             return key

@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import Struct
 
 from doctor.evidence.decimals import quantum_of, simple, written
+from doctor.evidence.profile import MAX_FINITE
 
 MAX_TERMS = 12
 MAX_FACTORS = 5
@@ -139,7 +140,12 @@ class Numbers:
         for name, values in self.columns.items():
             here = values[self.fitted] if rows is None else values[self.fitted][rows]
             good = allowed(here)
-            if len(here) and good.mean() >= TRIMMED_SHARE and np.ptp(here[good]) > 0 and abs(here[good]).max() < 1e150:
+            if (
+                len(here)
+                and good.mean() >= TRIMMED_SHARE
+                and np.ptp(here[good]) > 0
+                and abs(here[good]).max() < MAX_FINITE
+            ):
                 usable[name] = np.where(good, here, np.median(here[good]))
         return usable
 

@@ -11,8 +11,9 @@ from doctor.evidence.decimals import quantum_of, written
 from doctor.evidence.formulas import MIN_TELLING, Formula, Numbers
 from doctor.evidence.keys import Keys
 from doctor.evidence.one_feature import folds_of
+from doctor.evidence.profile import MAX_FINITE
 from doctor.evidence.roles import Roles
-from doctor.evidence.sample import LARGEST, Sample
+from doctor.evidence.sample import Sample, codes_of
 from doctor.evidence.targets import MIN_NUMBER_SHARE, Target, Task, mid_ranks, number_in
 from doctor.subjects.table import Kind, Table
 
@@ -103,7 +104,7 @@ class Identities(Struct, frozen=True, kw_only=True):
             if enough:
                 found += _of_numbers(target.name, board, ranks=target.task is Task.REGRESSION)
                 left = {name: numbers[name] for name in board.columns}
-                found += _leads(table, roles, sample, target, left)
+                found += _leads(table, roles, sample, target, parsed, left)
         if target.task is Task.CLASSIFICATION:
             enough = enough and len(truth) >= 2 * MIN_TELLING
             used = {name for one in found for name in one.columns}
@@ -127,7 +128,7 @@ def _numbers(raw: Mapping[str, Array]) -> dict[str, Array]:
 def _read(values: Array) -> Array | None:
     """Read numbers, also out of a text that only a few rows of words ("ERROR") have made of a column."""
     if values.dtype != object:
-        return np.where(np.abs(values) <= LARGEST, values, np.nan)
+        return np.where(np.abs(values) < MAX_FINITE, values, np.nan)
     levels: dict[str, int] = {}
     codes = np.array([-1 if value is None else levels.setdefault(value, len(levels)) for value in values])
     numbers = np.array([*map(number_in, levels), np.nan])[codes]
@@ -244,13 +245,13 @@ def _cut_words(target: Target, name: str, order: list[int], bounds: list[float])
 
 def _joint_key(target: str, truth: Array, raw: Mapping[str, Array]) -> Iterator[Identity]:
     """Find columns that are each settled by the class and together settle it: the class is they written together."""
-    labels = _codes(truth)
+    labels = codes_of(truth)
     classes = int(labels.max()) + 1
     if classes < 3 or len(labels) < MIN_CLASS_ROWS * classes:
         return
     parts = {}
     for name, values in raw.items():
-        codes = _codes(values)
+        codes = codes_of(values)
         levels = int(codes.max()) + 1
         if 2 <= levels < min(classes, MAX_KEY_LEVELS + 1) and _settles(labels, codes):
             parts[name] = codes
@@ -268,15 +269,8 @@ def _joint_key(target: str, truth: Array, raw: Mapping[str, Array]) -> Iterator[
         yield Identity(form="joint key", columns=tuple(chosen), formula=formula, rows=len(labels))
 
 
-def _codes(values: Array) -> Array:
-    """Number the values of a column; a missing one is a value."""
-    texts = values.astype(str) if values.dtype == object else values
-    codes: Array = np.unique(texts, return_inverse=True)[1]
-    return codes
-
-
 def _joined(one: Array, other: Array) -> Array:
-    return _codes(one * (int(other.max()) + 1) + other)
+    return codes_of(one * (int(other.max()) + 1) + other)
 
 
 def _groups(codes: Array) -> int:
@@ -289,17 +283,14 @@ def _settles(one: Array, other: Array) -> bool:
 
 
 def _leads(
-    table: Table, roles: Roles, sample: Sample, target: Target, numbers: Mapping[str, Array]
+    table: Table, roles: Roles, sample: Sample, target: Target, parsed: Array, numbers: Mapping[str, Array]
 ) -> Iterator[Identity]:
     """Find columns that hold the target of a later row; those that hold that of an earlier one are honest."""
     if roles.time is None or sample.columns[roles.time].dtype == object or sample.rows < table.rows:
         return
     when = sample.columns[roles.time][target.rows]
     order = np.lexsort((sample.row[target.rows], when))
-    read = _read(sample.columns[target.name][target.rows])
-    if read is None:
-        return
-    truth = read[order]
+    truth = parsed[order]
     for name, values in numbers.items():
         shifted = values[order]
         for lead in range(1, MAX_LEAD + 1):

@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 from msgspec import Struct
 
+from doctor.evidence.decimals import quantum_of
 from doctor.evidence.keys import Keys
 from doctor.evidence.profile import MAX_FINITE, Profile
 from doctor.evidence.roles import Roles
-from doctor.evidence.sample import Array, Sample
+from doctor.evidence.sample import Array, Sample, codes_of
 from doctor.subjects.table import Kind, Table
 
 MIN_ROWS = 30
@@ -93,20 +94,11 @@ class Redundancy(Struct, frozen=True, kw_only=True):
         )
 
 
-def _codes(values: Array) -> Array:
-    """Number the levels of a column; missing is a level of its own."""
-    if values.dtype == object:
-        known: dict[str | None, int] = {}
-        return np.fromiter((known.setdefault(value, len(known)) for value in values), np.int64, len(values))
-    codes: Array = np.unique(values, return_inverse=True)[1]
-    return codes.astype(np.int64)
-
-
 def _recodings(names: Sequence[str], sample: Sample) -> Iterator[Pair]:
     """Find columns with the same number of levels of which each settles the other."""
     by_levels: dict[int, list[tuple[str, Array]]] = defaultdict(list)
     for name in names:
-        codes = _codes(sample.columns[name])
+        codes = codes_of(sample.columns[name])
         levels = int(codes.max()) + 1
         rarer = len(codes) - int(np.bincount(codes).max())
         if 1 < levels <= min(MAX_LEVELS, sample.rows / MIN_ROWS_PER_LEVEL) and rarer >= MIN_RARER_ROWS:
@@ -199,18 +191,10 @@ def _related(first: str, second: str, sample: Sample) -> Pair | None:
     r = float(np.corrcoef(x, y)[0, 1])
     slope, constant = np.polyfit(x - x.mean(), y, 1)
     off = np.abs(y - constant - slope * (x - x.mean())).max()
-    exact = off <= max(1e-9 * np.abs(y).max(), 0.51 * (_quantum(y) + abs(slope) * _quantum(x)) * (np.std(y) > 0))
+    exact = off <= max(1e-9 * np.abs(y).max(), 0.51 * (quantum_of(y) + abs(slope) * quantum_of(x)) * (np.std(y) > 0))
     if not equal and not (exact and abs(r) > 0.99999):
         return None
     return Pair(kind="copy" if equal else "affine", first=first, second=second, rows=len(x), correlation=r)
-
-
-def _quantum(values: Array) -> float:
-    """Return the unit of the last decimal that a column is written with; 0 where it has more than six."""
-    for decimals in range(7):
-        if np.all(np.abs(values - np.round(values, decimals)) <= 1e-9 * np.maximum(1, np.abs(values))):
-            return float(10.0**-decimals)
-    return 0.0
 
 
 def _combinations(names: Sequence[str], sample: Sample) -> Iterator[Combination]:

@@ -12,8 +12,6 @@ from doctor.subjects.table import Column, Kind, Table
 
 MAX_CELLS = 40_000_000
 MIN_ROWS = 2_000
-LARGEST = 1e150
-"""The square of anything larger is infinite."""
 
 Array = np.ndarray[Any, Any]
 
@@ -77,3 +75,12 @@ def coded(raw: Array, column: Column) -> Array:
         values = data.astype(np.float64)
     values[missing] = np.nan
     return values
+
+
+def codes_of(values: Array) -> Array:
+    """Number the levels of a column from 0; what is missing is a level of its own."""
+    if values.dtype == object:
+        known: dict[Any, int] = {}
+        return np.fromiter((known.setdefault(value, len(known)) for value in values), np.int64, len(values))
+    codes: Array = np.unique(values, return_inverse=True)[1]
+    return codes.astype(np.int64)

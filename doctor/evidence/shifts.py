@@ -120,6 +120,16 @@ class Contrast(Struct, frozen=True, kw_only=True):
     entity_pattern: str = ""
     quantity: bool = False
 
+    def undecided(self, *, min_psi: float, max_blind_psi: float, min_clusters: int) -> str:
+        """Say why nothing can be told of these splits; empty where something can."""
+        said = f"{self.earlier} and {self.later}"
+        if (blind := self.blind(min_psi)) > max_blind_psi:
+            few = f"{min(self.drawn):,} rows are too few to tell (an index below {blind:.1f} stays unseen)"
+            return f"{said}: {few}"
+        if self.clusters is not None and self.clusters < min_clusters and self.cut_in_time is None:
+            return f"{said}: {self.clusters} entities on a side are too few to tell"
+        return ""
+
     def blind(self, min_psi: float, bins: int = 5) -> float:
         """Return the index, chance taken off, from which a shift over so many bins would be reported."""
         return needed_index(min_psi, 1 / self.drawn[0] + 1 / self.drawn[1], bins - 1)

@@ -71,10 +71,12 @@ class Sides(Struct, frozen=True, kw_only=True):
         pairs = [pair for pair in pairs_of(table) if pair[0] == pairs_of(table)[0][0]]
         sides = {split: side_of(table, sample, split) for split in dict.fromkeys(sum(pairs, ()))}
         for column in schemas.columns:
+            if column.name == schemas.target:
+                continue
             values = sides[column.later].columns
             if column.numbers:
                 del values[column.name]
-            elif column.respelled and column.name != schemas.target:
+            elif column.respelled:
                 known = [column.respelled.get(value, value) for value in values[column.name]]
                 values[column.name] = np.array(known, dtype=object)
         return cls(pairs=tuple((sides[earlier], sides[later]) for earlier, later in pairs))

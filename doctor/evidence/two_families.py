@@ -14,7 +14,6 @@ NEIGHBOURS = 12
 STEPS = 30
 RIDGE = 0.01
 """Penalty per row on the weights of the plane, in units of scaled features."""
-MIN_FOLD_ROWS = 4
 
 Array = np.ndarray[Any, Any]
 
@@ -37,10 +36,6 @@ class TwoFamilies:
         self._folds = [test for test in self._folds if len(test)]
         self._near: list[tuple[Array, Array]] = []
         self._inverse: list[Array] = []
-        self.nearest = np.full(self.rows, -1)
-        """The nearest row of another fold."""
-        self.distance = np.full(self.rows, np.inf)
-        """Squared distance to it, per feature."""
         squares = (matrix * matrix).sum(axis=1)
         for test in self._folds:
             train = np.setdiff1d(np.arange(self.rows), test)
@@ -56,7 +51,6 @@ class TwoFamilies:
         distances = np.maximum(np.take_along_axis(apart, near, axis=1), 0)
         order = np.argsort(distances, axis=1)
         near, distances = np.take_along_axis(near, order, axis=1), np.take_along_axis(distances, order, axis=1)
-        self.nearest[test], self.distance[test] = train[near[:, 0]], distances[:, 0] / matrix.shape[1]
         # Weights fall towards the first neighbour that does not count (Dudani 1976), by half at most.
         weights = 1 - 0.5 * np.sqrt(distances[:, :count] / np.maximum(distances[:, count:], 1e-12))
         return train[near[:, :count]], weights

@@ -16,7 +16,7 @@ from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
 from doctor.evidence.shifts import features, held_by
 from doctor.evidence.sides import Sides, both, numbered
-from doctor.evidence.significance import wilson_upper
+from doctor.evidence.significance import wilson_lower
 from doctor.evidence.split_schemas import respelled
 from doctor.subjects import sql
 from doctor.subjects.table import Kind, Table
@@ -180,11 +180,6 @@ def _log_chance(count: int, later: int, rows: int) -> float:
     return (
         math.lgamma(later + 1) - math.lgamma(later - count + 1) - math.lgamma(rows + 1) + math.lgamma(rows - count + 1)
     )
-
-
-def wilson_lower(hits: int, rows: int) -> float:
-    """Return Wilson's lower 95 % bound of a share."""
-    return 1 - wilson_upper(rows - hits, rows) if rows else 0.0
 
 
 def _counted(table: Table, name: str, levels: Sequence[str], setting: Setting) -> tuple[dict[str, int], int]:

@@ -119,6 +119,18 @@ def test_what_was_chosen_to_be_examined_is_what_is_verified() -> None:
     ]
 
 
+def test_what_was_declared_of_the_values_is_declared_of_the_copy_too() -> None:
+    report = make_report([missing("a", 0.5)], [])
+    declared = ("--range", "age=0..120", "--pattern", "'code=^[A-Z]+$'")
+    about = msgspec.structs.replace(report.doctor, repeat=(*declared, "--against", "old"))
+    commands = [step.command for step in next_steps(msgspec.structs.replace(report, doctor=about))]
+    words = " ".join(declared)
+    assert commands[:2] == [
+        f"doctor fix titanic3.csv {words} --against old --output repaired --unsafe",
+        f"doctor verify titanic3.csv {words}",
+    ]
+
+
 def test_code_is_mended_by_hand_and_offered_no_copy() -> None:
     code = finding(
         "reproducibility/unseeded-code",

@@ -12,15 +12,18 @@ from typing import Any
 import msgspec
 
 from doctor.case import Case
+from doctor.costs import with_costs
 from doctor.diagnosis import join
 from doctor.errors import NotApplicable, Unavailable, UsageError
 from doctor.evidence.drawings import Drawings
+from doctor.evidence.surrogate import Surrogate
 from doctor.libraries import versions
 from doctor.measurements import Measurements, Observer, Scope, Silent, cost, ingredients, required, roots
 from doctor.model import (
     About,
     Chart,
     Coverage,
+    Diagnosis,
     Examination,
     Finding,
     Location,
@@ -83,8 +86,9 @@ def examine(
             found, examination = _examine(check, scope, measurements, settings, len(case.tables) > 1)
             findings += found
             examinations.append(examination)
-    observer.finished()
     findings.sort(key=_order)
+    diagnoses = _with_costs(join(findings, every), findings, case, settings, measurements)
+    observer.finished()
     outcomes = Counter(examination.outcome.value for examination in examinations)
     return Report(
         doctor=About(
@@ -97,7 +101,7 @@ def examine(
         ),
         case=case.summary(lambda wanted, table: measurements.had(wanted, _table_scope(case, table, settings))),
         findings=findings,
-        diagnoses=join(findings, every),
+        diagnoses=diagnoses,
         examinations=sorted(examinations, key=lambda examination: (examination.check, examination.subject)),
         coverage=Coverage(
             outcomes={outcome.value: outcomes.get(outcome.value, 0) for outcome in Outcome},
@@ -108,6 +112,22 @@ def examine(
         charts=_charts(case, settings, measurements),
         manuals={check.id: check.manual for check in every if check.id in {finding.check for finding in findings}},
     )
+
+
+def _with_costs(
+    diagnoses: list[Diagnosis], findings: list[Finding], case: Case, settings: Settings, measurements: Measurements
+) -> list[Diagnosis]:
+    """Let a small model say what the causes of tables cost."""
+    tables = {table.shown: table for table in case.tables}
+    if not tables or not diagnoses:
+        return diagnoses
+
+    def ask(finding: Finding) -> Surrogate | None:
+        table = tables.get(finding.at.path or "")
+        model: Surrogate | None = measurements.had(Surrogate, _table_scope(case, table, settings)) if table else None
+        return model
+
+    return measurements.attempt(Surrogate.__name__, case.shown, lambda: with_costs(diagnoses, findings, ask), diagnoses)
 
 
 def checks_for(

@@ -9,12 +9,14 @@ import time
 import types
 import typing
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from doctor.errors import BudgetSpent, NotApplicable, Unavailable, UsageError
+
+Known = TypeVar("Known")
 
 
 class Observer(Protocol):
@@ -98,6 +100,29 @@ class Measurements:
             raise
         except Exception:
             return None
+
+    def attempt(self, name: str, subject: str, work: Callable[[], Known], otherwise: Known) -> Known:
+        """Do what the findings do not rest on, if there is time; where it fails, the report says why it is not there.
+
+        Parameters
+        ----------
+        name : str
+            By which its time, or why it is missing, is known.
+        otherwise : Known
+            What is returned where it fails.
+        """
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self.skipped[name] = str(BudgetSpent())
+            return otherwise
+        self._observer.measuring(name, subject)
+        begin = time.monotonic()
+        try:
+            return work()
+        except Exception as error:
+            self.skipped[name] = f"{type(error).__name__}: {error}"
+            return otherwise
+        finally:
+            self.seconds[name] += time.monotonic() - begin
 
     def _measure(self, wanted: type, scope: Scope) -> Any:
         try:

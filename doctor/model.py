@@ -250,13 +250,17 @@ class Check(Struct, frozen=True):
         Template of the sentence; its fields are the evidence and the fields of `Location`. Where a check rests on
         evidence of several kinds, one template per kind.
     leads_to : tuple of str
-        Ids of checks whose findings are consequences of this one's, where both are found.
+        Ids of checks whose findings are consequences of this one's, where both are found and are about the same
+        columns, if they are about columns.
+    spreads_to : tuple of str
+        The same, in whatever columns.
     """
 
     id: str
     severity: Severity
     message: str | dict[str, str]
     leads_to: tuple[str, ...] = ()
+    spreads_to: tuple[str, ...] = ()
 
     def finding(
         self,
@@ -360,6 +364,35 @@ class Coverage(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class Cost(Struct, frozen=True, kw_only=True):
+    """What a cause makes of the score of a small model that learns from the data with it and without it.
+
+    Attributes
+    ----------
+    metric : str
+        "AUC", "accuracy" or "R²".
+    before, after : float
+        The score with and without the cause.
+    low, high : float
+        Bounds of the 95 % confidence interval of `after`.
+    change : str
+        What is different, such as "without boat".
+    model : str
+        What was fitted, and how it was scored.
+    rows : int
+        Rows that `after` is scored on.
+    """
+
+    metric: str
+    before: float
+    after: float
+    low: float
+    high: float
+    change: str
+    model: str
+    rows: int
+
+
 class Diagnosis(Struct, frozen=True, kw_only=True):
     """A root cause with the findings that rest on it, all named by their fingerprints.
 
@@ -371,12 +404,15 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
         The findings that state the cause.
     consequences : list of str
         The findings that follow from it and need no repair of their own.
+    cost : Cost or None
+        What it makes of a score, where that could be measured.
     """
 
     cause: str
     because: list[str]
     consequences: list[str] = []
     prescription: str = ""
+    cost: Cost | None = None
 
 
 class Verdict(StrEnum):

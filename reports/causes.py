@@ -1,7 +1,7 @@
 """The root causes in the order in which to see to them, each with what it costs: the first screen of a report.
 
-What a cause costs is what training with and without its repair measured, where that was done; else the manual page's
-first sentence on why it matters.
+What a cause costs is what training with and without its repair measured, where that was done; else what a small model
+makes of it, or the manual page's first sentence on why it matters.
 """
 
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ class Cause:
         What goes away with it.
     cost : str
         In words, or nothing.
-    measured : bool
-        Whether the cost was measured here, by training.
+    cost_word : str
+        How the cost is known: "measured" by training, "estimated" by a small model, "why it matters" in general.
     """
 
     text: str
@@ -42,7 +42,7 @@ class Cause:
     others: Sequence[Finding] = ()
     follows: Sequence[Finding] = ()
     cost: str = ""
-    measured: bool = False
+    cost_word: str = ""
     repair: str = ""
     grade: str = ""
 
@@ -50,39 +50,40 @@ class Cause:
 def causes(report: Report) -> tuple[list[Cause], int]:
     """Return the first few causes, the gravest first, and how many findings besides are no remark.
 
-    Diagnoses come first, then errors that belong to none, then warnings; findings of one check are one cause.
+    What follows from a cause is told with it; findings of one check that stand alone are one cause.
     """
-    by_mark = {finding.fingerprint: finding for finding in report.findings}
-    found = []
-    for diagnosis in report.diagnoses:
-        stated = [by_mark[mark] for mark in diagnosis.because if mark in by_mark]
-        if stated:
-            follows = [by_mark[mark] for mark in diagnosis.consequences if mark in by_mark]
-            found.append(_cause(stated, report, diagnosis.cause, follows, diagnosis.prescription))
-    rest = [finding for finding in verdict.unexplained(report) if finding.severity is not Severity.INFO]
-    groups = verdict.grouped(rest)
-    errors = sum(1 for group in groups if group.severity is Severity.ERROR)
-    wanted = min(MAX_CAUSES, max(ENOUGH_CAUSES, len(found) + errors))
-    room = max(0, wanted - len(found))
-    found += [_cause(group.findings, report) for group in groups[:room]]
-    return found, sum(len(group.findings) for group in groups[room:])
+    stories = [story for story in verdict.stories(report) if _severity(story) is not Severity.INFO]
+    errors = sum(1 for story in stories if _severity(story) is Severity.ERROR)
+    shown = min(MAX_CAUSES, max(ENOUGH_CAUSES, errors))
+    rest = [finding for story in stories[shown:] for finding in (*story.stated, *story.consequences)]
+    left = sum(1 for finding in rest if finding.severity is not Severity.INFO)
+    return [_cause(story, report) for story in stories[:shown]], left
 
 
-def _cause(
-    stated: Sequence[Finding], report: Report, text: str = "", follows: Sequence[Finding] = (), prescription: str = ""
-) -> Cause:
-    first = stated[0]
+def _severity(story: verdict.Story) -> Severity:
+    return min((finding.severity for finding in story.stated), key=lambda severity: severity.rank)
+
+
+def _cause(story: verdict.Story, report: Report) -> Cause:
+    first, diagnosis = story.stated[0], story.diagnosis
     tried = [item for item in report.verifications if item.fingerprint == first.fingerprint]
     measured = next((proofs.change(item) for item in tried if item.verdict is Verdict.VERIFIED), "")
+    estimated = proofs.estimate(diagnosis.cost) if diagnosis and diagnosis.cost else ""
+    known = {"measured": measured, "estimated": estimated, "why it matters": _why(first, report)}
+    word = next((word for word, text in known.items() if text), "")
     return Cause(
-        text=text or first.message,
+        text=diagnosis.cause if diagnosis else first.message,
         mark=first.fingerprint,
         check=first.check,
         severity=first.severity,
-        others=stated[1:],
-        follows=follows,
-        cost=measured or why_it_matters(report.manuals.get(first.check, "")),
-        measured=bool(measured),
-        repair=prescription or (first.repair.summary if first.repair else ""),
+        others=story.stated[1:],
+        follows=story.consequences,
+        cost=known.get(word, ""),
+        cost_word=word,
+        repair=(diagnosis.prescription if diagnosis else "") or (first.repair.summary if first.repair else ""),
         grade=GRADES[first.repair.safety] if first.repair else "",
     )
+
+
+def _why(finding: Finding, report: Report) -> str:
+    return why_it_matters(report.manuals.get(finding.check, ""))

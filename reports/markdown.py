@@ -22,7 +22,7 @@ from doctor.model import (
     Verification,
 )
 from doctor.wording import printable
-from doctor_reports import verdict
+from doctor_reports import proofs, verdict
 from doctor_reports.comparison import HEADINGS, Change, Comparison, Kind, compare
 from doctor_reports.masking import masked
 from doctor_reports.places import details, place_of, repair_of
@@ -184,6 +184,8 @@ def _causes(report: Report) -> str:
 
 def _cause(diagnosis: Diagnosis, titles: Mapping[str, str]) -> str:
     lines = [f"- **cause:** {escaped(diagnosis.cause, limit=MAX_CELL)}"]
+    if diagnosis.cost:
+        lines.append(f"  - costs: {escaped(proofs.estimate(diagnosis.cost), limit=MAX_CELL)}")
     for mark in diagnosis.consequences[:MAX_CONSEQUENCES]:
         lines.append(f"  - hence: {escaped(titles.get(mark, mark), limit=MAX_CELL)}")
     return "\n".join(lines)

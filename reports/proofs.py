@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from doctor.model import Verdict, Verification
+from doctor.model import Cost, Verdict, Verification
 from doctor.wording import printable
 from doctor_reports.verdict import counted, duration
 
@@ -59,6 +59,15 @@ def tally(verifications: Iterable[Verification]) -> str:
 def number(value: float | None) -> str:
     """Write a measured value; what is not finite is said in words."""
     return f"{value:.3g}" if value is not None and math.isfinite(value) else NO_NUMBER
+
+
+def estimate(cost: Cost) -> str:
+    """Say what a small model makes of a cause: `AUC 0.97 → 0.81 (95 % CI 0.79 to 0.83) without boat; …`."""
+    interval = f"95 % CI {cost.low:.2f} to {cost.high:.2f}"
+    change = printable(cost.change, limit=300)
+    basis = f"{cost.model} on {counted(cost.rows, 'row')}"
+    doubt = ", which may be chance" if cost.low <= cost.before <= cost.high else ""
+    return f"{cost.metric} {cost.before:.2f} → {cost.after:.2f} ({interval}) {change}{doubt}; {basis}"
 
 
 def change(verification: Verification) -> str:

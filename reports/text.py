@@ -142,17 +142,11 @@ class _Page:
         bad = report.count(Severity.ERROR) > 0
         if report.count(Severity.WARNING) or bad or report.case.problems:
             yield from self.subjects(report)
-        by_mark = {finding.fingerprint: finding for finding in report.findings}
-        for diagnosis in report.diagnoses:
-            for mark in diagnosis.because:
-                yield from self._finding(by_mark[mark], several=False)
-            for mark in diagnosis.consequences:
-                text = f"{by_mark[mark].message}  {by_mark[mark].check}"
-                yield from self._paragraph(text, first="  hence  ", indent=INDENT, style=DIM)
-            yield ""
+        for story in verdict.stories(report):
+            yield from self._story(story, several=False)
+            if story.consequences or story.diagnosis:
+                yield ""
         rest = verdict.unexplained(report)
-        for finding in rest:
-            yield from self._finding(finding, several=False)
         yield from self.loose(report)
         if rest or report.verifications:
             yield ""
@@ -163,9 +157,9 @@ class _Page:
         for examination in verdict.undecided(report):
             if examination.outcome is Outcome.CRASHED:
                 yield from self._table([(examination.check, f"crashed: {examination.reason}")])
-        causes = [by_mark[diagnosis.because[0]] for diagnosis in report.diagnoses] or rest
-        if causes:
-            yield from self._paragraph(f"doctor explain {causes[0].check}", first="What it means:  ", indent=16)
+        told = verdict.stories(report)
+        if told:
+            yield from self._paragraph(f"doctor explain {told[0].stated[0].check}", first="What it means:  ", indent=16)
 
     def round(self, made: Round) -> Iterator[str]:
         """Show the patients, then the controls, then what it comes to."""
@@ -201,14 +195,23 @@ class _Page:
         yield from lines[1:]
 
     def findings(self, report: Report) -> Iterator[str]:
-        """List all that was found, the findings of a check side by side."""
+        """List all that was found: causes with what follows from them, the findings of a check side by side."""
         several = len(report.case.subjects) > 1
-        for group in verdict.grouped(verdict.opened(report)):
-            for finding in group.findings:
-                yield from self._finding(finding, several)
+        for story in verdict.stories(report):
+            yield from self._story(story, several)
             yield ""
         loose = list(self.loose(report))
         yield from [*loose, ""] if loose else []
+
+    def _story(self, story: verdict.Story, several: bool) -> Iterator[str]:
+        for finding in story.stated:
+            yield from self._finding(finding, several)
+        cost = story.diagnosis.cost if story.diagnosis else None
+        if cost:
+            yield from self._paragraph(proofs.estimate(cost), first="  costs  ", indent=INDENT)
+        for finding in story.consequences:
+            text = f"{finding.message} · {finding.check}"
+            yield from self._paragraph(text, first="  hence  ", indent=INDENT, style=DIM)
 
     def _finding(self, finding: Finding, several: bool) -> Iterator[str]:
         word = finding.severity.value
@@ -268,10 +271,10 @@ class _Page:
         for reason, count in verdict.unasked(report):
             noun = verdict.counted(count, verdict.examinations_noun(report))
             yield from self._paragraph(f"{noun} did not apply: {reason}.")
-        found = verdict.opened(report)
+        found = verdict.stories(report)
         if found:
             yield ""
-            yield from self._hints(report, found[0].check)
+            yield from self._hints(report, found[0].stated[0].check)
 
     def changes(self, seen: Comparison) -> Iterator[str]:
         """List what is new, what stayed and what is gone, then the verdict on the last visit."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from doctor.model import Examination, Finding, Location, Outcome, Report, Safety, Severity, SubjectSummary
+from doctor.model import Diagnosis, Examination, Finding, Location, Outcome, Report, Safety, Severity, SubjectSummary
 from doctor.rounds import Round
 from doctor.wording import printable
 
@@ -37,6 +37,15 @@ class Group:
     check: str
     severity: Severity
     findings: Sequence[Finding]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """Findings that state one thing, with what follows from it; the diagnosis that joins them where there is one."""
+
+    stated: Sequence[Finding]
+    consequences: Sequence[Finding] = ()
+    diagnosis: Diagnosis | None = None
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -266,3 +275,21 @@ def unexplained(report: Report) -> list[Finding]:
     """Return the open findings that belong to no diagnosis, gravest first."""
     told = {mark for diagnosis in report.diagnoses for mark in (*diagnosis.because, *diagnosis.consequences)}
     return [finding for finding in opened(report) if finding.fingerprint not in told]
+
+
+def stories(report: Report) -> list[Story]:
+    """Return what the open findings come to, the gravest first: the diagnoses, and what stands alone by check."""
+    by_mark = {finding.fingerprint: finding for finding in report.findings}
+
+    def known(marks: Iterable[str]) -> list[Finding]:
+        return [by_mark[mark] for mark in marks if mark in by_mark]
+
+    told = [
+        Story(stated=known(diagnosis.because), consequences=known(diagnosis.consequences), diagnosis=diagnosis)
+        for diagnosis in report.diagnoses
+    ]
+    told = [story for story in told if story.stated]
+    told += [Story(stated=group.findings) for group in grouped(unexplained(report))]
+    return sorted(
+        told, key=lambda story: min(finding.severity.rank for finding in (*story.stated, *story.consequences))
+    )

@@ -64,7 +64,7 @@ def test_a_check_stays_readable(check: LoadedCheck) -> None:
 
 
 def test_consequences_name_checks_and_never_come_back_to_their_cause() -> None:
-    leads_to = {check.id: check.check.leads_to for check in load_checks()}
+    leads_to = {check.id: (*check.check.leads_to, *check.check.spreads_to) for check in load_checks()}
     unknown = {target for targets in leads_to.values() for target in targets} - leads_to.keys()
     assert not unknown, f"no such check: {sorted(unknown)}"
     TopologicalSorter(leads_to).prepare()

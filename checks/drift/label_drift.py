@@ -51,7 +51,7 @@ CHECK = Check(
         "quantity": "{column}: median {before_median:.4g} in {earlier}, {after_median:.4g} in {later}; "
         "stability index {psi:.2f} (at least {psi_lower:.2f})",
     },
-    leads_to=("drift/domain-shift",),
+    spreads_to=("drift/domain-shift",),
 )
 
 

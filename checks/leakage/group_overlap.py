@@ -49,6 +49,7 @@ CHECK = Check(
         "discovered": "{column}: {keys:,} of {later_keys:,} entities of {later} are also in {earlier} ({rows:,} rows, "
         "{share:.1%}), and an entity tells the label; taken for a key by {because}",
     },
+    spreads_to=("leakage/split-duplicates",),
 )
 
 

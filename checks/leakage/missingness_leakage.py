@@ -52,6 +52,7 @@ CHECK = Check(
         "both sides": "{column}: whether there is a value tells {target} with {errors:,} exceptions in {rows:,} rows "
         "({side} a value: {label})",
     },
+    leads_to=("leakage/label-leakage", "quality/missing-values", "leakage/id-like"),
 )
 
 

@@ -50,6 +50,7 @@ CHECK = Check(
         "the first row of {later} ({later_first}), and time tells the label or the features",
         "afterwards": "{column}: {after_rows:,} of {known_rows:,} times are later than the row's own ({event})",
     },
+    leads_to=("drift/feature-drift", "drift/domain-shift"),
 )
 
 

@@ -40,6 +40,7 @@ CHECK = Check(
         "rarer spellings",
         "padded": "{column_count} columns hold values with blanks around them ({padded:,} cells)",
     },
+    leads_to=("drift/new-categories", "labels/unseen-labels"),
 )
 
 

@@ -62,6 +62,7 @@ CHECK = Check(
         "zeros": "{column}: {affected:,} zeros stand apart from all other values ({other_low:g} to {other_high:g}); "
         "they may stand for missing",
     },
+    leads_to=("quality/extreme-scale", "drift/feature-drift"),
 )
 
 

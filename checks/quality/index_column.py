@@ -36,6 +36,7 @@ CHECK = Check(
     "quality/index-column",
     Severity.WARNING,
     "{column}: the row numbers from {first} to {last:,}, saved as a column",
+    leads_to=("leakage/id-like",),
 )
 
 

@@ -38,6 +38,7 @@ CHECK = Check(
         "all": "the file has no header: its first record is a row of data ({because})",
         "some": "{without} of {files} files have no header, the others do ({because})",
     },
+    spreads_to=("quality/mixed-types", "quality/number-as-text"),
 )
 
 

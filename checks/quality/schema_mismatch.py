@@ -41,6 +41,7 @@ CHECK = Check(
         "{later}",
         "spelling": "{column}: {level_count} levels are spelled differently in {later} ({examples})",
     },
+    leads_to=("drift/feature-drift", "drift/new-categories", "labels/unseen-labels", "drift/domain-shift"),
 )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from doctor.evidence.associations import Association, Associations
+from doctor.evidence.boosting import each_out, numbered, out_of_fold
 from doctor.evidence.one_feature import folds_of
 from doctor.evidence.sample import Sample
 from doctor.evidence.targets import Target, Task
@@ -15,7 +16,6 @@ MIN_BOUND = 0.95
 MAX_RIVALS = 8
 MAX_ROWS = 10_000
 MAX_FEATURES = 200
-MAX_LEVELS = 100
 FITTED_FOLDS = 3
 
 Array = np.ndarray[Any, Any]
@@ -77,51 +77,12 @@ def _score(
         truth = (truth == target.classes.index(view)).astype(np.int64)
     if not names:
         return 0.0, len(rows), 0
-    inputs = [_input(sample.columns[name][rows]) for name in names]
+    inputs = [numbered(sample.columns[name][rows]) for name in names]
     matrix = np.column_stack([values for values, _ in inputs])
-    fold = folds_of(sample.key[rows])
-    predicted = _out_of_fold(matrix, [named for _, named in inputs], truth, fold, target.task)
+    folds = each_out(folds_of(sample.key[rows]) % FITTED_FOLDS, FITTED_FOLDS)
+    predicted = out_of_fold(matrix, [named for _, named in inputs], truth, target.task, folds)
     if target.task is Task.REGRESSION:
         error = ((truth - predicted) ** 2).sum() / ((truth - truth.mean()) ** 2).sum()
     else:
         error = np.count_nonzero(truth != predicted) / max(1, len(truth) - int(np.bincount(truth).max()))
     return float(max(0.0, 1 - error)), len(rows), len(names)
-
-
-def _out_of_fold(matrix: Array, named: list[bool], truth: Array, fold: Array, task: Task) -> Array:
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
-
-    predicted = np.zeros(len(truth), dtype=truth.dtype)
-    for number in range(FITTED_FOLDS):
-        test = fold % FITTED_FOLDS == number
-        family = HistGradientBoostingRegressor if task is Task.REGRESSION else HistGradientBoostingClassifier
-        model = family(
-            max_iter=40,
-            learning_rate=0.2,
-            max_leaf_nodes=15,
-            min_samples_leaf=5,
-            early_stopping=False,
-            categorical_features=named,
-            random_state=0,
-        )
-        if test.any() and len(np.unique(truth[~test])) > 1:
-            # On so few rows threads wait for each other, for seconds on a busy machine.
-            with threadpool_limits(limits=1):
-                predicted[test] = model.fit(matrix[~test], truth[~test]).predict(matrix[test])
-    return predicted
-
-
-def _input(values: Array) -> tuple[Array, bool]:
-    """Make a column fit for the model; texts become numbers of their most frequent levels."""
-    if values.dtype != object:
-        return values, False
-    counts: dict[str, int] = {}
-    for value in values:
-        if value is not None:
-            counts[value] = counts.get(value, 0) + 1
-    order = sorted(counts, key=lambda level: (-counts[level], level))[:MAX_LEVELS]
-    table = {level: float(place) for place, level in enumerate(order)}
-    rest = float(len(order))
-    codes = [np.nan if value is None else table.get(value, rest) for value in values]
-    return np.array(codes, dtype=np.float64), True

@@ -1,5 +1,6 @@
 """The first screen: causes in order with their cost, and commands that exist."""
 
+import html
 import shlex
 
 import click
@@ -11,6 +12,7 @@ from doctor.cli import command as doctor_command
 from doctor.model import (
     ChangeTraining,
     Chart,
+    Cost,
     Diagnosis,
     EditCode,
     Line,
@@ -21,7 +23,7 @@ from doctor.model import (
     Verdict,
     Verification,
 )
-from doctor.registry import load_checks
+from doctor.registry import load_checks, load_renderer
 from doctor_reports.causes import causes
 from doctor_reports.charts import excerpts
 from doctor_reports.manuals import why_it_matters
@@ -64,10 +66,21 @@ def test_a_diagnosis_holds_its_consequences_and_they_are_no_causes() -> None:
     assert not {cause.mark for cause in found[1:]} & set(marks[:3])
 
 
-def test_the_cost_is_what_was_measured_else_what_the_manual_says() -> None:
+def test_the_cost_is_what_was_measured_else_what_a_model_makes_of_it_else_what_the_manual_says() -> None:
     report = msgspec.structs.replace(sick(), manuals={"leakage/label-leakage": MANUAL})
     cause = next(one for one in causes(report)[0] if one.check == "leakage/label-leakage")
-    assert (cause.cost, cause.measured) == ("Scores are too good by .1.", False)
+    assert (cause.cost, cause.cost_word) == ("Scores are too good by .1.", "why it matters")
+    cost = Cost(
+        metric="AUC", before=0.97, after=0.81, low=0.79, high=0.83, change="without boat", model="a model,", rows=1309
+    )
+    diagnosis = Diagnosis(cause="the boat", because=[cause.mark], cost=cost)
+    report = msgspec.structs.replace(report, diagnoses=[diagnosis])
+    cause = next(one for one in causes(report)[0] if one.check == "leakage/label-leakage")
+    sentence = "AUC 0.97 → 0.81 (95 % CI 0.79 to 0.83) without boat; a model, on 1,309 rows"
+    assert (cause.cost, cause.cost_word) == (sentence, "estimated")
+    assert sentence in " ".join(load_renderer("text")(report).split())
+    assert sentence in html.unescape(load_renderer("html")(report))
+    assert "costs: AUC 0.97" in load_renderer("markdown")(report)
     tried = Verification(
         fingerprint=cause.mark,
         check=cause.check,
@@ -78,10 +91,14 @@ def test_the_cost_is_what_was_measured_else_what_the_manual_says() -> None:
         after=(0.1, 0.1),
         effect=0.3,
     )
-    cause = next(one for one in causes(msgspec.structs.replace(report, verifications=[tried]))[0] if one.measured)
+    cause = next(
+        one for one in causes(msgspec.structs.replace(report, verifications=[tried]))[0] if one.cost_word == "measured"
+    )
     assert cause.cost == "gap: 0.4 → 0.1, better by 0.3"
     refuted = msgspec.structs.replace(tried, verdict=Verdict.REFUTED)
-    assert not any(one.measured for one in causes(msgspec.structs.replace(report, verifications=[refuted]))[0])
+    assert not any(
+        one.cost_word == "measured" for one in causes(msgspec.structs.replace(report, verifications=[refuted]))[0]
+    )
 
 
 @pytest.mark.parametrize("check", load_checks(), ids=lambda check: check.id)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from doctor import baseline
 from doctor.case import Case
 from doctor.costs import with_costs
 from doctor.diagnosis import join
@@ -36,6 +37,7 @@ from doctor.registry import LoadedCheck, check_settings, choose, load_checks, th
 from doctor.settings import Settings, Suppression, as_options
 from doctor.subjects.anchors import anchored
 from doctor.subjects.run import Run
+from doctor.subjects.source import Source
 from doctor.subjects.table import Table
 from doctor.version import VERSION
 from doctor.wording import printable
@@ -101,6 +103,7 @@ def examine(
         ),
         case=case.summary(lambda wanted, table: measurements.had(wanted, _table_scope(case, table, settings))),
         findings=findings,
+        baseline=baseline.told(settings, case, findings, examinations),
         diagnoses=diagnoses,
         examinations=sorted(examinations, key=lambda examination: (examination.check, examination.subject)),
         coverage=Coverage(
@@ -255,7 +258,11 @@ def collapse(findings: Sequence[Finding], width: int) -> list[Finding]:
 def _locate(finding: Finding, scope: Scope, several: bool) -> Finding:
     """Fill in path and place; only where several tables are examined does the path belong to the fingerprint."""
     if finding.at.path is not None:
-        return finding
+        source = scope.subjects.get(Source)
+        place = source.lasting(finding.at) if source else None
+        kind = str(finding.evidence.get("kind") or "")
+        mark = fingerprint(finding.check, kind, place) if place else finding.fingerprint
+        return msgspec.structs.replace(finding, fingerprint=mark)
     at = msgspec.structs.replace(finding.at, path=scope.path)
     for table in scope.subjects.values():
         if isinstance(table, Table):

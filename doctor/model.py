@@ -526,6 +526,45 @@ class Declared(Struct, frozen=True, kw_only=True):
     patterns: tuple[str, ...] = ()
 
 
+class BaselineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A finding that was accepted, as the baseline file has it; dates as YYYY-MM-DD."""
+
+    check: str
+    message: str
+    path: str = ""
+    fingerprint: str = ""
+    accepted: str = ""
+    reason: str = ""
+    expires: str = ""
+
+
+class Baseline(Struct, frozen=True, kw_only=True):
+    """What a baseline file had to do with the findings of a visit.
+
+    Attributes
+    ----------
+    file : str
+        The file, as a path.
+    accepted : list of str
+        Fingerprints of the findings that it accepts; their `suppressed` says so too.
+    expired : list of BaselineEntry
+        Entries that have run out: their findings count again.
+    graver : list of BaselineEntry
+        Entries whose findings are graver than they were when they were accepted, and count again.
+    gone : list of BaselineEntry
+        Entries without a finding, although their check looked again at what they speak of.
+    unseen : int
+        Entries of which this visit cannot tell: of other paths, of checks that were not run or gave no verdict.
+    """
+
+    file: str
+    accepted: list[str] = []
+    expired: list[BaselineEntry] = []
+    graver: list[BaselineEntry] = []
+    gone: list[BaselineEntry] = []
+    unseen: int = 0
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """All that one visit has to say. The JSON report is this, field for field."""
 
@@ -540,6 +579,8 @@ class Report(Struct, frozen=True, kw_only=True):
     charts: list[Chart] = []
     manuals: dict[str, str] = {}
     """The manual page of each check with findings, by its id."""
+    baseline: Baseline | None = None
+    """None where no baseline was in use."""
 
     def count(self, severity: Severity) -> int:
         """How many open findings there are of a severity."""

@@ -62,12 +62,14 @@ class Visit:
     def report(self) -> Report:
         """What was found, masked; the data is examined when this is first asked for."""
         if self._report is None:
+            from doctor.baseline import with_baseline
             from doctor.case import open_case
             from doctor.engine import examine
 
             try:
-                with open_case(self.paths, self.settings) as case:
-                    full = examine(case, self.settings)
+                settings = with_baseline(self.settings, self.paths)
+                with open_case(self.paths, settings) as case:
+                    full = examine(case, settings)
                 if self._file is not None:
                     _write(self._file, renderer_for(self._file)(full, color=False))
             except DoctorError as error:
@@ -123,9 +125,12 @@ class Visit:
         if self._report is None:
             return
         counted = ((self._report.count(severity), severity.value) for severity in Severity)
-        counts = ", ".join(f"{count:,} × {name}" for count, name in counted if count) or "nothing found"
+        known = self._report.baseline
+        nothing = "nothing new" if known and known.accepted else "nothing found"
+        counts = ", ".join(f"{count:,} × {name}" for count, name in counted if count) or nothing
+        accepted = f"; accepted in {known.file}: {len(known.accepted):,}" if known and known.accepted else ""
         written = f"; report written to {self._file}" if self._file is not None else ""
-        terminalreporter.write_line(f"doctor: {self.shown}: {counts}{written}")
+        terminalreporter.write_line(f"doctor: {self.shown}: {counts}{accepted}{written}")
 
 
 def _paths(config: pytest.Config) -> list[Path]:

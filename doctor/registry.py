@@ -19,7 +19,7 @@ import msgspec
 from doctor.errors import DoctorError, UsageError
 from doctor.model import Check, Finding, Undecided
 from doctor.rendering import load_renderer as load_renderer
-from doctor.settings import Settings
+from doctor.settings import Settings, Suppression
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +174,8 @@ def check_settings(checks: Sequence[LoadedCheck], settings: Settings) -> None:
             raise UsageError(f"no check is called {id!r}; 'doctor list' shows them all{_nearest(id, checks)}")
         thresholds_for(known[id], settings)
     for suppression in settings.suppressions:
-        if suppression.check not in known:
+        # A baseline, which is a kind of its own, may hold findings of checks that are not installed here.
+        if type(suppression) is Suppression and suppression.check not in known:
             raise UsageError(
                 f"suppression of {suppression.check!r}: no such check{_nearest(suppression.check, checks)}"
             )

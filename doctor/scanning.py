@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from doctor.baseline import with_baseline
 from doctor.case import Case, declared_roles, older_version, open_case
 from doctor.engine import examine
 from doctor.errors import UsageError
@@ -41,6 +42,7 @@ def scan(
         Findings to live with, each with `check` and `reason`, as in the settings file.
     **options
         The options of `doctor scan` by name, such as `target="y"`, `time`, `group`, `select`, `ignore`, `budget`.
+        `baseline` names the file with accepted findings, or is False.
 
     Returns
     -------
@@ -55,6 +57,7 @@ def scan(
     Notes
     -----
     The settings file that governs a path governs it here too; for what is in memory, that of the working directory.
+    A baseline for data in memory must be named, and each of its entries counts, whatever path it speaks of.
     The index of a pandas frame is not looked at. The items of a torch data set are read, which runs its code.
 
     Examples
@@ -62,7 +65,7 @@ def scan(
     >>> report = doctor.scan(frame, target="y")  # doctest: +SKIP
     >>> report.raise_for_errors()  # doctest: +SKIP
     """
-    settings = settings_from(data, set, suppress, options)
+    settings = accepting(data, more, settings_from(data, set, suppress, options), options)
     with opened(data, more, settings) as case:
         return examine(case, settings)
 
@@ -86,6 +89,20 @@ def settings_from(
         thresholds={**settings.thresholds, **{check: dict(names) for check, names in (thresholds or {}).items()}},
         suppressions=(*settings.suppressions, *suppressions_of(suppress, "suppress")),
     )
+
+
+def accepting(data: Any, more: Sequence[Any], settings: Settings, options: Mapping[str, Any]) -> Settings:
+    """Add the findings that were accepted; to data in memory, which has no path, only where the call names the file.
+
+    Raises
+    ------
+    UsageError
+        When the file is no baseline.
+    """
+    if is_path(data):
+        return with_baseline(settings, [Path(data), *(Path(one) for one in more if is_path(one))])
+    wish = settings.baseline if options.get("baseline") else False
+    return with_baseline(replace(settings, baseline=wish), [], in_memory=True)
 
 
 def opened(data: Any, more: Sequence[Any], settings: Settings) -> AbstractContextManager[Case]:
@@ -115,6 +132,7 @@ def _options(options: Mapping[str, Any]) -> dict[str, Any]:
     given = {}
     for name, value in options.items():
         several = str(known[name].type).startswith("tuple")
+        value = os.fspath(value) if isinstance(value, os.PathLike) else value
         if several and value is not None:
             given[name] = (value,) if isinstance(value, str) else tuple(value)
         else:

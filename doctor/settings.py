@@ -34,8 +34,13 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             and self.column in (None, *finding.at.columns)
             and self.path in (None, finding.at.path)
             and self.fingerprint in (None, finding.fingerprint)
-            and (self.until is None or datetime.date.today() <= self.until)
+            and not self.ran_out
         )
+
+    @property
+    def ran_out(self) -> bool:
+        """Whether its last day is over."""
+        return self.until is not None and datetime.date.today() > self.until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +55,8 @@ class Settings:
         Passed to the engine, such as "1GB".
     against : str or None
         Path of an older version of the data, with which it is compared.
+    baseline : str, bool or None
+        Path of the file with accepted findings; None looks for one, False does without.
     sample_rows : int
         Rows drawn for measures that fit a model; counts, hashes and joins use all rows.
     """
@@ -69,6 +76,7 @@ class Settings:
     pattern: tuple[str, ...] = ()
     pipeline: str | None = None
     against: str | None = None
+    baseline: str | bool | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fail_on: str = Severity.ERROR.value
@@ -85,7 +93,7 @@ class Settings:
 
 def as_options(settings: Settings) -> tuple[str, ...]:
     """Return the options, quoted for a shell, that bring about what decides the findings of these settings."""
-    told = {"fail_on", "format", "thresholds", "suppressions", "origin"}
+    told = {"fail_on", "format", "baseline", "thresholds", "suppressions", "origin"}
     options: list[str] = []
     for item in fields(Settings):
         value = getattr(settings, item.name)
@@ -96,6 +104,10 @@ def as_options(settings: Settings) -> tuple[str, ...]:
         options += [word for single in joined for word in (name, str(single))]
     for check, thresholds in settings.thresholds.items():
         options += [word for name, value in thresholds.items() for word in ("--set", f"{check}.{name}={value}")]
+    if isinstance(settings.baseline, str):
+        options += ["--baseline", settings.baseline]
+    elif settings.baseline is False:
+        options.append("--no-baseline")  # last, since all others come in pairs
     return tuple(map(shlex.quote, options))
 
 
@@ -192,8 +204,9 @@ def _from_table(table: Mapping[str, Any], origin: Path) -> dict[str, Any]:
             values["suppressions"] = suppressions_of(value, f"{origin}: suppress")
         else:
             values[name] = _typed(name, value, origin)
-    if values.get("against"):
-        values["against"] = str(origin.parent / values["against"])  # stays what it is where it is absolute
+    for name in ("against", "baseline"):
+        if isinstance(values.get(name), str) and values[name]:
+            values[name] = str(origin.parent / values[name])  # stays what it is where it is absolute
     return values
 
 

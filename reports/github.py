@@ -24,7 +24,7 @@ def render(report: Report, *, color: bool = False) -> str:
     lines: list[str] = []
     counts = dict.fromkeys(COMMANDS.values(), 0)
     left = 0
-    for kind, line in (*_troubles(shown), *_findings(shown)):
+    for kind, line in (*_troubles(shown), *_findings(shown), *_entries(shown)):
         counts[kind] += 1
         if counts[kind] <= MAX_OF_A_KIND:
             lines.append(line)
@@ -33,6 +33,8 @@ def render(report: Report, *, color: bool = False) -> str:
     if left:
         lines.append(f"{verdict.counted(left, 'more annotation')} left out: GitHub shows {MAX_OF_A_KIND} of a kind.")
     lines.append(f"doctor: {_plain(verdict.verdict(shown))}")
+    if shown.baseline is not None:
+        lines.append(f"doctor: {_plain(verdict.baseline_sentence(shown))}")
     return "\n".join(lines) + "\n"
 
 
@@ -45,6 +47,15 @@ def _troubles(report: Report) -> Iterator[tuple[str, str]]:
     for item in report.examinations:
         if item.outcome is Outcome.CRASHED:
             yield "error", _command("error", f"the check crashed: {item.reason}", None, item.check)
+
+
+def _entries(report: Report) -> Iterator[tuple[str, str]]:
+    """Point at the baseline for each entry whose finding is gone; the others are there as findings."""
+    if report.baseline is None:
+        return
+    for entry in report.baseline.gone:
+        text = f"{entry.message} is gone; run doctor baseline again"
+        yield "notice", _command("notice", text, place(report.baseline.file), entry.check)
 
 
 def _findings(report: Report) -> Iterator[tuple[str, str]]:

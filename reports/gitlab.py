@@ -6,6 +6,7 @@ or examined is listed, so that an empty list is not taken for health.
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from doctor.model import Outcome, Report, Severity
@@ -40,13 +41,27 @@ def render(report: Report, *, color: bool = False) -> str:
         if item.outcome is Outcome.CRASHED:
             where = place(item.subject or shown.case.path)
             issues.append(_trouble(item.check, f"the check crashed: {item.reason}", where))
+    issues += _entries(shown)
     issues = list({issue["fingerprint"]: issue for issue in issues}.values())
     return json.dumps(issues, indent=2, ensure_ascii=False) + "\n"
 
 
+def _entries(report: Report) -> Iterator[dict[str, Any]]:
+    """Point at the baseline for each entry whose finding is gone; the others are there as findings."""
+    if report.baseline is None:
+        return
+    where = place(report.baseline.file)
+    for entry in report.baseline.gone:
+        text = f"{entry.message} is gone; run doctor baseline again"
+        yield _issue(entry.check, text, SEVERITIES[Severity.INFO], where, _mark(entry.check, where, text))
+
+
 def _trouble(check: str, text: str, where: Place) -> dict[str, Any]:
-    mark = hashlib.blake2b(f"{check}\0{where.path}\0{text}".encode(), digest_size=8).hexdigest()
-    return _issue(check, text, TROUBLE, where, mark)
+    return _issue(check, text, TROUBLE, where, _mark(check, where, text))
+
+
+def _mark(check: str, where: Place, text: str) -> str:
+    return hashlib.blake2b(f"{check}\0{where.path}\0{text}".encode(), digest_size=8).hexdigest()
 
 
 def _issue(check: str, text: str, severity: str, where: Place, mark: str) -> dict[str, Any]:

@@ -56,7 +56,8 @@ def render(report: Report, *, color: bool = False, changes: Comparison | None = 
             for severity in Severity
             if (groups := verdict.grouped(finding for finding in open_findings if finding.severity is severity))
         ],
-        ignored=[finding for finding in shown.findings if finding.suppressed],
+        ignored=verdict.ignored_for_a_reason(shown),
+        accepted=verdict.accepted(shown),
         anchors=_anchors(shown.findings),
         proofs=proofs,
         proven=_by_finding(shown),

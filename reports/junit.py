@@ -19,6 +19,9 @@ _NOT_XML = re.compile("[\ud800-\udfff\ufffe\uffff\x00-\x08\x0b\x0c\x0e-\x1f]")
 UNREADABLE = "reading"
 """The suite of the files that could not be read."""
 
+BASELINE = "baseline"
+"""The suite of one case that says what was accepted before."""
+
 
 def render(report: Report, *, color: bool = False) -> str:
     """Write the report as XML."""
@@ -32,6 +35,12 @@ def render(report: Report, *, color: bool = False) -> str:
         for problem in shown.case.problems:
             case = SubElement(suite, "testcase", _attributes(classname=UNREADABLE, name=problem.path))
             SubElement(case, "error", _attributes(message=problem.reason, type="unreadable")).text = _xml(str(problem))
+    if shown.baseline is not None:
+        suite = SubElement(root, "testsuite", {"name": BASELINE})
+        case = SubElement(suite, "testcase", _attributes(classname=BASELINE, name=shown.baseline.file))
+        notes = [f"{entry.check}: {entry.message}: {note}" for entry, note in verdict.baseline_notes(shown)]
+        lines = map(printable, [verdict.baseline_sentence(shown), *notes])
+        SubElement(case, "system-out").text = _xml("\n".join(lines))
     _count(root)
     indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n"

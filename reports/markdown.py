@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from doctor.model import (
+    BaselineEntry,
     Diagnosis,
     Examination,
     Finding,
@@ -56,6 +57,7 @@ def render(report: Report, *, color: bool = False) -> str:
     shown = verdict.plainer(masked(report))
     found = verdict.opened(shown)
     head = [f"### {escaped(verdict.verdict(shown))}", escaped(verdict.aside(shown)), _subjects(shown), _troubles(shown)]
+    head.append(_baseline(shown))
     return _bounded(
         [*head, _causes(shown)],
         _Table(columns=("", "finding", "where", "check"), rows=[partial(_row, finding, shown) for finding in found]),
@@ -195,6 +197,18 @@ def _troubles(report: Report) -> str:
     crashed = [item for item in report.examinations if item.outcome is Outcome.CRASHED]
     unread = [partial(_unread, problem) for problem in report.case.problems]
     return _some([*unread, *(partial(_crashed, item) for item in crashed)], "trouble")
+
+
+def _baseline(report: Report) -> str:
+    """Count what was accepted before, and list the entries that want a look."""
+    notes = [partial(_entry, entry, note) for entry, note in verdict.baseline_notes(report)]
+    return "\n".join(
+        filter(None, (escaped(verdict.baseline_sentence(report)), "" if not notes else "\n" + _some(notes, "entry")))
+    )
+
+
+def _entry(entry: BaselineEntry, note: str) -> str:
+    return f"- {escaped(entry.check, limit=80)}: {escaped(entry.message, limit=MAX_CELL)}: {escaped(note)}"
 
 
 def _unread(problem: Problem) -> str:

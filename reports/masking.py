@@ -17,7 +17,9 @@ from doctor.model import Report
 MAX_VALUE_CHARACTERS = 500
 MAX_PROSE_CHARACTERS = 4000
 PROSE = frozenset({"message", "reason", "summary", "code", "cause", "prescription", "repeat"})
-IDENTIFIERS = frozenset({"check", "fingerprint", "because", "severity", "outcome", "safety", "outcomes", "manuals"})
+IDENTIFIERS = frozenset(
+    {"check", "fingerprint", "because", "severity", "outcome", "safety", "outcomes", "manuals", "accepted"}
+)
 """Fields that hold our own words, by which other programs find things again; the `because` of a guess is a sentence."""
 DATA = frozenset({"evidence", "effect", "roles", "weights", "splits", "details"})
 """Fields whose keys are a stranger's words and mean nothing here."""

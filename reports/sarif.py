@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from doctor.model import Examination, Finding, Outcome, Problem, Report, Severity
+from doctor.model import BaselineEntry, Examination, Finding, Outcome, Problem, Report, Severity
 from doctor.wording import printable
 from doctor_reports import verdict
 from doctor_reports.manuals import passages
@@ -154,6 +154,7 @@ def _invocation(report: Report) -> dict[str, Any]:
         invocation["commandLine"] = printable(verdict.repeat(report))
     notes = [_unread(problem) for problem in report.case.problems]
     notes += [_unexamined(item) for item in report.examinations if item.outcome in _UNEXAMINED]
+    notes += [_entry(entry, note, report) for entry, note in verdict.baseline_notes(report)]
     guesses = [
         _note(f"{guess.what} {guess.value} was guessed by {guess.because} (else {guess.override})", "note")
         for guess in report.case.guesses
@@ -173,6 +174,13 @@ def _unexamined(item: Examination) -> dict[str, Any]:
     level, word = _UNEXAMINED[item.outcome]
     on = f" on {item.subject}" if item.subject else ""
     return _note(f"{item.check} {word}{on}: {item.reason}", level) | {"associatedRule": {"id": item.check}}
+
+
+def _entry(entry: BaselineEntry, note: str, report: Report) -> dict[str, Any]:
+    """Say of an entry of the baseline what is wrong with it, at the file that holds it."""
+    where = _physical(place(report.baseline.file if report.baseline else ""))
+    told = _note(f"{entry.check}: {entry.message}: {note}", "note")
+    return told | {"locations": [{"physicalLocation": where}]}
 
 
 def _note(text: str, level: str) -> dict[str, Any]:

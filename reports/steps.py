@@ -55,6 +55,8 @@ def _after_a_scan(report: Report) -> Iterator[Step]:
             text=f"Make sure of what was taken for granted: {taken}.",
             command=repeat(report, *wrong[0]) if wrong else "",
         )
+    if again := verdict.accept_again(report):
+        yield Step(text="Bring the baseline up to date.", command=again)
     if found:
         yield Step(text="Examine it again.", command=repeat(report))
     elif not report.case.problems and not report.case.guesses and not verdict.unasked(report):

@@ -157,6 +157,7 @@ class _Page:
         for examination in verdict.undecided(report):
             if examination.outcome is Outcome.CRASHED:
                 yield from self._table([(examination.check, f"crashed: {examination.reason}")])
+        yield from self._baseline(report)
         told = verdict.stories(report)
         if told:
             yield from self._paragraph(f"doctor explain {told[0].stated[0].check}", first="What it means:  ", indent=16)
@@ -266,15 +267,29 @@ class _Page:
             yield from self._paragraph(f"Repairs tried: {proofs.tally(report.verifications)}.", style=BOLD)
         yield from self._paragraph(self._counts(report))
         open_questions = [(e.check, f"{self._ending(e.outcome)}: {e.reason}") for e in verdict.undecided(report)]
-        ignored = [(f.check, f"ignored: {f.message} (reason: {f.suppressed})") for f in report.findings if f.suppressed]
+        ignored = [
+            (finding.check, f"ignored: {finding.message} (reason: {finding.suppressed})")
+            for finding in verdict.ignored_for_a_reason(report)
+        ]
         yield from self._table(open_questions + ignored)
         for reason, count in verdict.unasked(report):
             noun = verdict.counted(count, verdict.examinations_noun(report))
             yield from self._paragraph(f"{noun} did not apply: {reason}.")
+        yield from self._baseline(report)
         found = verdict.stories(report)
-        if found:
+        again = verdict.accept_again(report)
+        if found or again:
             yield ""
-            yield from self._hints(report, found[0].stated[0].check)
+            yield from self._hints(report, found[0].stated[0].check if found else "")
+
+    def _baseline(self, report: Report) -> Iterator[str]:
+        """Count what was accepted before, without naming it, and name the entries that want a look."""
+        sentence = verdict.baseline_sentence(report)
+        if sentence:
+            yield from self._paragraph(sentence)
+            yield from self._table(
+                [(entry.check, f"{entry.message}: {note}") for entry, note in verdict.baseline_notes(report)]
+            )
 
     def changes(self, seen: Comparison) -> Iterator[str]:
         """List what is new, what stayed and what is gone, then the verdict on the last visit."""
@@ -312,6 +327,10 @@ class _Page:
         return f"{total} in {report.coverage.seconds:.1f} s (seed {report.doctor.sample_seed}): {each}."
 
     def _hints(self, report: Report, check: str) -> Iterator[str]:
+        if again := verdict.accept_again(report):
+            yield from self._paragraph(again, first="Accept anew:    ", indent=16)
+        if not check:
+            return
         yield from self._paragraph(f"doctor explain {check}", first="What it means:  ", indent=16)
         if not report.case.in_memory:
             again = verdict.repeat(report, "--output", "report.html")

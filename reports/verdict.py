@@ -9,7 +9,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from doctor.model import Diagnosis, Examination, Finding, Location, Outcome, Report, Safety, Severity, SubjectSummary
+from doctor.model import (
+    BaselineEntry,
+    Diagnosis,
+    Examination,
+    Finding,
+    Location,
+    Outcome,
+    Report,
+    Safety,
+    Severity,
+    SubjectSummary,
+)
 from doctor.rounds import Round
 from doctor.wording import printable
 
@@ -208,12 +219,62 @@ def _quiet(report: Report) -> str:
     remarks = report.count(Severity.INFO)
     if remarks:
         return f"Nothing found stands in the way of training: {counted(remarks, NOUNS[Severity.INFO])}{suffix}."
-    ignored = len(report.findings)
-    if ignored:
-        return f"Nothing new: {counted(ignored, 'finding')}, ignored for the reasons given{suffix}."
+    if report.findings:
+        return f"Nothing new: {_lived_with(report)}{suffix}."
     if blind:
         return f"Healthy as far as could be told: {counted(looked, noun)} ran and found nothing{suffix}."
     return f"Healthy: {counted(looked, noun)} ran and found nothing."
+
+
+def _lived_with(report: Report) -> str:
+    """Count what was found and does not count."""
+    known, ignored = len(accepted(report)), len(ignored_for_a_reason(report))
+    said = [f"{counted(known, 'finding')} accepted before"] if known else []
+    said += [f"{counted(ignored, 'finding')}, ignored for the reasons given"] if ignored else []
+    return "; ".join(said)
+
+
+def accepted(report: Report) -> list[Finding]:
+    """Return the findings that the baseline accepts."""
+    marks = set(report.baseline.accepted) if report.baseline else set()
+    return [finding for finding in report.findings if finding.suppressed and finding.fingerprint in marks]
+
+
+def ignored_for_a_reason(report: Report) -> list[Finding]:
+    """Return the findings that the settings or a call suppress."""
+    marks = set(report.baseline.accepted) if report.baseline else set()
+    return [finding for finding in report.findings if finding.suppressed and finding.fingerprint not in marks]
+
+
+def baseline_sentence(report: Report) -> str:
+    """Say how many findings the baseline accepts and what became of its other entries, or nothing without one."""
+    known = report.baseline
+    if known is None:
+        return ""
+    parts = [f"{counted(len(accepted(report)), 'finding')} accepted"]
+    parts += [f"{len(known.expired):,} accepted until a day that is over"] if known.expired else []
+    parts += [f"{len(known.graver):,} graver than when accepted"] if known.graver else []
+    parts += [f"{len(known.gone):,} gone"] if known.gone else []
+    parts += [f"{known.unseen:,} not looked for"] if known.unseen else []
+    return f"{known.file}: {', '.join(parts)}."
+
+
+def baseline_notes(report: Report) -> list[tuple[BaselineEntry, str]]:
+    """Return the entries of the baseline that want a look, each with what is wrong with it."""
+    known = report.baseline
+    if known is None:
+        return []
+    notes = [(entry, f"accepted until {entry.expires}, so it counts again") for entry in known.expired]
+    notes += [(entry, f"graver than when it was accepted, {entry.accepted}, so it counts") for entry in known.graver]
+    return notes + [(entry, f"accepted {entry.accepted} and gone; its entry can go too") for entry in known.gone]
+
+
+def accept_again(report: Report) -> str:
+    """Return the command that brings the baseline up to date, or nothing where it is."""
+    if not baseline_notes(report) or report.case.in_memory:
+        return ""
+    words = [{"--baseline": "--output"}.get(word, word) for word in report.doctor.repeat]
+    return " ".join(["doctor baseline", report.case.path, *words])
 
 
 def undecided(report: Report) -> list[Examination]:

@@ -14,6 +14,11 @@ from conftest import FIXTURES, Install
 
 import doctor.assertions
 import doctor.pytest_items  # noqa: F401 - imported here, since pytester forgets what an inner run imported
+from doctor import baseline
+from doctor.accepting import updated
+from doctor.case import open_case
+from doctor.engine import examine
+from doctor.settings import settings_for
 from doctor_reports import html, text  # noqa: F401 - the same
 
 pytest_plugins = ("pytester",)
@@ -221,6 +226,23 @@ def test_a_suppressed_finding_is_an_expected_failure(pytester: pytest.Pytester, 
     result = pytester.runpytest("--doctor", "data", *ONLY, "-rx")
     assert result.parseoutcomes() == {"xfailed": 1, "passed": 1}
     result.stdout.fnmatch_lines(["XFAIL data::leakage/split-duplicates - ignored: published so"])
+
+
+def test_what_the_baseline_accepts_is_an_expected_failure(pytester: pytest.Pytester, data: Path) -> None:
+    settings = settings_for(data, {})
+    with open_case([Path("data")], settings) as case:
+        update = updated([], Path("doctor-baseline.toml"), examine(case, settings), case, reason="published so")
+    baseline.write(update.entries, Path("doctor-baseline.toml"))
+    result = pytester.runpytest("--doctor", "data", *ONLY, "-rx")
+    assert result.parseoutcomes() == {"xfailed": 1, "passed": 1}
+    result.stdout.fnmatch_lines(
+        [
+            "doctor: data: nothing new; accepted in doctor-baseline.toml: 1",
+            "XFAIL data::leakage/split-duplicates - ignored: published so (accepted *",
+        ]
+    )
+    pytester.makepyfile("def test_it(doctor_scan):\n    doctor_scan('data').raise_for_errors()")
+    assert pytester.runpytest().parseoutcomes() == {"passed": 1}
 
 
 def test_a_file_that_cannot_be_read_fails_a_test(pytester: pytest.Pytester, data: Path) -> None:

@@ -19,6 +19,7 @@ VERBS = {
     "verify": "Prove repairs: train with and without them.",
     "clinic": "Run every disease: symptom, finding, repair, symptom gone.",
     "report": "Show stored reports in another format, and what changed between them.",
+    "baseline": "Accept what is found today, so that later scans show what is new.",
     "list": "List all checks with their severity.",
     "explain": "Print the manual page of a check.",
 }

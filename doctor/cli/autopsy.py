@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from doctor.cli import EXIT_FOUND, EXIT_HEALTHY, EXIT_INCOMPLETE
+from doctor.cli import EXIT_FOUND, EXIT_HEALTHY, EXIT_INCOMPLETE, options
 from doctor.errors import CannotOpen, UsageError
 from doctor.settings import FAIL_ON, settings_for
 
@@ -16,6 +16,7 @@ from doctor.settings import FAIL_ON, settings_for
 @click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name).")
 @click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks.")
 @click.option("--set", "set_", multiple=True, metavar="CHECK.THRESHOLD=VALUE", help="Change a threshold.")
+@options.accepting
 @click.option(
     "--format",
     "format_",
@@ -30,12 +31,13 @@ from doctor.settings import FAIL_ON, settings_for
 @click.option(
     "--fail-on", type=click.Choice(FAIL_ON), help="The least severity that ends in exit status 1. [default: error]"
 )
-def command(path: Path, output: Path | None, format_: str | None, set_: tuple[str, ...], **given: Any) -> int:
+def command(path: Path, output: Path | None, format_: str | None, **given: Any) -> int:
     """Find out why a run died, from what it left behind.
 
     PATH is a folder kept by `doctor watch`, a text log (DeepSpeed, Megatron, Hugging Face, tqdm, your own), a
     trainer_state.json, a folder of TensorBoard event files, a CSV of metrics, or a folder with any of these.
     """
+    from doctor.baseline import with_baseline
     from doctor.case import case_of_run
     from doctor.cli.scan import fails
     from doctor.cli.writing import write_report
@@ -44,7 +46,8 @@ def command(path: Path, output: Path | None, format_: str | None, set_: tuple[st
     from doctor.rendering import format_of
     from doctor.subjects.logs.opening import open_anything
 
-    settings = settings_for(path, {**given, "format": format_ or format_of(output), "set": set_})
+    wishes = options.as_settings({**given, "format": format_ or format_of(output)})
+    settings = with_baseline(settings_for(path, wishes), [path])
     render = load_renderer(settings.format)
     try:
         run = open_anything(path)

@@ -97,10 +97,11 @@ def _report_of(path: Path) -> "Report":
     UsageError
         When it is none.
     """
+    from doctor.baseline import lifted
     from doctor.reading import read_report
 
     try:
-        return read_report(path)
+        return lifted(read_report(path))
     except UsageError as error:
         raise UsageError(f"no report by doctor scan --format json: {error}") from error
 

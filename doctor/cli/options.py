@@ -39,6 +39,15 @@ _CHOOSING = (
     click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name)."),
     click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks."),
 )
+_ACCEPTING = (
+    click.option(
+        "--baseline",
+        metavar="FILE",
+        type=click.Path(),
+        help="Findings that doctor baseline accepted. [default: the nearest doctor-baseline.toml]",
+    ),
+    click.option("--no-baseline", is_flag=True, help="Count accepted findings like all others."),
+)
 _MEASURING = (
     click.option("--set", "set_", multiple=True, metavar="CHECK.THRESHOLD=VALUE", help="Change a threshold."),
     click.option(
@@ -66,6 +75,11 @@ def choosing(command: Decorated) -> Decorated:
     return _with(command, _CHOOSING)
 
 
+def accepting(command: Decorated) -> Decorated:
+    """Add the options that say which findings were accepted before."""
+    return _with(command, _ACCEPTING)
+
+
 def measuring(command: Decorated) -> Decorated:
     """Add the options that say how thoroughly data is measured and judged."""
     return _with(command, _MEASURING)
@@ -81,5 +95,7 @@ def as_settings(given: dict[str, Any]) -> dict[str, Any]:
     """Bring the options of the command line to the names and types of `doctor.settings.Settings`."""
     given = {**given, "set": given.get("set_") or ()}
     given.pop("set_", None)
+    if given.pop("no_baseline", False):
+        given["baseline"] = False
     given["annotators"] = tuple(filter(None, (given.get("annotators") or "").split(",")))
     return given

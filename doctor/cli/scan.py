@@ -19,6 +19,7 @@ from doctor.settings import FAIL_ON, Settings, settings_for
     "--pipeline", metavar="MODULE:FUNCTION", help="Builds the data set; built twice and compared. Runs your code."
 )
 @options.choosing
+@options.accepting
 @options.measuring
 @click.option(
     "--format",
@@ -50,10 +51,12 @@ def command(paths: tuple[Path, ...], output: Path | None, format_: str | None, *
     from doctor.registry import load_renderer
 
     render = load_renderer(settings.format)
+    from doctor.baseline import with_baseline
     from doctor.case import open_case, with_contents
     from doctor.cli.progress import progress
     from doctor.engine import examine
 
+    settings = with_baseline(settings, paths)
     with open_case(paths, settings) as case, progress() as observer:
         report = examine(case, settings, observer)
         if settings.format == "json":

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from doctor.errors import CannotOpen
-from doctor.model import Problem, SubjectSummary
+from doctor.model import Location, Problem, SubjectSummary
 
 SUFFIXES = (".py", ".ipynb")
 MAX_BYTES = 20_000_000
@@ -66,11 +66,38 @@ class Program(Struct, frozen=True, kw_only=True):
         number, first = before[-1]
         return Place(path=self.shown, line=line - first, cell=number)
 
+    def statement(self, line: int, cell: int | None = None) -> str:
+        """Return what stands in a line that `place` told, with the count of its likes above it: `x = f(), 2`."""
+        line += dict(self.cells).get(cell, 0) if cell is not None else 0
+        found = [node for node in ast.walk(self.tree) if isinstance(node, ast.stmt)]
+        found.sort(key=lambda node: (node.lineno, node.col_offset))
+        holders = [node for node in found if node.lineno <= line <= (node.end_lineno or node.lineno)]
+        if not holders:
+            return ""
+        before = found[: found.index(holders[-1]) + 1]
+        words = [_beginning(node) for node in before if type(node) is type(holders[-1])]
+        return f"{words[-1]}, {words.count(words[-1])}"
+
 
 class Source(Struct, frozen=True, kw_only=True):
     """All programs under the scanned paths."""
 
     programs: tuple[Program, ...]
+
+    def lasting(self, at: Location) -> Location | None:
+        """Name a place so that it stays the same when lines move and when the folder is called by another path.
+
+        Returns
+        -------
+        Location or None
+            For fingerprints only: the path below the scanned folder, and the statement in place of line and cell. None
+            where there is no such program.
+        """
+        program = next((program for program in self.programs if program.shown == at.path), None)
+        if program is None or at.line is None:
+            return None
+        inner = "/".join(program.inner)
+        return structs.replace(at, path=inner, line=None, cell=None, operation=program.statement(at.line, at.cell))
 
     def summary(self) -> SubjectSummary:
         """Describe it for the report."""
@@ -78,6 +105,12 @@ class Source(Struct, frozen=True, kw_only=True):
         return SubjectSummary(
             kind="source", path=shown[0] if len(shown) == 1 else os.path.commonpath(shown), files=len(shown)
         )
+
+
+def _beginning(node: ast.stmt) -> str:
+    """Write a statement in one way, however it is laid out; of a compound one its head."""
+    text = ast.unparse(node)
+    return text.partition("\n")[0] if hasattr(node, "body") else text
 
 
 def is_source(path: Path) -> bool:

@@ -13,18 +13,21 @@ from doctor.registry import LoadedCheck, load_checks
 from doctor_reports.json import schema
 
 HERE = Path(__file__).resolve().parent
+NULL_DATA = HERE.parent / "bench" / "results" / "null_data.json"
+Counts = Mapping[str, Mapping[str, int]]
 OWNED = ("checks/**/*.md", "report.schema.json")
 
 
 def pages(checks: tuple[LoadedCheck, ...]) -> dict[str, str]:
     """Return every generated file by its path below docs/."""
-    made = {f"checks/{check.id.replace('-', '_')}.md": _manual(check) for check in checks}
+    null_data = json.loads(NULL_DATA.read_text("utf-8"))
+    made = {f"checks/{check.id.replace('-', '_')}.md": _manual(check, null_data) for check in checks}
     made["checks/README.md"] = _list(checks)
     made["report.schema.json"] = json.dumps(schema(), indent=2, sort_keys=True) + "\n"
     return made
 
 
-def _manual(check: LoadedCheck) -> str:
+def _manual(check: LoadedCheck, null_data: Mapping[str, Counts]) -> str:
     summary, _, body = check.manual.partition("\n")
     parts = [f"# {check.id}\n\n{summary} Usual severity: {check.check.severity.value}.\n"]
     for section in re.split(r"^(?=\S)", body.strip("\n"), flags=re.MULTILINE)[1:]:
@@ -32,8 +35,20 @@ def _manual(check: LoadedCheck) -> str:
         text = textwrap.dedent(text).strip()
         if heading == "Thresholds":
             text = re.sub(r"^(\w+): ", r"- `\1`: ", text, flags=re.MULTILINE)
+        if heading == "Calibration" and check.id in null_data:
+            text += f"\n\n{_false_alarms(null_data[check.id])}"
         parts.append(f"## {heading}\n\n{text}\n")
     return "\n".join(parts)
+
+
+def _false_alarms(counts: Counts) -> str:
+    """Set the counts that `bench/null_data.py` kept as a table."""
+    head = "Seeded tables in which there is nothing to find, as `python bench/null_data.py` draws them:\n\n"
+    head += "| rows | tables | gave a verdict | accused | remarked |\n|---|---|---|---|---|\n"
+    return head + "\n".join(
+        f"| {int(rows):,} | {of['tables']:,} | {of['judged']:,} | {of['accused']:,} | {of['remarked']:,} |"
+        for rows, of in counts.items()
+    )
 
 
 def _list(checks: tuple[LoadedCheck, ...]) -> str:

@@ -33,9 +33,9 @@ def planted(folder: Path) -> Iterator[tuple[str, int, str]]:
                     yield path.name, number, found[1]
 
 
-def found(folder: Path) -> list[tuple[str, int, str, str]]:
+def found(folder: Path, check: str = CHECK) -> list[tuple[str, int, str, str]]:
     """Scan a folder and return file, line, kind and message of each finding."""
-    settings = Settings(select=(CHECK,))
+    settings = Settings(select=(check,))
     with open_case([folder], settings) as case:
         report = examine(case, settings)
     return [

@@ -22,6 +22,7 @@ from doctor.subjects.formats import READERS, is_table
 from doctor.subjects.layout import open_tables
 from doctor.subjects.pipeline import Pipeline
 from doctor.subjects.previous import Previous
+from doctor.subjects.records import open_records
 from doctor.subjects.run import Run, is_run_folder, open_run
 from doctor.subjects.source import Source, is_source, open_source
 from doctor.subjects.sweep import Sweep, is_sweep, open_sweep
@@ -182,7 +183,8 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         )
         problems += unread
         previous = older_version(engine, settings)
-        others = tuple(subject for subject in (source, pipeline, previous) if subject is not None)
+        records = open_records(source) if source is not None else None
+        others = tuple(subject for subject in (source, records, pipeline, previous) if subject is not None)
         if not tables and not problems and source is None and pipeline is None:
             raise UsageError(
                 f"{paths[0]}: neither a table nor code found here (looked for CSV, TSV, Parquet, JSONL, Arrow, Feather,"

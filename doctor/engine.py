@@ -6,7 +6,7 @@ A check's positional parameters are evidence, asked for by type. Nothing here kn
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -84,9 +84,11 @@ def examine(
     findings: list[Finding] = []
     examinations: list[Examination] = []
     for check in chosen:
+        told: set[str] = set()
         for scope in _scopes(check, case, settings):
-            found, examination = _examine(check, scope, measurements, settings, len(case.tables) > 1)
+            found, examination = _examine(check, scope, measurements, settings, len(case.tables) > 1, told)
             findings += found
+            told |= {finding.fingerprint for finding in found}
             examinations.append(examination)
     findings.sort(key=_order)
     diagnoses = _with_costs(join(findings, every), findings, case, settings, measurements)
@@ -184,7 +186,12 @@ def _scopes(check: LoadedCheck, case: Case, settings: Settings) -> Iterator[Scop
 
 
 def _examine(
-    loaded: LoadedCheck, scope: Scope, measurements: Measurements, settings: Settings, several: bool
+    loaded: LoadedCheck,
+    scope: Scope,
+    measurements: Measurements,
+    settings: Settings,
+    several: bool,
+    told: Set[str] = frozenset(),
 ) -> tuple[list[Finding], Examination]:
     begin = time.monotonic()
 
@@ -212,7 +219,9 @@ def _examine(
     undecided = [result for result in results if isinstance(result, Undecided)]
     width = len(getattr(next(iter(_tables(scope)), None), "columns", ()))
     located = [_locate(finding, scope, several) for finding in collapse(findings, width)]
-    judged = [_suppress(finding, settings.suppressions) for finding in located]
+    # What a check says of the code, it says with each table.
+    fresh = [finding for finding in located if finding.at.path == scope.path or finding.fingerprint not in told]
+    judged = [_suppress(finding, settings.suppressions) for finding in fresh]
     reasons = "; ".join(dict.fromkeys(word.reason for word in undecided))
     if judged and all(finding.suppressed for finding in judged):
         return judged, ended(Outcome.IGNORED, "; ".join(dict.fromkeys(finding.suppressed or "" for finding in judged)))

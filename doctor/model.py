@@ -61,7 +61,7 @@ class Location(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `file` is the file that holds the first of `rows`, else the first that has the columns, else the only one there is;
     `file_line` is its line at which that row begins, or that names the columns, and `row_group` the row group of a
     Parquet file, from 0. What cannot be told for certain is left out. `line` is a place that the check itself names, in
-    `path`.
+    `path`, and `character` the first one there, from 1.
     """
 
     path: str | None = None
@@ -69,6 +69,7 @@ class Location(Struct, frozen=True, kw_only=True, omit_defaults=True):
     columns: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
     line: int | None = None
+    character: int | None = None
     cell: int | None = None
     step: int | None = None
     rank: int | None = None

@@ -71,7 +71,9 @@ def _findings(report: Report) -> Iterator[tuple[str, str]]:
 def _command(kind: str, text: str, where: Place | None, title: str) -> str:
     properties = {"title": printable(title, limit=MAX_TITLE)}
     if where is not None and where.inside:
-        properties = {"file": printable(where.path)} | ({"line": str(where.line)} if where.line else {}) | properties
+        at = {"line": where.line, "col": where.character}
+        known = {name: str(number) for name, number in at.items() if number}
+        properties = {"file": printable(where.path)} | known | properties
     elif where is not None:
         text = f"{where}: {text}"
     listed = ",".join(f"{name}={_property(value)}" for name, value in properties.items())

@@ -22,10 +22,13 @@ class Place:
         From the working folder on where it lies below that, else as it is.
     line : int or None
         From 1; None where none is known, as in binary files and in the cells of notebooks.
+    character : int or None
+        The first one in that line, from 1.
     """
 
     path: str
     line: int | None = None
+    character: int | None = None
 
     @property
     def inside(self) -> bool:
@@ -47,7 +50,8 @@ def place_of(at: Location, default: str = "") -> Place:
     """Return where a finding is; `default` stands for the path of one that names none."""
     if at.file is not None:
         return _place(at.file, at.file_line)
-    return _place(at.path if at.path is not None else default, at.line if at.cell is None else None)
+    path = at.path if at.path is not None else default
+    return _place(path, at.line, at.character) if at.cell is None else _place(path, None)
 
 
 def place(path: str, line: int | None = None) -> Place:
@@ -55,12 +59,14 @@ def place(path: str, line: int | None = None) -> Place:
     return _place(path, line)
 
 
-def _place(path: str, line: int | None) -> Place:
+def _place(path: str, line: int | None, character: int | None = None) -> Place:
     folder = str(Path.cwd())
     whole = os.path.normpath(path.replace("\0", "\\x00") or ".")
     if whole == folder or whole.startswith(folder.rstrip("/") + "/"):
         whole = os.path.relpath(whole, folder)
-    return Place(path=whole, line=line if line is None or line > 0 else None)
+    if line is None or line <= 0:
+        return Place(path=whole)
+    return Place(path=whole, line=line, character=character)
 
 
 def details(at: Location) -> list[str]:

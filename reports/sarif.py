@@ -125,8 +125,10 @@ def _location(where: Place, finding: Finding) -> dict[str, Any]:
 
 def _physical(where: Place) -> dict[str, Any]:
     artifact = {"uri": where.uri} | ({"uriBaseId": ROOT} if where.inside else {})
-    region = {"region": {"startLine": where.line}} if where.line is not None else {}
-    return {"artifactLocation": artifact, **region}
+    if where.line is None:
+        return {"artifactLocation": artifact}
+    column = {"startColumn": where.character} if where.character is not None else {}
+    return {"artifactLocation": artifact, "region": {"startLine": where.line, **column}}
 
 
 def _logical(finding: Finding) -> Iterator[dict[str, str]]:

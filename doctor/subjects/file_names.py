@@ -45,6 +45,7 @@ IGNORED_STEMS = {
 NEVER_SHARDS = {"fold", "cv", "run", "seed", "split", "version", "v", "year"}
 """Words before a number that tell variants of a data set, not pieces of it."""
 
+_REQUIREMENTS = re.compile(r"(.*[-_.])?requirements([-_.].*)?")
 _OF = re.compile(r"(?:^|.*?[-_. ])(?P<number>\d+)[-_. ]?of[-_. ]?\d+$")
 _PART = re.compile(r"(?:^|.*?[-_. ])(?:part|shard|chunk)[-_. ]?(?P<number>\d+)(?:-[0-9a-f-]{36})?(?:[-.]c\d+)?$", re.I)
 _NUMBER = re.compile(r"(?:^|.*?[-_. ])(?P<number>\d+)$")
@@ -117,7 +118,7 @@ def _walk(root: Path) -> Iterator[Path]:
         if "state.json" in files and files_of_saved(here):
             continue
         tables = [here / name for name in sorted(files) if not name.startswith(".") and formats.is_table(Path(name))]
-        tables = [file for file in tables if formats.stem_of(file).lower() not in IGNORED_STEMS]
+        tables = [file for file in tables if not _is_paper(formats.stem_of(file).lower())]
         texts = [file for file in tables if formats.suffix_of(file) == ".txt"]
         yield from (file for file in tables if len(texts) <= MAX_TEXT_FILES or file not in texts)
 
@@ -167,6 +168,11 @@ def _without_split(name: str) -> tuple[str | None, str]:
         return None, name
     rest = re.sub(rf"(?<![A-Za-z])({'|'.join(set(words))})(?![A-Za-z])", "", spaced)
     return splits.pop(), re.sub(r"([-_. ])[-_. ]+", r"\1", rest).strip("-_. ")
+
+
+def _is_paper(stem: str) -> bool:
+    """Whether a file's name says that it lies beside the data and holds none."""
+    return stem in IGNORED_STEMS or _REQUIREMENTS.fullmatch(stem) is not None
 
 
 def _shard(stem: str) -> tuple[int | None, str, bool]:

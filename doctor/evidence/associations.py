@@ -149,7 +149,7 @@ def is_serial(facts: ColumnProfile, values: Array, rows: int) -> bool:
 
 
 def _views(name: str, values: Array, target: Target, fold: Array, *, monotone: bool) -> Iterator[Association]:
-    for form, feature, numbers in _forms(values, target, monotone=monotone):
+    for form, feature, numbers in forms_of(values, target, monotone=monotone):
         if feature is not None and feature.levels < 2:
             continue
         if target.task is Task.REGRESSION:
@@ -164,7 +164,7 @@ def _views(name: str, values: Array, target: Target, fold: Array, *, monotone: b
             yield from _of_classes(name, form, target, predicted, feature.levels)
 
 
-def _forms(values: Array, target: Target, *, monotone: bool) -> Iterator[tuple[str, Feature | None, Array | None]]:
+def forms_of(values: Array, target: Target, *, monotone: bool) -> Iterator[tuple[str, Feature | None, Array | None]]:
     """Yield what a column may be read as: a feature, or ranks where only a monotone relation counts."""
     if monotone:
         yield "value", None, mid_ranks(values)

@@ -277,7 +277,7 @@ def _with_q(found: Sequence[Association]) -> tuple[Association, ...]:
 def _families(columns: dict[str, Array]) -> tuple[tuple[str, ...], ...]:
     families: list[list[str]] = []
     for name, values in columns.items():
-        home = next((family for family in families if _same(columns[family[0]], values)), None)
+        home = next((family for family in families if same(columns[family[0]], values)), None)
         if home is None:
             families.append([name])
         else:
@@ -285,7 +285,8 @@ def _families(columns: dict[str, Array]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(family) for family in families)
 
 
-def _same(one: Array, other: Array) -> bool:
+def same(one: Array, other: Array) -> bool:
+    """Whether two features are copies or recodings of each other, but for a few rows."""
     if one.dtype != object and other.dtype != object:
         both = ~np.isnan(one) & ~np.isnan(other)
         if both.mean() >= SAME_SHARE and np.ptp(one[both]) > 0 and np.ptp(other[both]) > 0:

@@ -58,13 +58,13 @@ class Rivals(Struct, frozen=True, kw_only=True):
             if key not in fitted:
                 if len(fitted) == MAX_RIVALS:
                     continue
-                fitted[key] = _score(associations, sample, target, family, found.view)
+                fitted[key] = rival_score(associations, sample, target, family, found.view)
             score, rows, features = fitted[key]
             rivals.append(Rival(column=found.column, view=found.view, score=score, rows=rows, features=features))
         return cls(rivals=tuple(rivals))
 
 
-def _score(
+def rival_score(
     associations: Associations, sample: Sample, target: Target, family: tuple[str, ...], view: str | None
 ) -> tuple[float, int, int]:
     """Return the rival's score out of fold, its rows and its features."""
@@ -77,7 +77,7 @@ def _score(
         truth = (truth == target.classes.index(view)).astype(np.int64)
     if not names:
         return 0.0, len(rows), 0
-    inputs = [_input(sample.columns[name][rows]) for name in names]
+    inputs = [input_of(sample.columns[name][rows]) for name in names]
     matrix = np.column_stack([values for values, _ in inputs])
     fold = folds_of(sample.key[rows])
     predicted = _out_of_fold(matrix, [named for _, named in inputs], truth, fold, target.task)
@@ -112,7 +112,7 @@ def _out_of_fold(matrix: Array, named: list[bool], truth: Array, fold: Array, ta
     return predicted
 
 
-def _input(values: Array) -> tuple[Array, bool]:
+def input_of(values: Array) -> tuple[Array, bool]:
     """Make a column fit for the model; texts become numbers of their most frequent levels."""
     if values.dtype != object:
         return values, False

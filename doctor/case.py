@@ -281,4 +281,5 @@ def declared_roles(settings: Settings) -> Declared:
         scale=settings.scale,
         ranges=settings.range,
         patterns=settings.pattern,
+        available=settings.available_at,
     )

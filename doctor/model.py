@@ -514,7 +514,8 @@ class Sampling(Struct, frozen=True, kw_only=True):
 class Declared(Struct, frozen=True, kw_only=True):
     """The roles of columns as the user gave them; what is empty is inferred.
 
-    `ranges` are of the form `COLUMN=LOW..HIGH`, `patterns` of the form `COLUMN=REGEX`.
+    `ranges` are of the form `COLUMN=LOW..HIGH`, `patterns` of the form `COLUMN=REGEX`, `available` of the form
+    `COLUMN=before` or `COLUMN=after`.
     """
 
     target: str | None = None
@@ -525,6 +526,7 @@ class Declared(Struct, frozen=True, kw_only=True):
     scale: str | None = None
     ranges: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
+    available: tuple[str, ...] = ()
 
 
 class BaselineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):

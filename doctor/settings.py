@@ -74,6 +74,7 @@ class Settings:
     scale: str | None = None
     range: tuple[str, ...] = ()
     pattern: tuple[str, ...] = ()
+    available_at: tuple[str, ...] = ()
     pipeline: str | None = None
     against: str | None = None
     baseline: str | bool | None = None

@@ -77,7 +77,7 @@ def test_the_working_directory_governs_data_that_lie_elsewhere(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('targte = "price"', "unknown key 'targte'; known: against, annotators, baseline"),
+        ('targte = "price"', "unknown key 'targte'; known: against, annotators, available-at, baseline"),
         ("target = 3", "target: Expected `str | null`, got `int`"),
         ("budget = 'much'", "budget: Expected `float | null`, got `str`"),
         ('fail-on = "doom"', "'doom' is none of error, warning, info, never"),

@@ -3,8 +3,9 @@
 What it finds
     Splits that overlap in time: rows of the earlier split that are later than the first row of the later one, where
     the time column is declared with --time, or where time is shown to matter: neighbours in time have labels more
-    alike than chance, or the early half can be told from the late half by its features. And columns of times that are
-    later than the row's own time. Dates written as text (12/31/2011, Aug 1 2004) are read as dates.
+    alike than chance, or the early half can be told from the late half by its features. Dates written as text
+    (12/31/2011, Aug 1 2004) are read as dates. Columns of times that are later than the row's own time are judged by
+    leakage/after-the-event.
 
 Why it matters
     A model that is used tomorrow is trained on what was known until today. Trained on rows from both sides of a test
@@ -19,7 +20,6 @@ Thresholds
     min_correlation: the same for numeric labels, as the correlation of ranks (0.10).
     min_auc: lower bound of the out-of-fold AUC of early against late (0.60).
     max_p: p-value of the likeness under permutation (0.001).
-    min_after_share: share of a column's times that are later than the row's own, from which it is reported (0.01).
 
 Calibration
     The bounds ask for effect and significance, so that shuffled rows with a meaningless date stay silent at any size.
@@ -28,7 +28,7 @@ Calibration
 
 Limits
     Whether time matters is judged on a sample of up to 5,000 different rows. Numbers that count time (a day of study)
-    are taken for times only when declared. A due date may well be known beforehand although it is later.
+    are taken for times only when declared.
 
 Source
     Kaufman et al., Leakage in data mining, 2012; Hanley and McNeil, 1982, for the variance of the AUC.
@@ -38,7 +38,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from doctor.evidence.chronology import Chronology, Period, TimeAxis
-from doctor.model import Advise, Check, Finding, Location, Resplit, Safety, Severity, Undecided
+from doctor.model import Check, Finding, Location, Resplit, Safety, Severity, Undecided
 
 CHECK = Check(
     "leakage/temporal-overlap",
@@ -48,7 +48,6 @@ CHECK = Check(
         "the first row of {later} ({later_first})",
         "discovered": "{column}: {late_rows:,} of {earlier_rows:,} rows of {earlier} ({late_share:.1%}) are later than "
         "the first row of {later} ({later_first}), and time tells the label or the features",
-        "afterwards": "{column}: {after_rows:,} of {known_rows:,} times are later than the row's own ({event})",
     },
     leads_to=("drift/feature-drift", "drift/domain-shift"),
 )
@@ -62,10 +61,9 @@ def examine(
     min_correlation: float = 0.10,
     min_auc: float = 0.60,
     max_p: float = 0.001,
-    min_after_share: float = 0.01,
 ) -> Iterator[Finding | Undecided]:
-    """Judge each time axis on each pair of splits, then the other time columns."""
-    if not chronology.axes and not chronology.afterwards:
+    """Judge each time axis on each pair of splits."""
+    if not chronology.axes:
         yield CHECK.not_applicable("no column holds times; --time COLUMN declares one")
     for axis in chronology.axes:
         matters = axis.relevance is not None and axis.relevance.matters(
@@ -80,17 +78,6 @@ def examine(
                 yield CHECK.unavailable(f"{axis.column}: not enough rows or times to tell whether time matters")
             elif matters:
                 yield _finding("discovered", Severity.WARNING, axis, period)
-    for column in chronology.afterwards:
-        if column.rows and column.later_rows >= min_after_share * column.rows:
-            yield CHECK.finding(
-                "afterwards",
-                at=Location(columns=(column.column,)),
-                severity=Severity.WARNING if chronology.event_declared else Severity.INFO,
-                repair=Advise(safety=Safety.MANUAL, summary=f"ask when {column.column} becomes known; else drop it"),
-                after_rows=column.later_rows,
-                known_rows=column.rows,
-                event=chronology.event,
-            )
 
 
 def _finding(kind: str, severity: Severity, axis: TimeAxis, period: Period) -> Finding:

@@ -24,6 +24,12 @@ _READING = (
         "--range", multiple=True, metavar="COLUMN=LOW..HIGH", help="The range of a column's values, such as age=0..120."
     ),
     click.option("--pattern", multiple=True, metavar="COLUMN=REGEX", help="What every value of a column matches."),
+    click.option(
+        "--available-at",
+        multiple=True,
+        metavar="COLUMN=before|after",
+        help="Whether a column is known before or only after what is predicted.",
+    ),
     click.option("--split", multiple=True, metavar="NAME=GLOB", help="Files of a split, such as test=held_out/*.csv."),
     click.option("--split-column", metavar="COLUMN", help="The column that names each row's split."),
     click.option("--header", type=click.Choice(("yes", "no")), help="Whether text tables begin with column names."),

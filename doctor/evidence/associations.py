@@ -149,7 +149,7 @@ def is_serial(facts: ColumnProfile, values: Array, rows: int) -> bool:
 
 
 def _views(name: str, values: Array, target: Target, fold: Array, *, monotone: bool) -> Iterator[Association]:
-    for form, feature, numbers in _forms(values, target, monotone=monotone):
+    for form, feature, numbers in forms_of(values, target, monotone=monotone):
         if feature is not None and feature.levels < 2:
             continue
         if target.task is Task.REGRESSION:
@@ -164,7 +164,7 @@ def _views(name: str, values: Array, target: Target, fold: Array, *, monotone: b
             yield from _of_classes(name, form, target, predicted, feature.levels)
 
 
-def _forms(values: Array, target: Target, *, monotone: bool) -> Iterator[tuple[str, Feature | None, Array | None]]:
+def forms_of(values: Array, target: Target, *, monotone: bool) -> Iterator[tuple[str, Feature | None, Array | None]]:
     """Yield what a column may be read as: a feature, or ranks where only a monotone relation counts."""
     if monotone:
         yield "value", None, mid_ranks(values)
@@ -277,7 +277,7 @@ def _with_q(found: Sequence[Association]) -> tuple[Association, ...]:
 def _families(columns: dict[str, Array]) -> tuple[tuple[str, ...], ...]:
     families: list[list[str]] = []
     for name, values in columns.items():
-        home = next((family for family in families if _same(columns[family[0]], values)), None)
+        home = next((family for family in families if same(columns[family[0]], values)), None)
         if home is None:
             families.append([name])
         else:
@@ -285,7 +285,8 @@ def _families(columns: dict[str, Array]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(family) for family in families)
 
 
-def _same(one: Array, other: Array) -> bool:
+def same(one: Array, other: Array) -> bool:
+    """Whether two features are copies or recodings of each other, but for a few rows."""
     if one.dtype != object and other.dtype != object:
         both = ~np.isnan(one) & ~np.isnan(other)
         if both.mean() >= SAME_SHARE and np.ptp(one[both]) > 0 and np.ptp(other[both]) > 0:

@@ -118,29 +118,10 @@ class TimeAxis(Struct, frozen=True, kw_only=True):
     course: Course | None = None
 
 
-class Afterwards(Struct, frozen=True, kw_only=True):
-    """A column of times that are later than the row's own time."""
-
-    column: str
-    later_rows: int
-    rows: int
-
-
 class Chronology(Struct, frozen=True, kw_only=True):
-    """The time axes of a table with several splits.
-
-    Attributes
-    ----------
-    event : str or None
-        The column that says when a row happened, declared or inferred.
-    afterwards : tuple of Afterwards
-        Other time columns, with how many of their values are later than `event`.
-    """
+    """The time axes of a table with several splits."""
 
     axes: tuple[TimeAxis, ...]
-    event: str | None
-    event_declared: bool
-    afterwards: tuple[Afterwards, ...]
 
     @classmethod
     def measure(cls, table: Table, profile: Profile, roles: Roles, keys: Keys, sample: Sample) -> "Chronology":
@@ -152,7 +133,7 @@ class Chronology(Struct, frozen=True, kw_only=True):
         names = [event] if declared and event else sorted(forms, key=lambda name: name != event)
         shared = [name for name in names if set(table.column(name).splits) == set(table.splits)]
         axes = tuple(_axis(table, name, forms[name], pairs, roles, keys, sample) for name in shared[:MAX_COLUMNS])
-        return cls(axes=axes, event=event, event_declared=declared, afterwards=_afterwards(table, forms, event))
+        return cls(axes=axes)
 
 
 def time_columns(table: Table, profile: Profile, roles: Roles, keys: Keys, event: str | None) -> dict[str, str | None]:
@@ -396,19 +377,3 @@ def auc_deviation(auc: float, zeros: int, ones: int) -> float:
     first, second = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     variance = auc * (1 - auc) + (ones - 1) * (first - auc**2) + (zeros - 1) * (second - auc**2)
     return float(np.sqrt(variance / (ones * zeros)))
-
-
-def _afterwards(table: Table, forms: dict[str, str | None], event: str | None) -> tuple[Afterwards, ...]:
-    others = [name for name in forms if name != event]
-    if event is None or not others or (forms[event] is None and table.column(event).kind is not Kind.TIME):
-        return ()
-    moment = time_of(event, forms[event])
-    facts: list[sql.Expression] = []
-    for name in others:
-        other = time_of(name, forms[name])
-        facts += [sql.count_if(exp.GT(this=other, expression=moment)), sql.call("count", other)]
-    answer = table.ask(table.select(*facts))[0]
-    return tuple(
-        Afterwards(column=name, later_rows=int(answer[2 * i]), rows=int(answer[2 * i + 1]))
-        for i, name in enumerate(others)
-    )

@@ -58,13 +58,13 @@ class Rivals(Struct, frozen=True, kw_only=True):
             if key not in fitted:
                 if len(fitted) == MAX_RIVALS:
                     continue
-                fitted[key] = _score(associations, sample, target, family, found.view)
+                fitted[key] = rival_score(associations, sample, target, family, found.view)
             score, rows, features = fitted[key]
             rivals.append(Rival(column=found.column, view=found.view, score=score, rows=rows, features=features))
         return cls(rivals=tuple(rivals))
 
 
-def _score(
+def rival_score(
     associations: Associations, sample: Sample, target: Target, family: tuple[str, ...], view: str | None
 ) -> tuple[float, int, int]:
     """Return the rival's score out of fold, its rows and its features."""

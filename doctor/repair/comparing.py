@@ -93,7 +93,9 @@ def without_dropped(settings: Settings, plan: Plan) -> Settings:
     """Return settings that do not speak of columns that the plan drops."""
     gone = {name for edit in plan.edits if edit.applied for name in edit.effect.dropped}
     added = {name for edit in plan.edits if edit.applied for name in edit.effect.added}
-    if not gone & {*settings.annotators, *settings.group, settings.item}:
+    told = {*settings.annotators, *settings.group, settings.item}
+    told |= {_column(said) for said in (*settings.range, *settings.pattern, *settings.available_at)}
+    if not gone & told:
         return settings
     annotators = tuple(name for name in settings.annotators if name not in gone)
     return replace(
@@ -101,4 +103,12 @@ def without_dropped(settings: Settings, plan: Plan) -> Settings:
         annotators=annotators if len(annotators) > 1 and not added & {"consensus"} else (),
         group=tuple(name for name in settings.group if name not in gone),
         item=None if settings.item in gone else settings.item,
+        range=tuple(said for said in settings.range if _column(said) not in gone),
+        pattern=tuple(said for said in settings.pattern if _column(said) not in gone),
+        available_at=tuple(said for said in settings.available_at if _column(said) not in gone),
     )
+
+
+def _column(said: str) -> str:
+    """Return the column of which a declaration of the form COLUMN=MEANING speaks."""
+    return said.partition("=")[0]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doctor.errors import NotApplicable, NoVerdict
-from doctor.evidence.associations import Association, Associations, _same
+from doctor.evidence.associations import Association, Associations, same
 from doctor.evidence.keys import Keys
 from doctor.evidence.one_feature import FOLDS, Feature, predict_class, predict_quantity
 from doctor.evidence.profile import Profile
@@ -164,8 +164,8 @@ def test_recodings_with_few_exceptions_are_the_same_column() -> None:
     number = np.arange(1000) % 7
     letters = np.array(list("abcdefg"), dtype=object)[number]
     letters[:3] = None
-    assert _same(number.astype(float), letters)
-    assert not _same(number.astype(float), (number // 2).astype(float))
+    assert same(number.astype(float), letters)
+    assert not same(number.astype(float), (number // 2).astype(float))
 
 
 @pytest.mark.parametrize("values", [["a"] * 60, [1.0] * 60, [f"free text {row}" for row in range(60)]])

@@ -135,10 +135,26 @@ class Reweight(Repair, frozen=True, kw_only=True):
 
 
 class ReviewRows(Repair, frozen=True, kw_only=True):
-    """Have a person look at these rows, most suspicious first; `numbers` counts the same rows from 0 in the table."""
+    """Have a person look at these rows, most suspicious first; `numbers` counts the same rows from 0 in the table.
+
+    Where `suggested` is given, it proposes a label for each of them.
+    """
 
     rows: tuple[int, ...] = ()
     numbers: tuple[int, ...] = ()
+    suggested: tuple[str, ...] = ()
+
+
+class Relabel(Repair, frozen=True, kw_only=True):
+    """Give rows another label in `column`: each that of the row of `like` in the same place, which is `suggested`.
+
+    `numbers` and `like` count rows from 0 in the table.
+    """
+
+    column: str
+    numbers: tuple[int, ...]
+    like: tuple[int, ...]
+    suggested: tuple[str, ...]
 
 
 class DropAnnotators(Repair, frozen=True, kw_only=True):
@@ -205,6 +221,7 @@ AnyRepair = (
     | Resplit
     | Reweight
     | ReviewRows
+    | Relabel
     | DropAnnotators
     | Consensus
     | FillMissing

@@ -503,6 +503,7 @@ class Declared(Struct, frozen=True, kw_only=True):
     annotators: tuple[str, ...] = ()
     item: str | None = None
     scale: str | None = None
+    predictions: str | None = None
     ranges: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
 

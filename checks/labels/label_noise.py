@@ -4,9 +4,10 @@ What it finds
     Rows whose label two families of models (a smooth surface through all rows, a plane through the classes), fitted on
     other rows, both hold to be another, by confident learning. Hard rows and wrong labels look alike one by one, so it
     speaks only where they differ together: where classes overlap, errors fade with the distance from the boundary, but
-    wrong labels stand everywhere, so that a floor of errors remains where both models are sure. Known flips are put into
-    2 % of the labels first and must be found again. Two classes that are exchanged for each other are named, and rows
-    that nearly equal another row with another label. Nothing is certain of a single row; the list says where to look.
+    wrong labels stand everywhere, so that a floor of errors remains where both models are sure. Known flips are put
+    into 2 % of the labels first and must be found again. Two classes that are exchanged for each other are named, and
+    rows that nearly equal another row with another label. Nothing is certain of a single row; the list says where to
+    look.
 
 Why it matters
     A model learns wrong labels too, at the price of right ones; and no test score can pass the share of right labels in
@@ -22,7 +23,9 @@ Thresholds
         below which it is silent (0.8).
     min_share: floor of errors that its lower bound must reach (0.01).
     max_chance: probability of so plain a floor where there is none (0.005).
-    min_dominance: share of all errors that the floor must explain (0.5). Where less is explained the models err for other
+    max_errors: share of rows that the models hold to be of another class, above which it is silent (0.25).
+    min_dominance: share of all errors that the floor must explain (0.5). Where less is explained the models err for
+    other
         reasons too, such as features that tell an outcome only in part.
     min_witnesses: the same probability as min_competence, for each of two halves of the features by themselves (0.7).
         Else one column may tell the label, and tell it only in part.
@@ -38,12 +41,13 @@ Limits
     Up to 2,000 drawn rows of train, the first 120 columns, no sentences. Names of rows and entities are not read. Noise
     that follows the features (a rule misread by all) looks like truth, and an outcome that chance decides alike in two
     groups that are far apart looks like noise. A class with fewer than 10 rows is not judged, nor a table in which most
-    rows repeat. Classes that are exchanged in every row cannot be told. Equal rows are left to labels/conflicting-labels.
+    rows repeat. Classes that are exchanged in every row cannot be told. Equal rows are left to
+    labels/conflicting-labels.
 
 Source
-    Northcutt, Jiang and Chuang, Confident learning, JAIR 70 (2021). The curve with a floor is that of J. B. Copas, Binary
-    regression models for contaminated data, JRSS B 50 (1988). Reviewing the most suspicious 5 to 10 % is the advice of
-    common training guides.
+    Northcutt, Jiang and Chuang, Confident learning, JAIR 70 (2021). The curve with a floor is that of J. B. Copas,
+    Binary regression models for contaminated data, JRSS B 50 (1988). Reviewing the most suspicious 5 to 10 % is the
+    advice of common training guides.
 """
 
 from collections.abc import Iterator
@@ -84,6 +88,7 @@ def examine(
     min_competence: float = 0.8,
     min_share: float = 0.01,
     max_chance: float = 0.005,
+    max_errors: float = 0.25,
     min_dominance: float = 0.5,
     min_witnesses: float = 0.7,
     max_unseen: float = 0.05,
@@ -103,6 +108,9 @@ def examine(
             f"of {noise.flips:,} known flips the models find too few (AUROC {noise.competence:.2f}), so they cannot "
             "tell wrong labels from hard rows"
         )
+        return
+    if noise.error_share > max_errors:
+        yield CHECK.unavailable(f"the models err in {noise.error_share:.0%} of the rows, for whatever reason")
         return
     exchanged = _exchanged(noise, min_exchanged, min_exchanged_share)
     limits = (min_share, max_chance, min_dominance)

@@ -1,9 +1,9 @@
 """The share of errors that does not fade where a model is sure: what wrong labels leave, and honest overlap does not.
 
 Where classes overlap, the odds that a row is of the other class fall with its distance from the boundary, as they do in
-any logistic or Gaussian model, beginning with one half at the boundary. A wrong label strikes rows wherever they are. So
-errors are described by a logistic curve of the margins that falls from at least one half to a floor, and the floor is
-compared with none.
+any logistic or Gaussian model, beginning with one half at the boundary. A wrong label strikes rows wherever they are.
+So errors are described by a logistic curve of the margins that falls from at least one half to a floor, and the floor
+is compared with none.
 """
 
 import math

@@ -68,7 +68,7 @@ class Inputs(Struct, frozen=True, kw_only=True):
         if len(rows) < MIN_ROWS:
             raise Unavailable(f"{len(rows):,} rows with a label are too few for a model")
         prose = {name for name, shape in keys.shapes.items() if shape.prose}
-        out = {target.name, roles.item, *roles.annotators, *keys.names}
+        out = {target.name, roles.item, roles.predictions, *roles.annotators, *keys.names}
         parts: list[Array] = []
         unread: list[str] = []
         origin: list[int] = []

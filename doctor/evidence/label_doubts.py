@@ -11,12 +11,16 @@ from typing import Any, ClassVar
 import numpy as np
 from msgspec import Struct
 
-from doctor.errors import NotApplicable, Unavailable
+from doctor.errors import Unavailable
 from doctor.evidence.error_floor import ErrorFloor
 from doctor.evidence.inputs import Inputs
+from doctor.evidence.keys import Keys
 from doctor.evidence.label_models import LabelModels, as_shares
+from doctor.evidence.roles import Roles
+from doctor.evidence.sample import Sample
 from doctor.evidence.targets import Target, Task
 from doctor.evidence.two_families import softmax
+from doctor.subjects.table import Table
 
 Array = np.ndarray[Any, Any]
 
@@ -61,7 +65,8 @@ class Suspicion(Struct, frozen=True, kw_only=True):
         called, other = (_called(chances, labels, classes) for chances in first)
         suspect = (called == other) & (called != labels) & (called >= 0)
         second = models.predict(np.where(suspect, called, labels), classes) if suspect.any() else first
-        together = sum(np.log(np.maximum(chances, 1e-12)) for chances in second)
+        surface, plane = (np.log(np.maximum(chances, 1e-12)) for chances in second)
+        together = surface + plane
         own = np.arange(len(labels))
         return cls(
             chances=softmax(together / 2),
@@ -90,6 +95,8 @@ class LabelDoubts(Struct, frozen=True, kw_only=True):
         Positions in the sample.
     labels : ndarray of int64, shape (n,)
         Classes, into `names`.
+    matrix : ndarray of float32, shape (n, d)
+        Features, as in `Inputs`.
     total : int
         Rows of the sample that have a label.
     flips : int
@@ -98,9 +105,9 @@ class LabelDoubts(Struct, frozen=True, kw_only=True):
         Probability that a known flip is doubted more than a row that bears the same label rightly (AUROC). Among all
         rows a flip from a common class to a rare one would stand out even to models that know nothing.
     witnesses : float or None
-        The competence of the lesser of two sets of features, each with half of them; None where no floor of errors asked
-        for it. Where a single column tells the label, and tells it only in part, errors are as even as flips are; two
-        columns that know nothing of each other do not err in the same rows.
+        The competence of the lesser of two sets of features, each with half of them; None where no floor of errors
+        asked for it. Where a single column tells the label, and tells it only in part, errors are as even as flips are;
+        two columns that know nothing of each other do not err in the same rows.
     distinct_share : float
         Different rows of features per row. Among few levels overlap is as even as flips are.
     errors : int
@@ -113,12 +120,11 @@ class LabelDoubts(Struct, frozen=True, kw_only=True):
         How far each family holds it before the next one.
     """
 
-    COST: ClassVar[int] = 95
-
     target: str
     names: tuple[str, ...]
     rows: Array
     labels: Array
+    matrix: Array
     total: int
     flips: int
     competence: float
@@ -138,18 +144,14 @@ class LabelDoubts(Struct, frozen=True, kw_only=True):
         return ErrorFloor.of(self.margins[:, rows], errors), float(errors.mean()) if len(errors) else 0.0
 
     @classmethod
-    def measure(cls, target: Target, inputs: Inputs) -> "LabelDoubts":
+    def of(cls, target: Target, inputs: Inputs) -> "LabelDoubts":
         """Put in known flips and look for them, then look for the unknown ones.
 
         Raises
         ------
-        NotApplicable
-            Where the target is a quantity.
         Unavailable
             Where fewer than two classes have enough rows.
         """
-        if target.task is not Task.CLASSIFICATION:
-            raise NotApplicable(f"the target {target.name} is a quantity, so no label is flipped")
         values = inputs.values[:MAX_ROWS]
         counts = np.bincount(values, minlength=len(target.classes))
         if target.lumped:
@@ -174,6 +176,7 @@ class LabelDoubts(Struct, frozen=True, kw_only=True):
             names=tuple(target.classes[number] for number in known),
             rows=inputs.rows[kept],
             labels=labels,
+            matrix=matrix,
             total=len(target.rows),
             flips=flips,
             competence=competence,
@@ -185,6 +188,27 @@ class LabelDoubts(Struct, frozen=True, kw_only=True):
             margins=margins,
             told=told,
         )
+
+
+class Reference(Struct, frozen=True, kw_only=True):
+    """What the models say, or why there are none; for checks that can do without."""
+
+    COST: ClassVar[int] = 95
+
+    doubts: LabelDoubts | None = None
+    why_not: str = ""
+
+    @classmethod
+    def measure(cls, table: Table, roles: Roles, keys: Keys, sample: Sample, target: Target | None) -> "Reference":
+        """Fit the models where there are classes and rows enough."""
+        if target is None:
+            return cls(why_not="no target is known")
+        if target.task is not Task.CLASSIFICATION:
+            return cls(why_not=f"the target {target.name} is a quantity")
+        try:
+            return cls(doubts=LabelDoubts.of(target, Inputs.measure(table, roles, keys, sample, target)))
+        except Unavailable as why:
+            return cls(why_not=str(why))
 
 
 def halved(matrix: Array, origin: Array, labels: Array, classes: int) -> tuple[Array, Array]:
@@ -212,7 +236,7 @@ def halved(matrix: Array, origin: Array, labels: Array, classes: int) -> tuple[A
     dealt = 0
     for feature in sorted(strength, key=lambda feature: (-strength[feature], feature)):
         like = [int(other) for other in np.unique(origin[alike[origin == feature].any(axis=0)]) if int(other) in side]
-        # First to one, then two to the other, two to the first, and so on, so that neither gets the better of each pair.
+        # One to the first, two to the second, two to the first, so that neither gets the better one of each pair.
         side[feature] = side[like[0]] if like else (dealt + 1) // 2 % 2
         dealt += not like
     first = np.array([side[int(feature)] == 0 for feature in origin], dtype=bool)
@@ -220,7 +244,7 @@ def halved(matrix: Array, origin: Array, labels: Array, classes: int) -> tuple[A
 
 
 def _competence(models: LabelModels, labels: Array, classes: int) -> tuple[int, float]:
-    """Flip known labels; return how many, and how surely they are doubted more than rows that bear the label rightly."""
+    """Flip known labels; return how many, and how surely they are doubted more than right ones of the same class."""
     rows = len(labels)
     count = max(2, round(FLIPPED_SHARE * rows))
     wins = pairs = 0.0

@@ -1,7 +1,7 @@
 """Two families of models of labels, fitted on other rows: a smooth surface through all rows, and a plane.
 
-What depends on the features alone (how near rows are to each other, the curvature of the plane) is prepared once, so that
-predictions for other labels, such as with known flips in them, cost little.
+What depends on the features alone (how near rows are to each other, the curvature of the plane) is prepared once, so
+that predictions for other labels, such as with known flips in them, cost little.
 """
 
 from typing import Any

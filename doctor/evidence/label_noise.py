@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 import numpy as np
 from msgspec import Struct
 
+from doctor.errors import NotApplicable, Unavailable
 from doctor.evidence.error_floor import ErrorFloor
-from doctor.evidence.inputs import Inputs
 from doctor.evidence.keys import Keys
-from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts, Suspicion
+from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts, Reference, Suspicion
 from doctor.evidence.sample import Sample
+from doctor.evidence.targets import Target, Task
 from doctor.subjects.table import Table
 
 Array = np.ndarray[Any, Any]
@@ -127,13 +128,25 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
         return self.errors / self.rows
 
     @classmethod
-    def measure(cls, table: Table, sample: Sample, keys: Keys, inputs: Inputs, doubts: LabelDoubts) -> "LabelNoise":
-        """List what is doubted, with places in the table."""
+    def measure(cls, table: Table, sample: Sample, keys: Keys, target: Target, reference: Reference) -> "LabelNoise":
+        """List what is doubted, with places in the table.
+
+        Raises
+        ------
+        NotApplicable
+            Where the target is a quantity.
+        Unavailable
+            Where there are no models.
+        """
+        if target.task is not Task.CLASSIFICATION:
+            raise NotApplicable(f"the target {target.name} is a quantity, so no label is flipped")
+        doubts = reference.doubts
+        if doubts is None:
+            raise Unavailable(reference.why_not)
         told, labels = doubts.told, doubts.labels
         place = _Places(table, sample.row[doubts.rows], doubts)
         listed = [place.of(row) for row in _listed(told).tolist()]
-        within = np.isin(inputs.rows[:MAX_ROWS], doubts.rows)
-        pairs, ring = _near(inputs.matrix[:MAX_ROWS][within], labels)
+        pairs, ring = _near(doubts.matrix, labels)
         return cls(
             target=doubts.target,
             rows=len(labels),
@@ -147,7 +160,7 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
             floor=doubts.floor,
             suspects=int(told.suspect.sum()),
             listed=tuple(listed),
-            exchange=_exchange(doubts),
+            exchange=exchange_of(doubts),
             pairs=math.comb(len(doubts.names), 2),
             copies=tuple(sorted(map(place.pair, pairs), key=lambda pair: (pair[0].number, pair[1].number))),
             ring=ring,
@@ -192,7 +205,8 @@ def _listed(told: Suspicion) -> Array:
     return np.lexsort((np.arange(rows), -told.doubt, ~told.suspect))[:wanted]
 
 
-def _exchange(doubts: LabelDoubts) -> Exchange | None:
+def exchange_of(doubts: LabelDoubts) -> Exchange | None:
+    """Return the two of several classes between which most suspects go both ways; None where there are none."""
     told, labels, names = doubts.told, doubts.labels, doubts.names
     wrong = np.zeros((len(names), len(names)), dtype=int)
     np.add.at(wrong, (labels[told.suspect], told.suggested[told.suspect]), 1)
@@ -215,7 +229,7 @@ def _exchange(doubts: LabelDoubts) -> Exchange | None:
 
 
 def _near(matrix: Array, labels: Array) -> tuple[list[tuple[int, int]], int]:
-    """Return pairs of rows nearly equal in their features, not equal, with different labels; and how many are in the ring.
+    """Return pairs of rows with different labels that are nearly equal, and how many are a few times as far apart.
 
     Equal rows are another check's.
     """

@@ -86,6 +86,7 @@ def fit_plane(inputs: Array, wanted: Array, inverse: Array) -> Array:
 
 
 def softmax(scores: Array) -> Array:
+    """Turn scores of classes, shape (n, classes), into shares."""
     raised = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares: Array = raised / raised.sum(axis=1, keepdims=True)
     return shares

@@ -279,6 +279,7 @@ def declared_roles(settings: Settings) -> Declared:
         annotators=settings.annotators,
         item=settings.item,
         scale=settings.scale,
+        predictions=settings.predictions,
         ranges=settings.range,
         patterns=settings.pattern,
         available=settings.available_at,

@@ -136,10 +136,26 @@ class Reweight(Repair, frozen=True, kw_only=True):
 
 
 class ReviewRows(Repair, frozen=True, kw_only=True):
-    """Have a person look at these rows, most suspicious first; `numbers` counts the same rows from 0 in the table."""
+    """Have a person look at these rows, most suspicious first; `numbers` counts the same rows from 0 in the table.
+
+    Where `suggested` is given, it proposes a label for each of them.
+    """
 
     rows: tuple[int, ...] = ()
     numbers: tuple[int, ...] = ()
+    suggested: tuple[str, ...] = ()
+
+
+class Relabel(Repair, frozen=True, kw_only=True):
+    """Give rows another label in `column`: each that of the row of `like` in the same place, which is `suggested`.
+
+    `numbers` and `like` count rows from 0 in the table.
+    """
+
+    column: str
+    numbers: tuple[int, ...]
+    like: tuple[int, ...]
+    suggested: tuple[str, ...]
 
 
 class DropAnnotators(Repair, frozen=True, kw_only=True):
@@ -206,6 +222,7 @@ AnyRepair = (
     | Resplit
     | Reweight
     | ReviewRows
+    | Relabel
     | DropAnnotators
     | Consensus
     | FillMissing
@@ -524,6 +541,7 @@ class Declared(Struct, frozen=True, kw_only=True):
     annotators: tuple[str, ...] = ()
     item: str | None = None
     scale: str | None = None
+    predictions: str | None = None
     ranges: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     available: tuple[str, ...] = ()

@@ -72,6 +72,7 @@ class Settings:
     delimiter: str | None = None
     encoding: str | None = None
     scale: str | None = None
+    predictions: str | None = None
     range: tuple[str, ...] = ()
     pattern: tuple[str, ...] = ()
     available_at: tuple[str, ...] = ()

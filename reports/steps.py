@@ -11,7 +11,7 @@ from doctor_reports.verdict import Group, counted, grouped, opened, repeat, run_
 
 MAX_BY_HAND = 3
 MAX_CURES = 6
-ROLE_OPTIONS = ("target", "time", "group", "annotators", "item", "scale")
+ROLE_OPTIONS = ("target", "time", "group", "annotators", "item", "scale", "predictions")
 TABLE_OPTIONS = (*ROLE_OPTIONS, "range", "pattern", "split", "split-column")
 FILE_OPTIONS = ("header", "delimiter", "encoding")
 READ_BY_VERIFY = frozenset(f"--{name}" for name in (*TABLE_OPTIONS, *FILE_OPTIONS, "set"))

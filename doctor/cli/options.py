@@ -20,6 +20,7 @@ _READING = (
     ),
     click.option("--item", metavar="COLUMN", help="The annotated item, where each row is one annotation."),
     click.option("--scale", metavar="NAME", help="Scale of the annotations: nominal, ordinal, interval or ratio."),
+    click.option("--predictions", metavar="COLUMN", help="The column with a model's probabilities."),
     click.option(
         "--range", multiple=True, metavar="COLUMN=LOW..HIGH", help="The range of a column's values, such as age=0..120."
     ),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MIN_SEEDS = 3
 OF_THE_VISIT = (
     *("target", "time", "group", "annotators", "item", "scale", "split", "split_column", "header", "delimiter"),
-    *("encoding", "range", "pattern", "pipeline", "set_", "fail_on"),
+    *("predictions", "encoding", "range", "pattern", "pipeline", "set_", "fail_on"),
 )
 """Options that are settings, by the names of `doctor.settings.Settings`."""
 

@@ -34,6 +34,8 @@ class Inputs(Struct, frozen=True, kw_only=True):
     matrix : ndarray of float32, shape (n, d)
         Numbers by their distance from the mean in standard deviations, large ones by its logarithm; levels of text and
         holes as 0 and 1, likewise scaled.
+    origin : ndarray of int64, shape (d,)
+        The feature from which each column of `matrix` is made, counted from 0.
     values : ndarray, shape (n,)
         `Target.values` of these rows.
     fold : ndarray of int64, shape (n,)
@@ -47,6 +49,7 @@ class Inputs(Struct, frozen=True, kw_only=True):
 
     rows: Array
     matrix: Array
+    origin: Array
     values: Array
     fold: Array
     features: int
@@ -65,9 +68,10 @@ class Inputs(Struct, frozen=True, kw_only=True):
         if len(rows) < MIN_ROWS:
             raise Unavailable(f"{len(rows):,} rows with a label are too few for a model")
         prose = {name for name, shape in keys.shapes.items() if shape.prose}
-        out = {target.name, roles.item, *roles.annotators, *keys.names}
+        out = {target.name, roles.item, roles.predictions, *roles.annotators, *keys.names}
         parts: list[Array] = []
         unread: list[str] = []
+        origin: list[int] = []
         features = 0
         for column in table.columns:
             if column.name in out:
@@ -76,6 +80,7 @@ class Inputs(Struct, frozen=True, kw_only=True):
                 unread.append(column.name)
                 continue
             read = coded(sample.columns[column.name][rows])
+            origin += [features] * len(read)
             features += bool(read)
             parts += read
         if not parts:
@@ -84,6 +89,7 @@ class Inputs(Struct, frozen=True, kw_only=True):
         return cls(
             rows=rows,
             matrix=matrix,
+            origin=np.array(origin),
             values=target.values[:MAX_ROWS],
             fold=_folds(matrix, sample.key[rows]),
             features=features,

@@ -13,6 +13,10 @@ from doctor.subjects.table import Kind, Table
 TARGET_NAMES = ("target", "label", "labels", "y")
 LAST_TARGET_NAMES = ("class", "outcome", "diagnosis", "category", "species", "default", "churn", "survived", "response")
 """Names that are also features' names; believed only where the column is the last one."""
+PREDICTION_NAMES = (
+    *("probability", "prob", "proba", "predicted_probability", "predicted_prob", "predicted_proba", "pred_probability"),
+    *("pred_prob", "pred_proba", "prediction_probability", "model_probability", "y_prob", "y_proba", "p_hat"),
+)
 TIME_NAMES = ("timestamp", "datetime", "date", "time", "created_at", "event_time", "ts")
 
 
@@ -33,6 +37,7 @@ class Roles(Struct, frozen=True, kw_only=True):
     annotators: tuple[str, ...] = ()
     item: str | None = None
     scale: str | None = None
+    predictions: str | None = None
     declared: frozenset[str] = frozenset()
     guesses: tuple[Guess, ...] = ()
 
@@ -44,6 +49,7 @@ class Roles(Struct, frozen=True, kw_only=True):
             "group": list(self.group),
             "annotators": list(self.annotators),
             "item": self.item,
+            "predictions": self.predictions,
         }
         return {name: value for name, value in roles.items() if value}
 
@@ -64,10 +70,11 @@ class Roles(Struct, frozen=True, kw_only=True):
             "group": tuple(map(table.resolve, told.group)),
             "annotators": annotation.annotators,
             "item": annotation.item,
+            "predictions": table.resolve(told.predictions) if told.predictions else None,
         }
         declared = frozenset(name for name in roles if getattr(told, name))
         guesses = [annotation.guess] if annotation.guess else []
-        for role, infer in (("target", _target), ("time", _time)):
+        for role, infer in (("target", _target), ("time", _time), ("predictions", _predictions)):
             if role in declared or roles[role]:
                 continue
             found = infer(table, profile)
@@ -105,6 +112,17 @@ def _coordinate(column: ColumnProfile, profile: Profile) -> bool:
     """Whether a column called y stands beside an x and is not the last one, as a place or a size does."""
     names = [other.name.strip().lower() for other in profile.columns]
     return column.name.strip().lower() == "y" and "x" in names and names[-1] != "y"
+
+
+def _predictions(table: Table, profile: Profile) -> tuple[str, str] | None:
+    named = _named(profile.columns, PREDICTION_NAMES)
+    return (named.name, "its name and values") if named and are_probabilities(named) else None
+
+
+def are_probabilities(column: ColumnProfile) -> bool:
+    """Whether a column holds numbers from 0 to 1 and not these two alone."""
+    low, high = (column.low, column.high) if column.kind is Kind.NUMBER else (column.minimum, column.maximum)
+    return column.kind is Kind.NUMBER and low is not None and high is not None and 0 <= low < high <= 1
 
 
 def _time(table: Table, profile: Profile) -> tuple[str, str] | None:

@@ -64,12 +64,12 @@ class TwoFamilies:
             prior = (wanted[train].sum(axis=0) + 1) / (len(train) + classes)
             votes = np.einsum("ij,ijk->ik", weights, wanted[near]) + prior
             by_neighbours[test] = votes / votes.sum(axis=1, keepdims=True)
-            plane = _plane(self._matrix[train], wanted[train], inverse)
-            by_plane[test] = _softmax(self._matrix[test] @ plane)
+            plane = fit_plane(self._matrix[train], wanted[train], inverse)
+            by_plane[test] = softmax(self._matrix[test] @ plane)
         return by_neighbours, by_plane
 
 
-def _plane(inputs: Array, wanted: Array, inverse: Array) -> Array:
+def fit_plane(inputs: Array, wanted: Array, inverse: Array) -> Array:
     """Fit a multinomial logistic regression by steps on a fixed bound of the curvature, with momentum.
 
     Source: D. Böhning, Multinomial logistic regression algorithm, Ann. Inst. Statist. Math. 44 (1992).
@@ -78,14 +78,15 @@ def _plane(inputs: Array, wanted: Array, inverse: Array) -> Array:
     ahead = weights
     penalty = len(inputs) * RIDGE
     for step in range(STEPS):
-        slope = inputs.T @ (wanted - _softmax(inputs @ ahead)) - penalty * ahead
+        slope = inputs.T @ (wanted - softmax(inputs @ ahead)) - penalty * ahead
         following = ahead + inverse @ slope
         ahead = following + step / (step + 3) * (following - weights)
         weights = following
     return weights
 
 
-def _softmax(scores: Array) -> Array:
+def softmax(scores: Array) -> Array:
+    """Turn scores of classes, shape (n, classes), into shares."""
     raised = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares: Array = raised / raised.sum(axis=1, keepdims=True)
     return shares

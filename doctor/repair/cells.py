@@ -6,7 +6,7 @@ from doctor.errors import NoVerdict
 from doctor.evidence.annotators import AnnotatorRoles, label_text
 from doctor.evidence.dawid_skene import dawid_skene
 from doctor.evidence.votes import Stored, store_votes
-from doctor.model import Consensus, DropColumns, FillMissing
+from doctor.model import Consensus, DropColumns, FillMissing, Relabel
 from doctor.repair.rows import require
 from doctor.repair.state import Added, Array, Donors, Effect, Refused, State
 from doctor.subjects import sql
@@ -66,6 +66,26 @@ def fill_missing(state: State, repair: FillMissing) -> Effect:
             added.append(flag)
     how = "the median or commonest value of train" if repair.keep_flag else "values drawn from those of train"
     return Effect(cells=cells, added=tuple(added), note=f"filled with {how}")
+
+
+def relabel(state: State, repair: Relabel) -> Effect:
+    """Give rows the label that other rows have.
+
+    Raises
+    ------
+    Refused
+        When the column or a row is not there, or the labels are written anew or formed by other edits.
+    """
+    require(state, (repair.column,))
+    rows, like = (np.array(numbers, dtype=np.int64) for numbers in (repair.numbers, repair.like))
+    if len(rows) != len(like) or np.concatenate([rows, like]).max(initial=-1) >= len(state.kept):
+        raise Refused("there are not so many rows")
+    if repair.column in state.written or repair.column in state.filled:
+        raise Refused(f"another edit writes {repair.column}; scan its copy first")
+    rows, first = np.unique(rows, return_index=True)
+    state.filled[repair.column] = Donors(rows=rows, donors=like[first])
+    count = int(np.count_nonzero(state.kept[rows]))
+    return Effect(cells={repair.column: count} if count else {})
 
 
 def free_name(state: State, wanted: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import tomli_w
 
 from doctor.case import Case
-from doctor.model import ReviewRows, Reweight
+from doctor.model import Relabel, ReviewRows, Reweight
 from doctor.repair.folder import FIRST_LINE, PLAN
 from doctor.repair.plan import Edit, Plan
 from doctor.subjects import sql
@@ -45,7 +45,7 @@ def write(work: Path, plan: Plan, case: Case, left_out: Mapping[Path, Sequence[s
     """
     lists = {}
     for number, edit in enumerate(plan.edits, start=1):
-        if isinstance(edit.repair, ReviewRows) and (table := _table(case, edit)):
+        if isinstance(edit.repair, ReviewRows | Relabel) and (table := _table(case, edit)):
             name = f"{LISTS}/{number:02d}-{edit.checks[0].replace('/', '-')}.csv"
             lists[number] = name
             _write_list(work / name, table, edit.repair)
@@ -108,7 +108,7 @@ def _without_none(value: Any) -> Any:
     return [_without_none(item) for item in value] if isinstance(value, list) else value
 
 
-def _write_list(path: Path, table: Table, repair: ReviewRows) -> None:
+def _write_list(path: Path, table: Table, repair: ReviewRows | Relabel) -> None:
     """Write the rows a person should look at, the most suspicious first, with all that the table says of them."""
     numbers = [number for number in repair.numbers if 0 <= number < table.rows]
     names = [column.name for column in table.columns]
@@ -121,12 +121,14 @@ def _write_list(path: Path, table: Table, repair: ReviewRows) -> None:
     path.parent.mkdir(exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
-        out.writerow(("rank", "look", "file", "row", *names))
+        proposed = dict(zip(repair.numbers, repair.suggested, strict=False))
+        out.writerow(("rank", "look", "file", "row", *(("suggested",) if proposed else ()), *names))
         for rank, number in enumerate(numbers, start=1):
             share = rank / table.rows
             look = "first" if share <= FIRST_SHARE or rank == 1 else "next" if share <= NEXT_SHARE else "later"
             file_of, row = table.place(number)
-            out.writerow((rank, look, file_of.name, row, *found[number]))
+            proposal = (proposed.get(number, ""),) if proposed else ()
+            out.writerow((rank, look, file_of.name, row, *proposal, *found[number]))
 
 
 def _changes(plan: Plan, case: Case, lists: Mapping[int, str], left_out: Mapping[Path, Sequence[str]]) -> Iterator[str]:

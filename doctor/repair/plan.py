@@ -18,6 +18,7 @@ from doctor.model import (
     EditCode,
     FillMissing,
     Finding,
+    Relabel,
     Report,
     Resplit,
     ReviewRows,
@@ -32,7 +33,7 @@ from doctor.settings import Settings
 from doctor.subjects.table import Table
 from doctor.wording import printable
 
-ORDER = (DropRows, DropAnnotators, Resplit, Reweight, Consensus, RewriteCells, FillMissing, DropColumns)
+ORDER = (DropRows, DropAnnotators, Resplit, Reweight, Consensus, RewriteCells, Relabel, FillMissing, DropColumns)
 """Rows that go do not decide where the others are put; holes are filled from the rows of train as it will be."""
 BY_HAND = (ReviewRows, EditCode, ChangeTraining, Advise)
 GRADES = (Safety.SAFE, Safety.UNSAFE, Safety.MANUAL)

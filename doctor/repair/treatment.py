@@ -15,12 +15,13 @@ from doctor.model import (
     DropColumns,
     DropRows,
     FillMissing,
+    Relabel,
     Resplit,
     Reweight,
     RewriteCells,
     Sampling,
 )
-from doctor.repair.cells import drop_columns, fill_missing, form_consensus
+from doctor.repair.cells import drop_columns, fill_missing, form_consensus, relabel
 from doctor.repair.resplitting import resplit
 from doctor.repair.rewriting import rewrite_cells
 from doctor.repair.rows import draw_classes, drop_annotators, drop_rows
@@ -90,6 +91,7 @@ STEPS: dict[type, Callable[[State, Any], Effect]] = {
     Reweight: draw_classes,
     Consensus: _consensus,
     RewriteCells: rewrite_cells,
+    Relabel: relabel,
     FillMissing: fill_missing,
     DropColumns: drop_columns,
 }

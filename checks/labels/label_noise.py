@@ -1,0 +1,228 @@
+"""Labels that are likely wrong, judged by models that were fitted on other rows.
+
+What it finds
+    Rows whose label two families of models (a smooth surface through all rows, a plane through the classes), fitted on
+    other rows, both hold to be another, by confident learning. Hard rows and wrong labels look alike one by one, so it
+    speaks only where they differ together: where classes overlap, errors fade with the distance from the boundary, but
+    wrong labels stand everywhere, so that a floor of errors remains where both models are sure. Known flips are put
+    into 2 % of the labels first and must be found again. Two classes that are exchanged for each other are named, and
+    rows that nearly equal another row with another label. Nothing is certain of a single row; the list says where to
+    look.
+
+Why it matters
+    A model learns wrong labels too, at the price of right ones; and no test score can pass the share of right labels in
+    the test rows. A review of the most doubtful 5 to 10 % of the rows finds most of them.
+
+What to do
+    Have a person go through the review list, most doubtful first; it names the label that the models hold to be right,
+    which is a proposal and no more. Where two classes are exchanged, look for a person, a file or a day that did so;
+    `doctor fix --unsafe` gives the listed rows back what the models say, in a copy.
+
+Thresholds
+    min_competence: probability that a known flip is doubted more than a row that bears the same label rightly (AUROC),
+        below which it is silent (0.8).
+    min_share: floor of errors that its lower bound must reach (0.01).
+    max_chance: probability of so plain a floor where there is none (0.005).
+    max_errors: share of rows that the models hold to be of another class, above which it is silent (0.25).
+    min_dominance: share of all errors that the floor must explain (0.5). Where less is explained the models err for
+    other
+        reasons too, such as features that tell an outcome only in part.
+    min_witnesses: the same probability as min_competence, for each of two halves of the features by themselves (0.7).
+        Else one column may tell the label, and tell it only in part.
+    max_unseen: upper bound of the floor above which finding nothing is no verdict (0.05).
+    min_exchanged: share of the suspects that lie between two classes, both ways, for these to be named (0.5).
+    min_exchanged_share: share of either class that must be labelled as the other for that (0.05).
+    min_copies: pairs of near copies with different labels for a warning (3).
+
+Calibration
+    TODO
+
+Limits
+    Up to 2,000 drawn rows of train, the first 120 columns, no sentences. Names of rows and entities are not read. Noise
+    that follows the features (a rule misread by all) looks like truth, and an outcome that chance decides alike in two
+    groups that are far apart looks like noise. A class with fewer than 10 rows is not judged, nor a table in which most
+    rows repeat. Classes that are exchanged in every row cannot be told. Equal rows are left to
+    labels/conflicting-labels.
+
+Source
+    Northcutt, Jiang and Chuang, Confident learning, JAIR 70 (2021). The curve with a floor is that of J. B. Copas,
+    Binary regression models for contaminated data, JRSS B 50 (1988). Reviewing the most suspicious 5 to 10 % is the
+    advice of common training guides.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from doctor.evidence.error_floor import ErrorFloor
+from doctor.evidence.label_noise import Doubtful, Exchange, LabelNoise
+from doctor.evidence.significance import binomial_upper_tail
+from doctor.model import Check, Finding, Location, Relabel, ReviewRows, Safety, Severity, Undecided
+
+COUNTED = (
+    "{target}: about {share:.1%} of the labels look wrong ({lower:.1%} to {upper:.1%}): so many of {rows:,} rows are "
+    "labelled otherwise however sure two families of models are; {suspects:,} rows are suspect"
+)
+CHECK = Check(
+    "labels/label-noise",
+    Severity.WARNING,
+    {
+        "noise": COUNTED,
+        "exchanged": "{target}: {first} and {second} are exchanged in about {share:.0%} of their rows ({lower:.1%} to "
+        "{upper:.1%}): {first_rows:,} rows labelled {first} look like {second} to two families of models, "
+        "{second_rows:,} the other way",
+        "near copies": "{target}: {pairs:,} pairs of rows are equal but for the last digits and have different labels, "
+        "rows {first_row} and {second_row} for example; one label of each pair is wrong",
+    },
+)
+
+MIN_EACH_WAY = 5
+MAX_EXCHANGE_CHANCE = 0.001
+MIN_DISTINCT_SHARE = 0.5
+MAX_EXAMPLES = 5
+SUMMARY = "look at the most doubtful rows first; each comes with the label that the models hold to be right"
+
+
+def examine(
+    noise: LabelNoise,
+    *,
+    min_competence: float = 0.8,
+    min_share: float = 0.01,
+    max_chance: float = 0.005,
+    max_errors: float = 0.25,
+    min_dominance: float = 0.5,
+    min_witnesses: float = 0.7,
+    max_unseen: float = 0.05,
+    min_exchanged: float = 0.5,
+    min_exchanged_share: float = 0.05,
+    min_copies: int = 3,
+) -> Iterator[Finding | Undecided]:
+    """Judge the floor of errors, if the models have shown that they find known flips."""
+    competent = noise.competence >= min_competence
+    if len(noise.copies) >= max(min_copies, noise.ring + 1) and not noise.entities:
+        yield _near_copies(noise, competent)
+    if noise.distinct_share < MIN_DISTINCT_SHARE:
+        yield CHECK.unavailable("so many rows have equal features that overlap cannot be told from wrong labels")
+        return
+    if not competent:
+        yield CHECK.unavailable(
+            f"of {noise.flips:,} known flips the models find too few (AUROC {noise.competence:.2f}), so they cannot "
+            "tell wrong labels from hard rows"
+        )
+        return
+    if noise.error_share > max_errors:
+        yield CHECK.unavailable(f"the models err in {noise.error_share:.0%} of the rows, for whatever reason")
+        return
+    exchanged = _exchanged(noise, min_exchanged, min_exchanged_share)
+    limits = (min_share, max_chance, min_dominance)
+    if not (exchanged and _stands_out(exchanged.floor, exchanged.error_share, noise.pairs, *limits)):
+        exchanged = None
+    if exchanged or (noise.suspects and _stands_out(noise.floor, noise.error_share, 1, *limits)):
+        if (noise.witnesses or 0.0) >= min_witnesses:
+            yield _finding(noise, exchanged)
+        else:
+            yield CHECK.unavailable("the label hangs on few columns, which may tell it only in part")
+    elif noise.floor.upper > max_unseen:
+        yield CHECK.unavailable(f"up to {noise.floor.upper:.0%} of wrong labels cannot be told from hard rows here")
+
+
+def _stands_out(
+    floor: ErrorFloor, error_share: float, tries: int, min_share: float, max_chance: float, min_dominance: float
+) -> bool:
+    """Whether a floor is large enough, no chance, and most of the errors."""
+    by_chance = tries * floor.chance <= max_chance
+    return floor.lower >= min_share and by_chance and floor.share >= min_dominance * error_share
+
+
+def _exchanged(noise: LabelNoise, min_exchanged: float, min_share: float) -> Exchange | None:
+    """Return the two classes between which most suspects go both ways, more than suspects spread evenly would."""
+    pair = noise.exchange
+    if pair is None:
+        return None
+    both = pair.first_rows + pair.second_rows
+    each = min(pair.first_rows, pair.second_rows) >= MIN_EACH_WAY
+    shares = min(pair.first_share, pair.second_share) >= min_share
+    # With three classes a third of even flips lies between two of them, with more classes less.
+    rare = binomial_upper_tail(both, noise.suspects, 1 / 3) <= MAX_EXCHANGE_CHANCE
+    return pair if each and shares and both >= min_exchanged * noise.suspects and rare else None
+
+
+def _finding(noise: LabelNoise, exchanged: Exchange | None) -> Finding:
+    listed = noise.listed
+    floor = exchanged.floor if exchanged else noise.floor
+    repair: ReviewRows | Relabel = ReviewRows(
+        rows=tuple(row.row for row in listed),
+        numbers=tuple(row.number for row in listed),
+        suggested=tuple(row.suggested for row in listed),
+        safety=Safety.MANUAL,
+        summary=SUMMARY,
+    )
+    if exchanged and noise.whole:
+        pair = {exchanged.first, exchanged.second}
+        repair = _relabel(noise, [row for row in listed if row.suspect and {row.given, row.suggested} == pair])
+    names = ("first", "second", "first_rows", "second_rows", "first_share", "second_share") if exchanged else ()
+    return CHECK.finding(
+        "exchanged" if exchanged else "noise",
+        at=_place(noise, listed[:MAX_EXAMPLES]),
+        repair=repair,
+        target=noise.target,
+        rows=noise.rows,
+        total_rows=noise.total,
+        share=floor.share,
+        lower=floor.lower,
+        upper=floor.upper,
+        ratio=floor.ratio,
+        chance=floor.chance,
+        errors=noise.errors,
+        suspects=noise.suspects,
+        competence=noise.competence,
+        witnesses=noise.witnesses,
+        flips=noise.flips,
+        examples=list(map(_told, listed[:MAX_EXAMPLES])),
+        **{name: getattr(exchanged, name) for name in names},
+    )
+
+
+def _near_copies(noise: LabelNoise, competent: bool) -> Finding:
+    listed = [row for pair in noise.copies for row in pair]
+    wrong = [row for row in listed if row.given != row.suggested]
+    repair: ReviewRows | Relabel = ReviewRows(
+        rows=tuple(row.row for row in listed),
+        numbers=tuple(row.number for row in listed),
+        suggested=tuple(row.suggested for row in listed) if competent else (),
+        safety=Safety.MANUAL,
+        summary="settle on one label for each pair of near copies",
+    )
+    if competent and noise.whole:
+        repair = _relabel(noise, wrong)
+    return CHECK.finding(
+        "near copies",
+        at=_place(noise, listed[: 2 * MAX_EXAMPLES]),
+        repair=repair,
+        target=noise.target,
+        pairs=len(noise.copies),
+        ring=noise.ring,
+        rows=noise.rows,
+        competence=noise.competence,
+        first_row=listed[0].row,
+        second_row=listed[1].row,
+        examples=list(map(_told, listed[: 2 * MAX_EXAMPLES])),
+    )
+
+
+def _relabel(noise: LabelNoise, rows: list[Doubtful]) -> Relabel:
+    return Relabel(
+        column=noise.target,
+        numbers=tuple(row.number for row in rows),
+        like=tuple(row.like for row in rows),
+        suggested=tuple(row.suggested for row in rows),
+        safety=Safety.UNSAFE,
+        summary=f"give {len(rows):,} rows the {noise.target} that the models hold to be right",
+    )
+
+
+def _place(noise: LabelNoise, rows: tuple[Doubtful, ...] | list[Doubtful]) -> Location:
+    return Location(columns=(noise.target,), rows=tuple(row.row for row in rows), file=noise.file)
+
+
+def _told(row: Doubtful) -> dict[str, Any]:
+    return {"row": row.row, "label": row.given, "suggested": row.suggested}

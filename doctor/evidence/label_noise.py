@@ -1,0 +1,250 @@
+"""Which labels are doubted, which classes are exchanged, and which rows nearly equal one with another label."""
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+from msgspec import Struct
+
+from doctor.errors import NotApplicable, Unavailable
+from doctor.evidence.error_floor import ErrorFloor
+from doctor.evidence.keys import Keys
+from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts, Reference, Suspicion
+from doctor.evidence.sample import Sample
+from doctor.evidence.targets import Target, Task
+from doctor.subjects.table import Table
+
+Array = np.ndarray[Any, Any]
+
+FIRST_SHARE, NEXT_SHARE = 0.05, 0.10
+"""At least and at most so many of the rows are listed for review."""
+COPY_DISTANCE = 0.01
+"""Of the usual distance to the nearest row; so near is a copy."""
+RING = 4.0
+MAX_NEAR = 20
+"""A row with more near copies lies in a heap of rows that are alike by nature."""
+
+
+class Doubtful(Struct, frozen=True, kw_only=True):
+    """A row whose label is in doubt.
+
+    Attributes
+    ----------
+    number, row : int
+        `sql.ROW`, and the row as a person counts it.
+    given, suggested : str
+        Its label, and the likelier one.
+    like : int
+        `sql.ROW` of a row that bears the likelier one undoubted.
+    suspect : bool
+        Whether both families call it another class.
+    """
+
+    number: int
+    row: int
+    given: str
+    suggested: str
+    like: int
+    doubt: float
+    suspect: bool
+
+
+class Exchange(Struct, frozen=True, kw_only=True):
+    """Two classes that are taken for each other.
+
+    Attributes
+    ----------
+    first_rows, second_rows : int
+        Suspects labelled as the one that are of the other.
+    first_share, second_share : float
+        The same per row labelled so.
+    floor : ErrorFloor
+        Of errors among the rows of these two classes.
+    error_share : float
+        All errors among them, per row.
+    """
+
+    first: str
+    second: str
+    first_rows: int
+    second_rows: int
+    first_share: float
+    second_share: float
+    floor: ErrorFloor
+    error_share: float
+
+
+class LabelNoise(Struct, frozen=True, kw_only=True):
+    """What is known of wrong labels.
+
+    Attributes
+    ----------
+    rows, total : int
+        Rows judged, and labelled rows of the sample; the table may have more.
+    whole : bool
+        Whether each row of the table that has a label was judged.
+    flips, competence, witnesses, distinct_share, errors, floor
+        See `LabelDoubts`.
+    suspects : int
+        Rows whose label both families call another.
+    listed : tuple of Doubtful
+        Most doubtful first: the suspects, at least 5 % and at most 10 % of the rows.
+    exchange : Exchange or None
+        The two of at least three classes between which most suspects go, if they go both ways.
+    pairs : int
+        Pairs of classes of which they are one.
+    copies : tuple of (Doubtful, Doubtful)
+        Rows that nearly equal each other and have different labels.
+    ring : int
+        Pairs with different labels that are up to four times as far apart.
+    entities : bool
+        Whether a column names an entity that owns several rows.
+    """
+
+    COST: ClassVar[int] = 95
+
+    target: str
+    rows: int
+    total: int
+    whole: bool
+    flips: int
+    competence: float
+    witnesses: float | None
+    distinct_share: float
+    errors: int
+    floor: ErrorFloor
+    suspects: int
+    listed: tuple[Doubtful, ...]
+    exchange: Exchange | None
+    pairs: int
+    copies: tuple[tuple[Doubtful, Doubtful], ...]
+    ring: int
+    entities: bool
+    file: str | None = None
+
+    @property
+    def error_share(self) -> float:
+        """Rows that the models hold to be of another class, per row."""
+        return self.errors / self.rows
+
+    @classmethod
+    def measure(cls, table: Table, sample: Sample, keys: Keys, target: Target, reference: Reference) -> "LabelNoise":
+        """List what is doubted, with places in the table.
+
+        Raises
+        ------
+        NotApplicable
+            Where the target is a quantity.
+        Unavailable
+            Where there are no models.
+        """
+        if target.task is not Task.CLASSIFICATION:
+            raise NotApplicable(f"the target {target.name} is a quantity, so no label is flipped")
+        doubts = reference.doubts
+        if doubts is None:
+            raise Unavailable(reference.why_not)
+        told, labels = doubts.told, doubts.labels
+        place = _Places(table, sample.row[doubts.rows], doubts)
+        listed = [place.of(row) for row in _listed(told).tolist()]
+        pairs, ring = _near(doubts.matrix, labels)
+        return cls(
+            target=doubts.target,
+            rows=len(labels),
+            total=doubts.total,
+            whole=doubts.total <= MAX_ROWS and sample.rows == sample.total,
+            flips=doubts.flips,
+            competence=doubts.competence,
+            witnesses=doubts.witnesses,
+            distinct_share=doubts.distinct_share,
+            errors=doubts.errors,
+            floor=doubts.floor,
+            suspects=int(told.suspect.sum()),
+            listed=tuple(listed),
+            exchange=exchange_of(doubts),
+            pairs=math.comb(len(doubts.names), 2),
+            copies=tuple(sorted(map(place.pair, pairs), key=lambda pair: (pair[0].number, pair[1].number))),
+            ring=ring,
+            entities=bool(keys.entities),
+            file=str(table.place(listed[0].number)[0]) if listed else None,
+        )
+
+
+class _Places:
+    """Names rows and, for each class, a row that bears it undoubted."""
+
+    def __init__(self, table: Table, numbers: Array, doubts: LabelDoubts) -> None:
+        self._table, self._numbers, self._doubts = table, numbers, doubts
+        order = np.lexsort((np.arange(len(numbers)), doubts.told.doubt))
+        self._like = {int(doubts.labels[row]): int(numbers[row]) for row in order[::-1].tolist()}
+
+    def of(self, row: int, suggested: int | None = None) -> Doubtful:
+        """Describe a judged row, by its position."""
+        doubts, number = self._doubts, int(self._numbers[row])
+        better = int(doubts.told.suggested[row]) if suggested is None else suggested
+        return Doubtful(
+            number=number,
+            row=self._table.numbers([number])[0],
+            given=doubts.names[doubts.labels[row]],
+            suggested=doubts.names[better],
+            like=self._like[better],
+            doubt=float(doubts.told.doubt[row]),
+            suspect=bool(doubts.told.suspect[row]),
+        )
+
+    def pair(self, rows: tuple[int, int]) -> tuple[Doubtful, Doubtful]:
+        """Describe two rows of which one label is wrong: that which is doubted more."""
+        labels, doubt = self._doubts.labels, self._doubts.told.doubt
+        better = int(labels[min(rows, key=lambda row: (doubt[row], self._numbers[row]))])
+        first, second = sorted(rows, key=lambda row: self._numbers[row])
+        return self.of(first, better), self.of(second, better)
+
+
+def _listed(told: Suspicion) -> Array:
+    rows = len(told.doubt)
+    wanted = min(max(int(told.suspect.sum()), round(FIRST_SHARE * rows)), round(NEXT_SHARE * rows))
+    return np.lexsort((np.arange(rows), -told.doubt, ~told.suspect))[:wanted]
+
+
+def exchange_of(doubts: LabelDoubts) -> Exchange | None:
+    """Return the two of several classes between which most suspects go both ways; None where there are none."""
+    told, labels, names = doubts.told, doubts.labels, doubts.names
+    wrong = np.zeros((len(names), len(names)), dtype=int)
+    np.add.at(wrong, (labels[told.suspect], told.suggested[told.suspect]), 1)
+    both = np.triu(np.where((wrong > 0) & (wrong.T > 0), wrong + wrong.T, 0), 1)
+    if len(names) < 3 or not both.any():
+        return None
+    first, second = divmod(int(both.argmax()), len(names))
+    sizes = np.bincount(labels, minlength=len(names))
+    floor, error_share = doubts.floor_between(first, second)
+    return Exchange(
+        first=names[first],
+        second=names[second],
+        first_rows=int(wrong[first, second]),
+        second_rows=int(wrong[second, first]),
+        first_share=float(wrong[first, second] / sizes[first]),
+        second_share=float(wrong[second, first] / sizes[second]),
+        floor=floor,
+        error_share=error_share,
+    )
+
+
+def _near(matrix: Array, labels: Array) -> tuple[list[tuple[int, int]], int]:
+    """Return pairs of rows with different labels that are nearly equal, and how many are a few times as far apart.
+
+    Equal rows are another check's.
+    """
+    exact = matrix.astype(np.float64)
+    squares = (exact * exact).sum(axis=1)
+    apart = np.maximum(squares[:, None] + squares[None] - 2 * (exact @ exact.T), 0)
+    np.fill_diagonal(apart, np.inf)
+    nearest = apart.min(axis=1)
+    usual = float(np.median(nearest[nearest > squares.max() * 1e-12])) if (nearest > 0).any() else 0.0
+    first, second = np.nonzero(np.triu(apart <= (RING * COPY_DISTANCE) ** 2 * usual, 1))
+    differ = (labels[first] != labels[second]) & (matrix[first] != matrix[second]).any(axis=1)
+    first, second = first[differ], second[differ]
+    distance = np.linalg.norm(exact[first] - exact[second], axis=1)
+    copies = distance <= COPY_DISTANCE * np.sqrt(usual)
+    crowd = np.bincount(np.concatenate([first, second]), minlength=len(labels)) > MAX_NEAR
+    copies &= ~crowd[first] & ~crowd[second]
+    pairs = list(zip(first[copies].tolist(), second[copies].tolist(), strict=True))
+    return pairs, int((distance > COPY_DISTANCE * np.sqrt(usual)).sum())

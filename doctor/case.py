@@ -4,7 +4,7 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -14,7 +14,7 @@ from doctor.errors import UsageError
 from doctor.evidence.keys import Keys
 from doctor.evidence.roles import Roles
 from doctor.model import CaseSummary, Declared, Guess, Problem, Report, Sampling, SubjectSummary
-from doctor.settings import Settings
+from doctor.settings import DUCKDB, Settings
 from doctor.subjects.batch import ReadingOptions
 from doctor.subjects.contents import contents_of, inner_name
 from doctor.subjects.file_names import find_files
@@ -199,6 +199,37 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         )
     finally:
         engine.close()
+
+
+@contextmanager
+def asked_of(case: Case, settings: Settings) -> Iterator[Case]:
+    """Have the tables of a case answered by the engine that the user wishes, until the end.
+
+    Raises
+    ------
+    UsageError
+        When that engine is not there, or cannot take a table.
+    DoctorError
+        When it cannot read one.
+    """
+    if settings.engine == DUCKDB or not case.tables:
+        yield case
+        return
+    from doctor.subjects.handover import hand_over
+    from doctor.subjects.spark_engine import SparkEngine
+    from doctor.subjects.spark_session import Session
+
+    spark = SparkEngine(Session(settings.engine, memory_limit=settings.memory_limit, threads=settings.threads))
+    try:
+        others = tuple(
+            replace(other, tables=tuple(hand_over(spark, table) for table in other.tables))
+            if isinstance(other, Previous)
+            else other
+            for other in case.others
+        )
+        yield replace(case, tables=tuple(hand_over(spark, table) for table in case.tables), others=others)
+    finally:
+        spark.close()
 
 
 def older_version(engine: Engine, settings: Settings) -> Previous | None:

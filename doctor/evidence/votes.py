@@ -224,12 +224,12 @@ def _pooled(
     patterns = engine.keep(
         "patterns",
         "SELECT pattern, sum(times)::BIGINT AS items, row_number() OVER (ORDER BY pattern) - 1 AS id "
-        f'FROM "{item_relation}" WHERE len(pattern) > 0 GROUP BY pattern',
+        f'FROM "{item_relation}" WHERE array_length(pattern) > 0 GROUP BY pattern',
     )
     totals = engine.rows(
-        "SELECT sum(items), sum(items * len(pattern)), sum(if(len(pattern) > 1, items, 0)), "
-        "sum(items * len(pattern) * (len(pattern) - 1) // 2), sum(len(pattern)), "
-        f'sum(len(pattern) * (len(pattern) - 1) // 2) FROM "{patterns}"'
+        "SELECT sum(items), sum(items * array_length(pattern)), sum(if(array_length(pattern) > 1, items, 0)), "
+        "sum(items * array_length(pattern) * (array_length(pattern) - 1) // 2), sum(array_length(pattern)), "
+        f'sum(array_length(pattern) * (array_length(pattern) - 1) // 2) FROM "{patterns}"'
     )[0]
     items, ratings, paired_items, rating_pairs, pooled_votes, pooled_pairs = (int(total or 0) for total in totals)
     if items == 0:

@@ -219,7 +219,10 @@ def asked_of(case: Case, settings: Settings) -> Iterator[Case]:
     from doctor.subjects.spark_engine import SparkEngine
     from doctor.subjects.spark_session import Session
 
-    spark = SparkEngine(Session(settings.engine, memory_limit=settings.memory_limit, threads=settings.threads))
+    previous = [table for other in case.others if isinstance(other, Previous) for table in other.tables]
+    rows = max(table.rows for table in (*case.tables, *previous))
+    session = Session(settings.engine, rows=rows, memory_limit=settings.memory_limit, threads=settings.threads)
+    spark = SparkEngine(session)
     try:
         others = tuple(
             replace(other, tables=tuple(hand_over(spark, table) for table in other.tables))

@@ -72,7 +72,9 @@ def label_text(column: Column) -> sql.Expression:
     if column.kind is not Kind.NUMBER:
         return sql.call("trim", sql.cast_text(name))
     whole = sql.call("floor", name).eq(name).and_(sql.call("abs", name) < sql.literal(1e15))
-    return sql.call("if", whole, sql.cast_text(exp.TryCast(this=name, to=exp.DataType.build("bigint"))), sql.cast_text(name))
+    return sql.call(
+        "if", whole, sql.cast_text(exp.TryCast(this=name, to=exp.DataType.build("bigint"))), sql.cast_text(name)
+    )
 
 
 def _declared(table: Table) -> AnnotatorRoles:

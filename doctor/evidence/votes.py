@@ -12,7 +12,7 @@ from doctor.evidence.annotators import MAX_LABELS, AnnotatorRoles, label_text
 from doctor.evidence.raters import Votes
 from doctor.evidence.scales import Scale, read_scale
 from doctor.subjects import sql
-from doctor.subjects.table import Engine, Table
+from doctor.subjects.table import Asked, Table
 
 Array = np.ndarray[Any, Any]
 
@@ -188,7 +188,7 @@ def _counted(table: Table, scale: Scale) -> sql.Select:
     return table.select(sql.column(sql.ROW).as_("item"), sql.literal(1).as_("times"), codes.as_("pattern"))
 
 
-def _scale(engine: Engine, distinct_labels: str, declared: str | None) -> Scale:
+def _scale(engine: Asked, distinct_labels: str, declared: str | None) -> Scale:
     labels = [label for (label,) in engine.rows(f"{distinct_labels} LIMIT {MAX_LABELS + 1}")]
     if not labels:
         raise Unavailable("the annotators' columns hold no label")
@@ -197,7 +197,7 @@ def _scale(engine: Engine, distinct_labels: str, declared: str | None) -> Scale:
     return read_scale(labels, declared)
 
 
-def _codes(engine: Engine, scale: Scale) -> str:
+def _codes(engine: Asked, scale: Scale) -> str:
     labels = sql.text(sql.call("list_value", *scale.labels))
     return engine.keep("codes", f"SELECT unnest({labels}) AS label, unnest(range({len(scale.labels)})) AS code")
 

@@ -14,6 +14,7 @@ from sqlglot.dialects.spark import Spark
 from doctor.subjects import sql
 
 HASH, TEXT, READ_TIME = "doctor_hash", "doctor_text", "doctor_read_time"
+PLACE = "__doctor_place"
 SECOND = 1e6
 """Microseconds."""
 
@@ -201,20 +202,20 @@ def _repeated(node: exp.Repeat) -> sql.Expression:
 
 
 def _side_by_side(query: exp.Select) -> sql.Expression:
-    """Unnest several lists of one length at once, which Spark does only for a list of their pairs."""
+    """Unnest several lists of one length at once, which Spark does only for one: that of their places."""
     lists = [
         (wanted, wanted.unalias()) for wanted in query.selects if isinstance(wanted.unalias(), exp.Explode | exp.Unnest)
     ]
     if len(lists) < 2:
         return query
-    zipped = _call("arrays_zip", *(_unnested(found) for _, found in lists))
-    inner = exp.select(exp.Star(), exp.alias_(exp.Explode(this=zipped), "pair"))
-    if not query.args.get("from_"):
-        inner = exp.select(exp.alias_(exp.Explode(this=zipped), "pair"))
-    else:
-        inner.set("from_", query.args["from_"].copy())
-    for number, (wanted, _) in enumerate(lists):
-        wanted.replace(exp.alias_(sql.column(str(number), "pair"), wanted.alias_or_name))
+    last = exp.Sub(this=_call("size", _unnested(lists[0][1])), expression=exp.Literal.number(1))
+    places = exp.alias_(exp.Explode(this=_call("sequence", exp.Literal.number(0), last)), PLACE)
+    source = query.args.get("from_")
+    inner = exp.select(exp.Star(), places) if source else exp.select(places)
+    inner.set("from_", source.copy() if source else None)
+    for wanted, found in lists:
+        value = _call("get", _unnested(found), sql.column(PLACE))
+        wanted.replace(exp.alias_(value, wanted.alias_or_name))
     query.set("from_", exp.From(this=inner.subquery("zipped")))
     return query
 

@@ -128,6 +128,10 @@ class SparkEngine:
 
     def close(self) -> None:
         """Forget everything that was measured, and end Spark if it was started for that."""
+        if not self._lost and self.session.alive:
+            with suppress(Exception):
+                for frame in self._kept.values():
+                    frame.unpersist()
         self.session.close(now=bool(self._lost))
 
     def _apart(self, statement: sql.Expression | str) -> list[str] | None:

@@ -1,5 +1,6 @@
 """Starts Spark, on this machine or as the driver of a cluster, quietly and within a bounded time, and ends it."""
 
+import logging
 import os
 import re
 import shlex
@@ -31,6 +32,7 @@ SECONDS_TO_START = 120.0
 SECONDS_TO_LEND = 60.0
 """In which a cluster must lend its first executor."""
 SECONDS_TO_END = 10.0
+FEW_ROWS = 100_000
 SOURCE = Path(__file__).with_name("duckdb_functions.java")
 QUIET = """\
 status = off
@@ -45,7 +47,7 @@ appender.file.layout.pattern = %d %p %c: %m%n%ex{{short}}
 
 
 class Session:
-    """A running Spark with what we need in it.
+    """A running Spark with what we need in it, set up for tables of at most so many rows.
 
     Attributes
     ----------
@@ -57,20 +59,23 @@ class Session:
         Tasks that run side by side.
     """
 
-    def __init__(self, engine: str, *, memory_limit: str | None = None, threads: int | None = None) -> None:
+    def __init__(self, engine: str, *, rows: int, memory_limit: str | None = None, threads: int | None = None) -> None:
         _needed()
         self.engine = engine
         self.folder = Path(tempfile.mkdtemp(prefix="doctor-spark-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._gateway: Any = None
+        logging.getLogger().addFilter(_not_of_py4j)
+        logging.getLogger("SQLQueryContextLogger").addFilter(_nothing)
         try:
-            context = self._running() or self._started(memory_limit, threads)
-            self.local = context.master.startswith("local")
+            context = self._running() or self._started(rows, memory_limit, threads)
+            self.local = str(context.master).startswith("local")
             self.spark = _session_of(context)
             self.cores = max(1, int(context.defaultParallelism))
             if not self.local:
                 self._await_executors(context)
-            _set_up(self.spark, self.folder, self.cores)
+            _set_up(self.spark, self.cores, rows)
+            _add_functions(self.spark, self.folder)
         except BaseException:
             self.close(now=True)
             raise
@@ -82,22 +87,22 @@ class Session:
         context = SparkContext._active_spark_context
         if context is None:
             return None
-        if self.engine not in (LOCAL, context.master) or (
-            self.engine == LOCAL and not context.master.startswith("local")
-        ):
-            raise UsageError(
-                f"engine {self.engine}: this program runs Spark at {context.master} already; stop that one first"
-            )
+        master = str(context.master)
+        if not (master.startswith("local") if self.engine == LOCAL else master == self.engine):
+            raise UsageError(f"engine {self.engine}: this program runs Spark at {master} already; stop that one first")
         return context
 
-    def _started(self, memory_limit: str | None, threads: int | None) -> Any:
+    def _started(self, rows: int, memory_limit: str | None, threads: int | None) -> Any:
         from pyspark import SparkConf, SparkContext
         from pyspark.java_gateway import launch_gateway
 
         master = f"local[{threads or '*'}]" if self.engine == LOCAL else self.engine
         settings = {"spark.master": master, "spark.app.name": "doctor", "spark.ui.enabled": "false"}
+        settings["spark.ui.showConsoleProgress"] = "false"
         if self.engine == LOCAL or _loops_back(self.engine):
             settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+        if rows <= FEW_ROWS:
+            settings["spark.driver.extraJavaOptions"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
         if memory_limit:
             size = _java_size(memory_limit)
             settings["spark.driver.memory" if self.engine == LOCAL else "spark.executor.memory"] = size
@@ -119,7 +124,8 @@ class Session:
 
         log, told = self.folder / "log4j2.properties", self.folder / "connection"
         log.write_text(QUIET.format(file=self.folder / "spark.log"), "utf-8")
-        settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={log.as_uri()}"
+        options = settings.get("spark.driver.extraJavaOptions", "")
+        settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={log.as_uri()} {options}".strip()
         settings["spark.local.dir"] = str(self.folder)
         given = [word for pair in settings.items() for word in ("--conf", "=".join(pair))]
         own = shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "pyspark-shell"))
@@ -185,7 +191,18 @@ class Session:
             SparkContext._gateway = None
             SparkContext._jvm = None
             _forget_session()
+        logging.getLogger().removeFilter(_not_of_py4j)
+        logging.getLogger("SQLQueryContextLogger").removeFilter(_nothing)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _not_of_py4j(record: logging.LogRecord) -> bool:
+    """Leave out what py4j says in the root logger of a connection that broke: we say it in our words."""
+    return "py4j" not in record.pathname
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    return False
 
 
 def executors(context: Any) -> int:
@@ -213,6 +230,9 @@ def _needed() -> None:
     found = re.search(r'version "(?:1\.)?(\d+)', said)
     if found and int(found[1]) < MIN_JAVA:
         raise UsageError(f"engine spark needs a newer Java than {found[1]} ({java}); {wanted}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of libraries newer than it has been tried with
+        import pyspark.sql  # noqa: F401
 
 
 def _see_that_it_answers(engine: str) -> None:
@@ -295,9 +315,7 @@ def _session_of(context: Any) -> Any:
     """Return a new session, whose settings and views are its own."""
     from pyspark.sql import SparkSession
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of libraries newer than it has been tried with
-        return SparkSession(context).newSession()
+    return SparkSession(context).newSession()
 
 
 def _forget_session() -> None:
@@ -308,20 +326,27 @@ def _forget_session() -> None:
         SparkSession._activeSession = None
 
 
-def _set_up(spark: Any, folder: Path, cores: int) -> None:
-    """Make the session compute as the embedded engine does."""
-    for name, value in {
+def _set_up(spark: Any, cores: int, rows: int) -> None:
+    """Make the session compute as the embedded engine does, and not prepare for more rows than there are."""
+    settings = {
         "spark.sql.ansi.enabled": "true",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.caseSensitive": "false",
         "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
         "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
-        "spark.sql.execution.arrow.pyspark.enabled": "true",
-    }.items():
+    }
+    if rows <= FEW_ROWS:
+        # To compile a statement and to plan it anew while it runs takes longer here than to run it.
+        settings |= {
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+            "spark.sql.adaptive.enabled": "false",
+            "spark.sql.shuffle.partitions": "1",
+        }
+    elif spark.conf.get("spark.sql.shuffle.partitions") == "200":  # nobody has chosen
+        settings["spark.sql.shuffle.partitions"] = str(2 * cores)
+    for name, value in settings.items():
         spark.conf.set(name, value)
-    if spark.conf.get("spark.sql.shuffle.partitions") == "200":  # nobody has chosen
-        spark.conf.set("spark.sql.shuffle.partitions", str(2 * cores))
-    _add_functions(spark, folder)
 
 
 def _add_functions(spark: Any, folder: Path) -> None:
@@ -345,9 +370,11 @@ def _add_functions(spark: Any, folder: Path) -> None:
         (TEXT, "Text", StringType()),
         (READ_TIME, "ReadTime", TimestampNTZType()),
     ):
-        function = loader.loadClass(f"doctor.Functions${made}").getConstructor(
-            context._gateway.new_array(jvm.java.lang.Class, 0)
-        ).newInstance(context._gateway.new_array(jvm.java.lang.Object, 0))
+        function = (
+            loader.loadClass(f"doctor.Functions${made}")
+            .getConstructor(context._gateway.new_array(jvm.java.lang.Class, 0))
+            .newInstance(context._gateway.new_array(jvm.java.lang.Object, 0))
+        )
         java_type = spark._jsparkSession.parseDataType(kind.json())
         spark._jsparkSession.udf().register(name, function, java_type)
 

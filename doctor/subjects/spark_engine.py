@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -50,6 +51,7 @@ class SparkEngine:
         self._rows: dict[str, int] = {}
         self._kept: dict[str, Any] = {}
         self._lost = ""
+        self._interrupted = False
 
     def fresh_name(self, stem: str) -> str:
         """Return a name for a relation that is not yet taken."""
@@ -128,11 +130,12 @@ class SparkEngine:
 
     def close(self) -> None:
         """Forget everything that was measured, and end Spark if it was started for that."""
-        if not self._lost and self.session.alive:
+        broken = bool(self._lost) or self._interrupted
+        if not broken:
             with suppress(Exception):
                 for frame in self._kept.values():
                     frame.unpersist()
-        self.session.close(now=bool(self._lost))
+        self.session.close(now=broken)
 
     def _apart(self, statement: sql.Expression | str) -> list[str] | None:
         parts = distinct_counts(statement)
@@ -158,7 +161,7 @@ class SparkEngine:
     @contextmanager
     def _at_work(self) -> Iterator[None]:
         """Stop what runs beyond the deadline or without a cluster, and say in our words what went wrong."""
-        from py4j.protocol import Py4JError
+        from py4j.protocol import Py4JError, Py4JNetworkError
         from pyspark.errors import PySparkException
 
         if self._lost:
@@ -173,35 +176,41 @@ class SparkEngine:
         try:
             context.setJobGroup(group, "doctor", interruptOnCancel=True)
             watch.start()
-            yield
-        except (Py4JError, PySparkException, OSError, EOFError) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # of libraries newer than Spark was tried with
+                yield
+        except (Py4JNetworkError, OSError, EOFError) as error:
+            raise self._cluster_lost("Spark ended") from error
+        except (Py4JError, PySparkException) as error:
             raise (stopped[0] if stopped else self._in_our_words(error)) from error
+        except KeyboardInterrupt:
+            self._interrupted = True  # the answer is still to come, so nothing more can be asked
+            raise
         finally:
             done.set()
             if watch.is_alive():
                 watch.join(SECONDS_BETWEEN_LOOKS)
 
     def _watch(self, context: Any, group: str, done: threading.Event, stopped: list[DoctorError]) -> None:
-        begin = time.monotonic()
         alone_since: float | None = None
-        pause = SECONDS_BETWEEN_LOOKS
-        while not done.wait(pause if self.deadline is None else max(0.0, min(pause, self.deadline - time.monotonic()))):
+        while not done.wait(self._pause()):
             now = time.monotonic()
             if self.deadline is not None and now >= self.deadline:
                 stopped.append(BudgetSpent())
-                _cancel(context, group)
+            elif not self.session.local:
+                with suppress(Exception):
+                    alone_since = None if executors(context) else alone_since or now
+                if alone_since is not None and now - alone_since >= SECONDS_WITHOUT_EXECUTORS:
+                    stopped.append(self._cluster_lost(f"it lent no executor for {SECONDS_WITHOUT_EXECUTORS:.0f} s"))
+            if stopped:
                 # Repeated, because a cancellation between two jobs of a statement is forgotten.
-                if done.wait(SECONDS_BETWEEN_LOOKS / 10):
-                    return
-                continue
-            if self.session.local or now - begin < SECONDS_BETWEEN_LOOKS:
-                continue
-            with suppress(Exception):
-                alone_since = None if executors(context) else alone_since or now
-            if alone_since is not None and now - alone_since >= SECONDS_WITHOUT_EXECUTORS:
-                stopped.append(self._cluster_lost(f"no executor for {SECONDS_WITHOUT_EXECUTORS:.0f} s"))
-                _cancel(context, group)
-                return
+                with suppress(Exception):
+                    context.cancelJobGroup(group)
+
+    def _pause(self) -> float:
+        """Return the seconds until something is to be looked at again."""
+        left = SECONDS_BETWEEN_LOOKS if self.deadline is None else self.deadline - time.monotonic()
+        return min(SECONDS_BETWEEN_LOOKS, left if left > 0 else SECONDS_BETWEEN_LOOKS / 10)
 
     def _cluster_lost(self, why: str) -> Unavailable:
         self._lost = f"the Spark cluster was lost: {why}"
@@ -212,7 +221,7 @@ class SparkEngine:
 
     def _in_our_words(self, error: Exception) -> Exception:
         text = str(error)
-        if not self.session.alive or isinstance(error, OSError | EOFError) or "SparkContext was shut down" in text:
+        if not self.session.alive or "SparkContext was shut down" in text or "stopped SparkContext" in text:
             return self._cluster_lost("Spark ended")
         if "ExecutorLostFailure" in text or "Master removed our application" in text:
             return self._cluster_lost("its executors ended")
@@ -226,11 +235,6 @@ class SparkEngine:
                 self.problems.append(problem)
             return Unavailable(f"{path} cannot be read to its end by Spark")
         return error
-
-
-def _cancel(context: Any, group: str) -> None:
-    with suppress(Exception):
-        context.cancelJobGroup(group)
 
 
 def _is_hash(kind: Any) -> bool:

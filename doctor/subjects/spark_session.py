@@ -75,7 +75,7 @@ class Session:
             if not self.local:
                 self._await_executors(context)
             _set_up(self.spark, self.cores, rows)
-            _add_functions(self.spark, self.folder)
+            _add_functions(self.spark)
         except BaseException:
             self.close(now=True)
             raise
@@ -125,8 +125,10 @@ class Session:
         log, told = self.folder / "log4j2.properties", self.folder / "connection"
         log.write_text(QUIET.format(file=self.folder / "spark.log"), "utf-8")
         options = settings.get("spark.driver.extraJavaOptions", "")
-        settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={log.as_uri()} {options}".strip()
+        ours = f"-Dlog4j2.configurationFile={log.as_uri()} -Djava.io.tmpdir={self.folder} -XX:-UsePerfData"
+        settings["spark.driver.extraJavaOptions"] = f"{ours} {options}".strip()
         settings["spark.local.dir"] = str(self.folder)
+        settings["spark.sql.warehouse.dir"] = (self.folder / "warehouse").as_uri()
         given = [word for pair in settings.items() for word in ("--conf", "=".join(pair))]
         own = shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "pyspark-shell"))
         script = "spark-submit.cmd" if os.name == "nt" else "spark-submit"
@@ -183,7 +185,9 @@ class Session:
                 stopping = threading.Thread(target=_stop, args=(context,), daemon=True)
                 stopping.start()
                 stopping.join(SECONDS_TO_END)
-            _end(process)
+            _end(process, now=now)
+            with suppress(Exception):
+                context._accumulatorServer.shutdown()  # type: ignore[union-attr]  # of none there is nothing to end
             if self._gateway is not None:
                 with suppress(Exception):
                     self._gateway.shutdown()
@@ -349,7 +353,7 @@ def _set_up(spark: Any, cores: int, rows: int) -> None:
         spark.conf.set(name, value)
 
 
-def _add_functions(spark: Any, folder: Path) -> None:
+def _add_functions(spark: Any) -> None:
     """Compile our functions in the virtual machine, and send them to wherever statements are run."""
     from pyspark.sql.types import DecimalType, StringType, TimestampNTZType
 
@@ -358,12 +362,13 @@ def _add_functions(spark: Any, folder: Path) -> None:
     compiler = jvm.org.codehaus.janino.SimpleCompiler()
     compiler.setParentClassLoader(threads.currentThread().getContextClassLoader())
     compiler.cook(SOURCE.read_text("utf-8"))
-    jar = folder / "doctor-functions.jar"
-    codes = compiler.getBytecodes()
-    with zipfile.ZipFile(jar, "w") as archive:
-        for name in codes.keySet():
-            archive.writestr(name.replace(".", "/") + ".class", bytes(codes.get(name)))
-    context._jsc.addJar(str(jar))
+    jar = Path(context._temp_dir) / "doctor-functions.jar"  # lives as long as Spark, which another may have started
+    if not jar.exists():
+        codes = compiler.getBytecodes()
+        with zipfile.ZipFile(jar, "w") as archive:
+            for name in codes.keySet():
+                archive.writestr(name.replace(".", "/") + ".class", bytes(codes.get(name)))
+        context._jsc.addJar(str(jar))
     loader = compiler.getClassLoader()
     for name, made, kind in (
         (HASH, "Hash", DecimalType(20, 0)),
@@ -384,8 +389,10 @@ def _stop(context: Any) -> None:
         context.stop()
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: "subprocess.Popen[bytes]", *, now: bool) -> None:
     """Let the virtual machine end by the end of its input, else end it."""
+    if now:
+        process.kill()
     with suppress(OSError):
         if process.stdin:
             process.stdin.close()

@@ -116,12 +116,8 @@ public class Functions {
             if (Double.isNaN(number)) return "nan";
             if (Double.isInfinite(number)) return number > 0 ? "inf" : "-inf";
             if (number == 0) return 1 / number > 0 ? "0.0" : "-0.0";
-            BigDecimal exact = new BigDecimal(number);
-            BigDecimal shortest = exact;
-            for (int digits = 1; digits <= 17; digits++) {
-                shortest = exact.round(new MathContext(digits, RoundingMode.HALF_EVEN));
-                if (single ? shortest.floatValue() == (float) number : shortest.doubleValue() == number) break;
-            }
+            BigDecimal shortest = null;
+            for (int digits = 1; shortest == null; digits++) shortest = near(new BigDecimal(number), digits, single);
             shortest = shortest.stripTrailingZeros();
             String digits = shortest.unscaledValue().abs().toString();
             int exponent = digits.length() - shortest.scale() - 1;
@@ -133,6 +129,20 @@ public class Functions {
             String power = Integer.toString(Math.abs(exponent));
             return sign + digits.charAt(0) + (digits.length() > 1 ? "." + digits.substring(1) : "")
                 + (exponent < 0 ? "e-" : "e+") + (power.length() < 2 ? "0" + power : power);
+        }
+
+        /** The nearest number of so many digits that is read back as the same number; null where there is none. */
+        private static BigDecimal near(BigDecimal exact, int digits, boolean single) {
+            BigDecimal best = null;
+            RoundingMode[] ways = {RoundingMode.DOWN, RoundingMode.UP};
+            for (int i = 0; i < ways.length; i++) {
+                BigDecimal tried = exact.round(new MathContext(digits, ways[i]));
+                boolean same = single ? tried.floatValue() == exact.floatValue()
+                    : tried.doubleValue() == exact.doubleValue();
+                if (!same) continue;
+                if (best == null || tried.subtract(exact).abs().compareTo(best.subtract(exact).abs()) < 0) best = tried;
+            }
+            return best;
         }
     }
 
@@ -191,6 +201,7 @@ public class Functions {
                     char letter = form.charAt(i);
                     if (letter != '%') {
                         if (letter == ' ') {
+                            if (!blank()) return null;
                             while (blank()) at++;
                         } else if (at >= text.length() || text.charAt(at++) != letter) {
                             return null;
@@ -211,9 +222,8 @@ public class Functions {
                         case 'B': found = month = month(true); break;
                         case 'f':
                             int begin = at;
-                            found = micros = number(9);
+                            found = micros = number(6);
                             for (int digits = at - begin; digits < 6; digits++) micros *= 10;
-                            for (int digits = at - begin; digits > 6; digits--) micros /= 10;
                             break;
                         case 'p':
                             String rest = text.substring(at).toLowerCase();

@@ -27,9 +27,9 @@ SCHEME = "spark://"
 MIN_JAVA = 17
 SECONDS_TO_ANSWER = 10.0
 """In which a cluster's master must take a connection."""
-SECONDS_TO_START = 120.0
+SECONDS_TO_START = 300.0
 """In which Spark must be up; 10 s are usual."""
-SECONDS_TO_LEND = 60.0
+SECONDS_TO_LEND = 120.0
 """In which a cluster must lend its first executor."""
 SECONDS_TO_END = 10.0
 FEW_ROWS = 100_000
@@ -55,9 +55,10 @@ class Session:
         Of our own: its settings and views are nobody else's.
     local : bool
         Whether it runs on this machine alone.
-    cores : int
-        Tasks that run side by side.
     """
+
+    spark: Any
+    local: bool
 
     def __init__(self, engine: str, *, rows: int, memory_limit: str | None = None, threads: int | None = None) -> None:
         _needed()
@@ -68,17 +69,21 @@ class Session:
         logging.getLogger().addFilter(_not_of_py4j)
         logging.getLogger("SQLQueryContextLogger").addFilter(_nothing)
         try:
-            context = self._running() or self._started(rows, memory_limit, threads)
-            self.local = str(context.master).startswith("local")
-            self.spark = _session_of(context)
-            self.cores = max(1, int(context.defaultParallelism))
-            if not self.local:
-                self._await_executors(context)
-            _set_up(self.spark, self.cores, rows)
-            _add_functions(self.spark)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of libraries newer than Spark was tried with
+                self._begin(rows, memory_limit, threads)
         except BaseException:
             self.close(now=True)
             raise
+
+    def _begin(self, rows: int, memory_limit: str | None, threads: int | None) -> None:
+        context = self._running() or self._started(rows, memory_limit, threads)
+        self.local = str(context.master).startswith("local")
+        self.spark = _session_of(context)
+        if not self.local:
+            self._await_executors(context)
+        _set_up(self.spark, max(1, int(context.defaultParallelism)), rows)
+        _add_functions(self.spark)
 
     def _running(self) -> Any:
         """Return the context that the program itself has started, if it is on the same cluster."""
@@ -234,9 +239,6 @@ def _needed() -> None:
     found = re.search(r'version "(?:1\.)?(\d+)', said)
     if found and int(found[1]) < MIN_JAVA:
         raise UsageError(f"engine spark needs a newer Java than {found[1]} ({java}); {wanted}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of libraries newer than it has been tried with
-        import pyspark.sql  # noqa: F401
 
 
 def _see_that_it_answers(engine: str) -> None:

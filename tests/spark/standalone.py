@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SECONDS_TO_START = 180.0
+SECONDS_TO_START = 900.0
 CHEAP = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData"
 """Of a virtual machine that lives for a minute."""
 SUBMIT = "--conf spark.executor.memory=512m --conf spark.executor.cores=1 --driver-memory 768m pyspark-shell"

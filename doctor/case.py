@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from doctor.errors import UsageError
+from doctor.errors import Unavailable, UsageError
 from doctor.evidence.keys import Keys
 from doctor.evidence.roles import Roles
 from doctor.model import CaseSummary, Declared, Guess, Problem, Report, Sampling, SubjectSummary
@@ -219,18 +219,26 @@ def asked_of(case: Case, settings: Settings) -> Iterator[Case]:
     from doctor.subjects.spark_engine import SparkEngine
     from doctor.subjects.spark_session import Session
 
+    problems: list[Problem] = []
+
+    def handed(tables: Sequence[Table]) -> Iterator[Table]:
+        for table in tables:
+            try:
+                yield hand_over(spark, table)
+            except Unavailable as error:  # a damaged file; the others are examined all the same
+                problems.append(Problem(path=table.shown, reason=str(error)))
+
     previous = [table for other in case.others if isinstance(other, Previous) for table in other.tables]
     rows = max(table.rows for table in (*case.tables, *previous))
     session = Session(settings.engine, rows=rows, memory_limit=settings.memory_limit, threads=settings.threads)
-    spark = SparkEngine(session)
+    spark = SparkEngine(session, case.tables[0].engine)
     try:
         others = tuple(
-            replace(other, tables=tuple(hand_over(spark, table) for table in other.tables))
-            if isinstance(other, Previous)
-            else other
+            replace(other, tables=tuple(handed(other.tables))) if isinstance(other, Previous) else other
             for other in case.others
         )
-        yield replace(case, tables=tuple(hand_over(spark, table) for table in case.tables), others=others)
+        tables = tuple(handed(case.tables))
+        yield replace(case, tables=tables, others=others, problems=(*case.problems, *problems))
     finally:
         spark.close()
 

@@ -65,15 +65,16 @@ def hand_over(spark: SparkEngine, table: Table) -> Table:
 
 def _staged(engine: Engine, spark: SparkEngine, table: Table) -> tuple[str, Path]:
     path = engine.scratch / f"{engine.fresh_name('staged')}.parquet"
+    from pyspark.sql.functions import col
+
     names = [*(column.name for column in table.columns), sql.ROW, sql.SPLIT]
     wanted = ", ".join(f"{sql.name(name)} AS c{number}" for number, name in enumerate(names))
     engine.rows(
         f"COPY (SELECT {wanted} FROM {sql.name(table.relation)}) TO {sql.quoted(path)} "
         f"(FORMAT parquet, ROW_GROUP_SIZE {ROWS_PER_GROUP})"
     )
-    path.parent.chmod(0o755)  # workers may be another user's
-    from pyspark.sql.functions import col
-
+    if not spark.session.local:
+        path.parent.chmod(0o755)  # workers may be another user's
     frame = _read(spark, table, [path])
     renamed = frame.select(*(col(f"c{number}").alias(name) for number, name in enumerate(names)))
     name = spark.fresh_name("table")
@@ -119,6 +120,8 @@ class _Source:
 
 def _in_place(engine: Engine, spark: SparkEngine, table: Table) -> tuple[str, Path] | None:
     """Write the view of the embedded engine for Spark; None where it reads anything but Parquet of simple types."""
+    from pyspark.errors import PySparkException
+
     if not table.parts or any(part.form is not None or part.path.suffix.lower() != ".parquet" for part in table.parts):
         return None
     query = _definition(engine, table.relation)
@@ -134,7 +137,10 @@ def _in_place(engine: Engine, spark: SparkEngine, table: Table) -> tuple[str, Pa
         named = sql.relation(_source_view(spark, table, source))
         call.replace(exp.alias_(named, call.alias, table=True) if call.alias else named)
     name = spark.fresh_name("table")
-    spark.view(name, spark.frame(to_spark(query.sql(dialect="duckdb"))), table.rows)
+    try:
+        spark.view(name, spark.frame(to_spark(query.sql(dialect="duckdb"))), table.rows)
+    except PySparkException:  # names or types that Spark does not take
+        return None
     return name, table.parts[0].path
 
 

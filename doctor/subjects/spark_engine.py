@@ -16,6 +16,7 @@ from doctor.model import Problem
 from doctor.subjects import sql
 from doctor.subjects.spark_dialect import distinct_counts, to_spark
 from doctor.subjects.spark_session import Session, executors
+from doctor.subjects.table import Asked
 
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_WITHOUT_EXECUTORS = 30.0
@@ -37,14 +38,17 @@ class SparkEngine:
         Spark does not hold many rows in one value.
     max_rows_fetched : int
         Rows that are brought to this process where it could do in Spark's stead.
+    files : Asked
+        The embedded engine, which opened the files.
     """
 
     deadline: float | None = None
     gathers = False
     max_rows_fetched = 200_000
 
-    def __init__(self, session: Session) -> None:
-        self.problems: list[Problem] = []
+    def __init__(self, session: Session, files: Asked) -> None:
+        self.files = files
+        self.problems = files.problems  # those that were noted on opening too
         self.session = session
         self._spark = session.spark
         self._names = 0

@@ -67,7 +67,6 @@ class Session:
         self._process: subprocess.Popen[bytes] | None = None
         self._gateway: Any = None
         logging.getLogger().addFilter(_not_of_py4j)
-        logging.getLogger("SQLQueryContextLogger").addFilter(_nothing)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of libraries newer than Spark was tried with
@@ -77,6 +76,9 @@ class Session:
             raise
 
     def _begin(self, rows: int, memory_limit: str | None, threads: int | None) -> None:
+        from pyspark.logger import PySparkLogger
+
+        PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True  # prints what is raised as well
         context = self._running() or self._started(rows, memory_limit, threads)
         self.local = str(context.master).startswith("local")
         self.spark = _session_of(context)
@@ -201,17 +203,12 @@ class Session:
             SparkContext._jvm = None
             _forget_session()
         logging.getLogger().removeFilter(_not_of_py4j)
-        logging.getLogger("SQLQueryContextLogger").removeFilter(_nothing)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _not_of_py4j(record: logging.LogRecord) -> bool:
     """Leave out what py4j says in the root logger of a connection that broke: we say it in our words."""
     return "py4j" not in record.pathname
-
-
-def _nothing(record: logging.LogRecord) -> bool:
-    return False
 
 
 def executors(context: Any) -> int:

@@ -132,12 +132,18 @@ class Asked(Protocol):
         Whether many rows can be held in one value, beside counts of the same pass.
     max_rows_fetched : int
         Rows that are brought to this process where it is faster than a statement.
+    files : Asked
+        What opened the files, for questions on the files themselves.
     """
 
     deadline: float | None
     problems: list[Problem]
     gathers: bool
     max_rows_fetched: int
+
+    @property
+    def files(self) -> "Asked":
+        """Return what opened the files."""
 
     def fresh_name(self, stem: str) -> str:
         """Return a name for a relation that is not yet taken."""
@@ -196,6 +202,11 @@ class Engine:
             shutil.rmtree(self.scratch, ignore_errors=True)
             raise UsageError(f"memory-limit: {memory_limit!r} is no size, such as 500MB or 4GB") from error
         self._names = 0
+
+    @property
+    def files(self) -> "Engine":
+        """Return itself, which opens the files."""
+        return self
 
     def fresh_name(self, stem: str) -> str:
         """Return a name for a relation that is not yet taken."""

@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 ARGUMENTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo clinic test plugin check format lint types contracts docs docs-check screenshot fixtures new bench wheel clean
+.PHONY: help demo clinic test spark plugin check format lint types contracts docs docs-check screenshot fixtures new bench wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ clinic: $(INSTALLED) ## Take every patient from the symptom to the verdict; writ
 
 test: $(INSTALLED) ## Run the tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGUMENTS)
+
+spark: $(INSTALLED) ## Compare all patients on DuckDB and on a Spark cluster on this machine
+	$(BIN)/python -m tests.spark.parity $(ARGUMENTS)
 
 plugin: $(INSTALLED) ## Run the plugin's tests under another pytest: make plugin PYTEST='pytest<9'
 	rm -rf $(VENV)/other

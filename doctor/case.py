@@ -4,17 +4,17 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import msgspec
 
-from doctor.errors import UsageError
+from doctor.errors import Unavailable, UsageError
 from doctor.evidence.keys import Keys
 from doctor.evidence.roles import Roles
 from doctor.model import CaseSummary, Declared, Guess, Problem, Report, Sampling, SubjectSummary
-from doctor.settings import Settings
+from doctor.settings import DUCKDB, Settings
 from doctor.subjects.batch import ReadingOptions
 from doctor.subjects.contents import contents_of, inner_name
 from doctor.subjects.file_names import find_files
@@ -201,6 +201,48 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         )
     finally:
         engine.close()
+
+
+@contextmanager
+def asked_of(case: Case, settings: Settings) -> Iterator[Case]:
+    """Have the tables of a case answered by the engine that the user wishes, until the end.
+
+    Raises
+    ------
+    UsageError
+        When that engine is not there, or cannot take a table.
+    DoctorError
+        When it cannot read one.
+    """
+    if settings.engine == DUCKDB or not case.tables:
+        yield case
+        return
+    from doctor.subjects.handover import hand_over
+    from doctor.subjects.spark_engine import SparkEngine
+    from doctor.subjects.spark_session import Session
+
+    problems: list[Problem] = []
+
+    def handed(tables: Sequence[Table]) -> Iterator[Table]:
+        for table in tables:
+            try:
+                yield hand_over(spark, table)
+            except Unavailable as error:  # a damaged file; the others are examined all the same
+                problems.append(Problem(path=table.shown, reason=str(error)))
+
+    previous = [table for other in case.others if isinstance(other, Previous) for table in other.tables]
+    rows = max(table.rows for table in (*case.tables, *previous))
+    session = Session(settings.engine, rows=rows, memory_limit=settings.memory_limit, threads=settings.threads)
+    spark = SparkEngine(session, case.tables[0].engine)
+    try:
+        others = tuple(
+            replace(other, tables=tuple(handed(other.tables))) if isinstance(other, Previous) else other
+            for other in case.others
+        )
+        tables = tuple(handed(case.tables))
+        yield replace(case, tables=tables, others=others, problems=(*case.problems, *problems))
+    finally:
+        spark.close()
 
 
 def older_version(engine: Engine, settings: Settings) -> Previous | None:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from doctor import baseline
-from doctor.case import Case
+from doctor.case import Case, asked_of
 from doctor.costs import with_costs
 from doctor.diagnosis import join
 from doctor.errors import NotApplicable, Unavailable, UsageError
@@ -70,9 +70,12 @@ def examine(
     Report
         Findings sorted gravest first, one examination per check and subject.
     """
-    observer = observer or Silent()
+    with asked_of(case, settings) as asked:
+        return _examined(asked, settings, observer or Silent(), load_checks() if every is None else every)
+
+
+def _examined(case: Case, settings: Settings, observer: Observer, every: Sequence[LoadedCheck]) -> Report:
     begin = time.monotonic()
-    every = load_checks() if every is None else every
     chosen = checks_for(case.matters, settings, every)
     chosen.sort(key=lambda check: (sum(map(cost, check.evidence)), check.id))
     deadline = begin + settings.budget if settings.budget is not None else None

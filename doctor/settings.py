@@ -1,6 +1,7 @@
 """What the user asked for: the command line over `doctor.toml` or `[tool.doctor]`, over the defaults."""
 
 import datetime
+import re
 import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,8 @@ from doctor.errors import UsageError
 from doctor.model import Finding, Severity
 
 FAIL_ON = ("error", "warning", "info", "never")
+DUCKDB = "duckdb"
+ENGINE = re.compile(r"duckdb|spark|spark://[^\s/:,]+:[0-9]{1,5}(,[^\s/:,]+:[0-9]{1,5})*")
 MIN_SAMPLE_ROWS = 100
 
 
@@ -51,6 +54,8 @@ class Settings:
     ----------
     budget : float or None
         Seconds after which no further evidence is measured.
+    engine : str
+        Which measures tables: "duckdb", "spark" (on this machine) or "spark://HOST:PORT" (a cluster).
     memory_limit : str or None
         Passed to the engine, such as "1GB".
     against : str or None
@@ -83,6 +88,7 @@ class Settings:
     ignore: tuple[str, ...] = ()
     fail_on: str = Severity.ERROR.value
     format: str = "text"
+    engine: str = DUCKDB
     budget: float | None = None
     memory_limit: str | None = None
     threads: int | None = None
@@ -138,6 +144,8 @@ def settings_for(path: Path, given: Mapping[str, Any]) -> Settings:
     settings = Settings(**{**values, **asked}, thresholds=thresholds, origin=origin)
     if settings.fail_on not in FAIL_ON:
         wrong, said = "fail_on", f"fail-on: {settings.fail_on!r} is none of {', '.join(FAIL_ON)}"
+    elif not ENGINE.fullmatch(settings.engine):
+        wrong, said = "engine", f"engine: {settings.engine!r} is none of duckdb, spark, spark://HOST:PORT"
     elif settings.sample_rows < MIN_SAMPLE_ROWS:
         wrong = "sample_rows"
         said = f"sample-rows: {settings.sample_rows} is less than {MIN_SAMPLE_ROWS}, too few for any model"

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from doctor.case import asked_of
 from doctor.engine import examine
 from doctor.errors import NotApplicable, UsageError
 from doctor.measurements import Measurements, Scope, Silent
@@ -114,7 +115,7 @@ def measure(evidence: type[Evidence], data: Any, **options: Any) -> Evidence:
         When it cannot be had, with the reason.
     """
     settings = settings_from(data, None, (), options)
-    with opened(data, (), settings) as case:
+    with opened(data, (), settings) as opened_case, asked_of(opened_case, settings) as case:
         if len(case.tables) > 1:
             raise UsageError(f"{len(case.tables)} tables are here; evidence is measured from one")
         subjects = {**case.singles(settings), **{type(table): table for table in case.tables}}

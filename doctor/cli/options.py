@@ -63,6 +63,11 @@ _MEASURING = (
         metavar="SECONDS",
         help="Skip the dearest measures once this is spent.",
     ),
+    click.option(
+        "--engine",
+        metavar="ENGINE",
+        help="duckdb, spark (on this machine) or spark://HOST:PORT (a cluster). [default: duckdb]",
+    ),
     click.option("--memory-limit", metavar="SIZE", help="Memory for the table engine, such as 1GB."),
     click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads for the table engine."),
     click.option(

@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sqlglot import exp
+
 from doctor.errors import UsageError
 from doctor.evidence.profile import Profile
 from doctor.model import Guess
@@ -69,8 +71,10 @@ def label_text(column: Column) -> sql.Expression:
     name = sql.column(column.name)
     if column.kind is not Kind.NUMBER:
         return sql.call("trim", sql.cast_text(name))
-    whole = sql.call("trunc", name).eq(name).and_(sql.call("abs", name) < sql.literal(1e15))
-    return sql.call("if", whole, sql.call("format", sql.literal("{:.0f}"), name), sql.cast_text(name))
+    whole = sql.call("floor", name).eq(name).and_(sql.call("abs", name) < sql.literal(1e15))
+    return sql.call(
+        "if", whole, sql.cast_text(exp.TryCast(this=name, to=exp.DataType.build("bigint"))), sql.cast_text(name)
+    )
 
 
 def _declared(table: Table) -> AnnotatorRoles:
@@ -140,7 +144,7 @@ def _share_labels(table: Table, profile: Profile, columns: Sequence[Column]) -> 
     if len(cells_of) > min(MAX_LABELS, total / 2) or shared < MIN_SHARED_CELLS * total:
         return False
     rated, apart = table.ask(
-        "SELECT sum(times), sum(if(len(list_distinct(labels)) = list_count(labels), times, 0)) "
+        "SELECT sum(times), sum(if(array_length(list_distinct(labels)) = list_count(labels), times, 0)) "
         f'FROM "{pooled}" WHERE list_count(labels) > 1'
     )[0]
     # Columns that name who annotated, not what they said, never hold the same value twice in a row.

@@ -292,9 +292,10 @@ def _compare(
             left, right = (sql.text(_folded(table, hashes, name, alias)) for alias in ("a", "b"))
             same.append(f"{left} IS NOT DISTINCT FROM {right}")
     relation = sql.name(content)
-    where = " AND ".join([*same, f"({' OR '.join(different)})", f"distance <= {RING}"])
-    return table.ask(
-        f'SELECT probe, hit, greatest({", ".join(distances)}) AS distance FROM "{met}" '
-        f"JOIN {relation} a ON a.{sql.ROW} = probe JOIN {relation} b ON b.{sql.ROW} = hit "
-        f"WHERE {where} ORDER BY probe, hit"
+    where = " AND ".join([*same, f"({' OR '.join(different)})"])
+    widest = f"greatest({', '.join(distances)})" if len(distances) > 1 else distances[0]
+    apart = (
+        f'SELECT probe, hit, {widest} AS distance FROM "{met}" '
+        f"JOIN {relation} a ON a.{sql.ROW} = probe JOIN {relation} b ON b.{sql.ROW} = hit WHERE {where}"
     )
+    return table.ask(f"SELECT probe, hit, distance FROM ({apart}) WHERE distance <= {RING} ORDER BY probe, hit")

@@ -132,15 +132,23 @@ def _counted_and_drawn(table: Table, sampling: Sampling) -> tuple[list[Any], str
     if table.rows <= sampling.rows or len(table.columns) > COLUMNS_PER_STATEMENT or not likely:
         return None
     content = sql.row_hash([*map(sql.column, likely), sql.literal(sampling.seed)])
-    rows = exp.Filter(
-        this=sql.call("list", sql.column(WHOLE_ROW)),
-        expression=exp.Where(this=content < hash_bound(sampling.rows / table.rows)),
-    )
+    chosen = content < hash_bound(sampling.rows / table.rows)
     wanted = [
         *_all_count_facts(table, sampling, table.columns),
         sql.call("approx_count_distinct", content.copy()),
         sql.count_if(content.copy() < hash_bound(0.5)),
     ]
+
+    def telling(different: int, half: int) -> bool:
+        # One heap of copies of many rows puts the halves of the hashes out of balance, as it would the drawn rows.
+        level = abs(half - table.rows / 2) <= MAX_IMBALANCE * math.sqrt(table.rows) / 2
+        return level and different >= MIN_LIKELY_SHARE * table.rows
+
+    if not table.engine.gathers:
+        *counts, different, half = table.ask(table.select(*wanted))[0]
+        again = table.select(exp.Star()).where(chosen)
+        return counts, table.engine.keep("drawn", again) if telling(different, half) else None
+    rows = exp.Filter(this=sql.call("list", sql.column(WHOLE_ROW)), expression=exp.Where(this=chosen))
     named = [fact.as_(f"fact_{i}") for i, fact in enumerate(wanted)]
     source = sql.relation(table.relation).as_(WHOLE_ROW)
     try:
@@ -148,10 +156,8 @@ def _counted_and_drawn(table: Table, sampling: Sampling) -> tuple[list[Any], str
     except Unavailable:  # too little memory to hold the rows beside the counts
         return None
     *counts, different, half = table.ask(f'SELECT * EXCLUDE ("rows") FROM "{kept}"')[0]
-    # One heap of copies of many rows puts the halves of the hashes out of balance, as it would the drawn rows.
-    level = abs(half - table.rows / 2) <= MAX_IMBALANCE * math.sqrt(table.rows) / 2
     drawn = None
-    if level and different >= MIN_LIKELY_SHARE * table.rows:
+    if telling(different, half):
         drawn = table.engine.keep("drawn", f'SELECT unnest("rows", recursive := true) FROM "{kept}"')
     table.engine.drop(kept)
     return counts, drawn

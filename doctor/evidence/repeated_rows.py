@@ -21,8 +21,6 @@ Array = np.ndarray[Any, Any]
 
 MAX_GROUPS_READ = 500
 MAX_ROWS_KEPT = 50_000
-MAX_ROWS_SORTED = 10_000_000
-"""Of more rows the hashes, at eight bytes each and twice over, are left to the engine, which can spill."""
 MAX_EXAMPLES = 5
 MAX_ROWS_SHOWN = 10
 SPARE_BITS = 10
@@ -185,7 +183,7 @@ def _alike(table: Table, hashes: RowHashes) -> str:
     """Store the hashes that occur more than once; to sort them as an array is cheaper than to group them."""
     source = sql.name(hashes.relation)
     query = f"SELECT * FROM {source} SEMI JOIN {{}} USING (feature_hash)"
-    if table.rows > MAX_ROWS_SORTED:
+    if table.rows > table.engine.max_rows_fetched:
         twice = f"(SELECT feature_hash FROM {source} GROUP BY feature_hash HAVING count(*) > 1)"
         return table.engine.keep("alike", query.format(twice))
     ordered = np.sort(np.asarray(table.engine.arrays(f"SELECT feature_hash FROM {source}")["feature_hash"]))

@@ -12,7 +12,7 @@ from doctor.evidence.annotators import MAX_LABELS, AnnotatorRoles, label_text
 from doctor.evidence.raters import Votes
 from doctor.evidence.scales import Scale, read_scale
 from doctor.subjects import sql
-from doctor.subjects.table import Engine, Table
+from doctor.subjects.table import Asked, Table
 
 Array = np.ndarray[Any, Any]
 
@@ -188,7 +188,7 @@ def _counted(table: Table, scale: Scale) -> sql.Select:
     return table.select(sql.column(sql.ROW).as_("item"), sql.literal(1).as_("times"), codes.as_("pattern"))
 
 
-def _scale(engine: Engine, distinct_labels: str, declared: str | None) -> Scale:
+def _scale(engine: Asked, distinct_labels: str, declared: str | None) -> Scale:
     labels = [label for (label,) in engine.rows(f"{distinct_labels} LIMIT {MAX_LABELS + 1}")]
     if not labels:
         raise Unavailable("the annotators' columns hold no label")
@@ -197,7 +197,7 @@ def _scale(engine: Engine, distinct_labels: str, declared: str | None) -> Scale:
     return read_scale(labels, declared)
 
 
-def _codes(engine: Engine, scale: Scale) -> str:
+def _codes(engine: Asked, scale: Scale) -> str:
     labels = sql.text(sql.call("list_value", *scale.labels))
     return engine.keep("codes", f"SELECT unnest({labels}) AS label, unnest(range({len(scale.labels)})) AS code")
 
@@ -224,12 +224,12 @@ def _pooled(
     patterns = engine.keep(
         "patterns",
         "SELECT pattern, sum(times)::BIGINT AS items, row_number() OVER (ORDER BY pattern) - 1 AS id "
-        f'FROM "{item_relation}" WHERE len(pattern) > 0 GROUP BY pattern',
+        f'FROM "{item_relation}" WHERE array_length(pattern) > 0 GROUP BY pattern',
     )
     totals = engine.rows(
-        "SELECT sum(items), sum(items * len(pattern)), sum(if(len(pattern) > 1, items, 0)), "
-        "sum(items * len(pattern) * (len(pattern) - 1) // 2), sum(len(pattern)), "
-        f'sum(len(pattern) * (len(pattern) - 1) // 2) FROM "{patterns}"'
+        "SELECT sum(items), sum(items * array_length(pattern)), sum(if(array_length(pattern) > 1, items, 0)), "
+        "sum(items * array_length(pattern) * (array_length(pattern) - 1) // 2), sum(array_length(pattern)), "
+        f'sum(array_length(pattern) * (array_length(pattern) - 1) // 2) FROM "{patterns}"'
     )[0]
     items, ratings, paired_items, rating_pairs, pooled_votes, pooled_pairs = (int(total or 0) for total in totals)
     if items == 0:

@@ -49,7 +49,7 @@ def _row_group(table: Table, part: Part, row: int) -> int | None:
         f"parquet_metadata({sql.quoted(part.path)}) ORDER BY row_group_id"
     )
     with suppress(NoVerdict, duckdb.Error):
-        for number, rows in table.engine.rows(query):
+        for number, rows in table.engine.files.rows(query):
             row -= int(rows)
             if row <= 0:
                 return int(number)

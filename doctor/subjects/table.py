@@ -6,11 +6,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import numpy as np
@@ -119,6 +119,51 @@ class Malformed(Struct, frozen=True, kw_only=True):
     of: int
 
 
+class Asked(Protocol):
+    """What answers statements on a table.
+
+    Attributes
+    ----------
+    deadline : float or None
+        Reading of `time.monotonic` after which a running statement is stopped and none is begun.
+    problems : list of Problem
+        What showed only when rows were read.
+    gathers : bool
+        Whether many rows can be held in one value, beside counts of the same pass.
+    max_rows_fetched : int
+        Rows that are brought to this process where it is faster than a statement.
+    files : Asked
+        What opened the files, for questions on the files themselves.
+    """
+
+    deadline: float | None
+    problems: list[Problem]
+    gathers: bool
+    max_rows_fetched: int
+
+    @property
+    def files(self) -> "Asked":
+        """Return what opened the files."""
+
+    def fresh_name(self, stem: str) -> str:
+        """Return a name for a relation that is not yet taken."""
+
+    def rows(self, statement: sql.Expression | str) -> list[tuple[Any, ...]]:
+        """Return the answer as a list of tuples."""
+
+    def arrays(self, statement: sql.Expression | str) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the answer as arrays by column name; missing values are masked or None."""
+
+    def keep(self, stem: str, statement: sql.Expression | str) -> str:
+        """Store an intermediate answer and return its name."""
+
+    def lent(self, stem: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> AbstractContextManager[str]:
+        """Let statements read arrays of one length as the columns of a relation, under the name returned."""
+
+    def drop(self, name: str) -> None:
+        """Forget a stored table."""
+
+
 SECONDS_BETWEEN_INTERRUPTIONS = 0.05
 
 
@@ -135,6 +180,9 @@ class Engine:
     """
 
     deadline: float | None = None
+    gathers = True
+    max_rows_fetched = 10_000_000
+    """At eight bytes each and twice over; more are left to the engine, which can spill."""
 
     def __init__(self, *, memory_limit: str | None = None, threads: int | None = None) -> None:
         self.problems: list[Problem] = []
@@ -154,6 +202,11 @@ class Engine:
             shutil.rmtree(self.scratch, ignore_errors=True)
             raise UsageError(f"memory-limit: {memory_limit!r} is no size, such as 500MB or 4GB") from error
         self._names = 0
+
+    @property
+    def files(self) -> "Engine":
+        """Return itself, which opens the files."""
+        return self
 
     def fresh_name(self, stem: str) -> str:
         """Return a name for a relation that is not yet taken."""
@@ -307,7 +360,7 @@ class Table:
     path: Path
     shown: str
     label: str
-    engine: Engine
+    engine: Asked
     relation: str
     columns: tuple[Column, ...]
     splits: dict[str, int]

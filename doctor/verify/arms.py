@@ -12,7 +12,7 @@ from doctor.errors import DoctorError
 from doctor.model import AnyRepair, Finding, Report
 from doctor.settings import Settings
 from doctor.subjects import sql
-from doctor.subjects.table import Engine, Table
+from doctor.subjects.table import Asked, Table
 from doctor.verify.deployment import WHOLE, Cut, Untestable, divided
 from doctor.verify.labels import with_one_label
 
@@ -128,7 +128,7 @@ def repaired(
     return Layout(folder=output, files=layout.files, deployments=moved)
 
 
-def stage(engine: Engine, layout: Layout, made: Cut, seed: int, folder: Path) -> dict[str, str]:
+def stage(engine: Asked, layout: Layout, made: Cut, seed: int, folder: Path) -> dict[str, str]:
     """Write what a training reads: train, the split that makes the promise, and deployment.
 
     Parameters
@@ -173,7 +173,7 @@ def stage(engine: Engine, layout: Layout, made: Cut, seed: int, folder: Path) ->
     return {name: f"{name.replace(' ', '-')}.parquet" for name in statements}
 
 
-def _divided(engine: Engine, layout: Layout, made: Cut, seed: int) -> list[str]:
+def _divided(engine: Asked, layout: Layout, made: Cut, seed: int) -> list[str]:
     """Divide data by lot, the rows of both arms alike as far as the repair leaves them."""
     file = layout.folder / layout.files[WHOLE]
     listed = "*"
@@ -220,13 +220,13 @@ def _file_name(split: str, number: int) -> str:
     return f"{split}.parquet" if _PLAIN_NAME.fullmatch(split) else f"part{number}.parquet"
 
 
-def _as_in(engine: Engine, columns: Sequence[str], place: Path) -> str:
+def _as_in(engine: Asked, columns: Sequence[str], place: Path) -> str:
     """List these columns of a file, those that it lacks as missing values."""
     had = set(_columns(engine, f"SELECT * FROM {_read(place)}"))
     return ", ".join(sql.name(name) if name in had else f"NULL AS {sql.name(name)}" for name in columns)
 
 
-def _columns(engine: Engine, statement: str) -> list[str]:
+def _columns(engine: Asked, statement: str) -> list[str]:
     return [str(name) for name, *_ in engine.rows(f"DESCRIBE {statement}")]
 
 
@@ -235,5 +235,5 @@ def _read(*paths: Path, numbered: bool = False) -> str:
     return f"read_parquet([{listed}]{', file_row_number = true' if numbered else ''})"
 
 
-def _copy(engine: Engine, statement: str, place: Path) -> None:
+def _copy(engine: Asked, statement: str, place: Path) -> None:
     engine.rows(f"COPY ({statement}) TO {sql.quoted(place)} (FORMAT parquet)")

@@ -40,7 +40,7 @@ def test_hashes_of_too_many_rows_to_sort_are_grouped_by_the_engine(
     train, test = rows(300), rows(100, seed=1)
     test[:9] = train[:9]
     sorted_ = measure(RepeatedRows, HEADER, {"train": [*train, *train[:5]], "test": test}, target="y")
-    monkeypatch.setattr("doctor.evidence.repeated_rows.MAX_ROWS_SORTED", 100)
+    monkeypatch.setattr("doctor.subjects.table.Engine.max_rows_fetched", 100)
     grouped = measure(RepeatedRows, HEADER, {"train": [*train, *train[:5]], "test": test}, target="y")
     assert sorted_.whole == grouped.whole
     assert sorted_.meetings == grouped.meetings

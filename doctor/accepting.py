@@ -11,6 +11,7 @@ from doctor.baseline import FILE, Accepted, Stored, entry_for, find_file, is_gon
 from doctor.case import Case
 from doctor.model import Finding, Report
 from doctor.settings import Settings
+from doctor.subjects.database import is_uri
 from doctor.wording import printable
 
 
@@ -128,6 +129,8 @@ def _stored(
 
 def _seen_from(file: Path, path: str) -> str:
     """Return a path as it stands in the file: seen from its folder where it lies below it, else in full."""
+    if is_uri(path):
+        return path
     whole, folder = (os.path.abspath(name) for name in (path, file.parent))  # noqa: PTH100 - links are not followed
     inside = whole == folder or whole.startswith(folder.rstrip(os.sep) + os.sep)
     return Path(os.path.relpath(whole, folder) if inside else whole).as_posix()

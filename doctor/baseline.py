@@ -20,6 +20,7 @@ from doctor.case import Case
 from doctor.errors import UsageError
 from doctor.model import Baseline, BaselineEntry, Examination, Finding, Location, Outcome, Report, Severity, fingerprint
 from doctor.settings import Settings, Suppression
+from doctor.subjects.database import is_uri
 from doctor.subjects.formats import is_table, stem_of
 from doctor.wording import printable
 
@@ -112,7 +113,9 @@ def _labelled(mark: str, label: str) -> str:
 
 
 def place_of(path: str) -> str:
-    """Return a path in full; a table keeps its name when its format changes."""
+    """Return a path in full; a table keeps its name when its format changes, and an address is one already."""
+    if is_uri(path):
+        return path
     whole = Path(os.path.abspath(path))  # noqa: PTH100 - a link is a name like any other and is not followed
     return str(whole.with_name(stem_of(whole)) if is_table(whole) else whole)
 
@@ -125,10 +128,15 @@ def entry_for(stored: Stored, file: Path, *, anywhere: bool = False) -> Accepted
         reason=f"{stored.reason.strip()} ({since})" if stored.reason.strip() else f"{since} in {file.name}",
         until=stored.expires,
         stored=stored,
-        place=place_of(os.path.join(file.parent, stored.path)),  # noqa: PTH118 - see place_of
+        place=place_of(seen_from(file, stored.path)),
         anywhere=anywhere,
         file=str(file),
     )
+
+
+def seen_from(file: Path, path: str) -> str:
+    """Return a path that stands in a file as it is seen from the working directory."""
+    return path if is_uri(path) else os.path.join(file.parent, path)  # noqa: PTH118 - see place_of
 
 
 def find_file(paths: Sequence[Path]) -> Path | None:

@@ -17,6 +17,8 @@ from doctor.model import CaseSummary, Declared, Guess, Problem, Report, Sampling
 from doctor.settings import DUCKDB, Settings
 from doctor.subjects.batch import ReadingOptions
 from doctor.subjects.contents import contents_of, inner_name
+from doctor.subjects.database import Address, address_of, address_of_file, is_database, is_uri, shown_path
+from doctor.subjects.database_tables import open_database
 from doctor.subjects.file_names import find_files
 from doctor.subjects.formats import READERS, is_table
 from doctor.subjects.layout import open_tables
@@ -89,6 +91,7 @@ class Case:
                     rows=table.rows,
                     columns=len(table.columns),
                     splits=table.splits,
+                    facts={"database": table.database} if table.database else {},
                     roles=roles | ({"group": [guess.value for guess in keys.guesses]} if keys and keys.guesses else {}),
                 )
             )
@@ -140,10 +143,15 @@ def look_at(paths: Sequence[Path]) -> frozenset[type]:
         When there is no such path, or a file is of no known kind.
     """
     for path in paths:
+        if is_uri(shown_path(path)):
+            raise UsageError("a database is named by --uri, not as a path")
         if not path.exists() and not path.is_symlink():
             raise UsageError(f"{path}: there is no such file or folder")
-        if path.is_file() and not is_table(path) and not is_source(path) and not is_sweep(path):
-            raise UsageError(f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst)")
+        if path.is_file() and not (is_table(path) or is_source(path) or is_sweep(path) or is_database(path)):
+            raise UsageError(
+                f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst) and databases "
+                "of DuckDB and SQLite"
+            )
     if len(paths) != 1:
         return DATA_AND_CODE
     if is_run_folder(paths[0]):
@@ -173,14 +181,8 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         declared = declared_roles(settings)
         source, unread = open_source(paths)
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
-        tables, problems = open_tables(
-            engine,
-            [path for path in paths if path.is_dir() or not is_source(path)],
-            declared,
-            split_globs=settings.split,
-            split_column=settings.split_column,
-            options=reading_options(settings),
-        )
+        databases = databases_of(paths, settings)
+        tables, problems = _opened_tables(engine, paths, databases, declared, settings)
         problems += unread
         previous = older_version(engine, settings)
         records = open_records(source) if source is not None else None
@@ -190,7 +192,8 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
                 f"{paths[0]}: neither a table nor code found here (looked for CSV, TSV, Parquet, JSONL, Arrow, Feather,"
                 " Python, notebooks)"
             )
-        shown = shlex.join(map(str, paths)) or settings.pipeline or ""
+        served = " ".join(address.shown for address in databases if address.uri)
+        shown = shlex.join(map(str, paths)) or served or settings.pipeline or ""
         yield Case(
             shown=shown,
             paths=tuple(paths),
@@ -245,6 +248,55 @@ def asked_of(case: Case, settings: Settings) -> Iterator[Case]:
         spark.close()
 
 
+def databases_of(paths: Sequence[Path], settings: Settings) -> list[Address]:
+    """Return the databases among what was named.
+
+    Raises
+    ------
+    UsageError
+        For an address that is none, and for a query or a table that was asked for with no database to ask, or several.
+    """
+    found = [address_of(settings.uri)] if settings.uri else []
+    found += [address_of_file(path) for path in paths if not is_table(path) and is_database(path)]
+    if (settings.query or settings.table) and len(found) != 1:
+        wish = "--query" if settings.query else "--table"
+        raise UsageError(f"{wish}: name {'one' if found else 'a'} database, by its file or by --uri")
+    return found
+
+
+def _opened_tables(
+    engine: Engine, paths: Sequence[Path], databases: Sequence[Address], declared: Declared, settings: Settings
+) -> tuple[list[Table], list[Problem]]:
+    """Open the tables of files and of databases."""
+    inside = {address.path for address in databases}
+    files = [path for path in paths if path not in inside and (path.is_dir() or not is_source(path))]
+    tables, problems = open_tables(
+        engine,
+        files,
+        declared,
+        split_globs=() if databases else settings.split,
+        split_column=settings.split_column,
+        options=reading_options(settings),
+    )
+    for address in databases:
+        more, trouble = open_database(
+            engine,
+            address,
+            declared,
+            query=settings.query,
+            tables=settings.table,
+            split_globs=settings.split,
+            split_column=settings.split_column,
+            memory_limit=settings.memory_limit,
+            threads=settings.threads,
+        )
+        tables += more
+        problems += trouble
+    if databases and len({table.label for table in tables}) < len(tables):
+        tables = [table.replaced(label=table.shown) for table in tables]
+    return tables, problems
+
+
 def older_version(engine: Engine, settings: Settings) -> Previous | None:
     """Open the version that the data is to be compared with, by the same options; None where none is named.
 
@@ -260,10 +312,15 @@ def older_version(engine: Engine, settings: Settings) -> Previous | None:
     path = Path(settings.against)
     if not path.exists():
         raise UsageError(f"--against {path}: there is no such file or folder")
-    if path.is_file() and not is_table(path):
+    held = path.is_file() and not is_table(path)
+    if held and not is_database(path):
         raise UsageError(f"--against {path}: not a table that can be read; known are {', '.join(READERS)}")
-    tables, problems = open_tables(
-        engine, [path], Declared(), split_column=settings.split_column, options=reading_options(settings)
+    tables, problems = _opened_tables(
+        engine,
+        [path],
+        [address_of_file(path)] if held else [],
+        Declared(),
+        replace(settings, split=()) if held else replace(settings, split=(), query=None, table=()),
     )
     if not tables:
         why = f"{problems[0].reason}" if problems else "there is no table"
@@ -291,7 +348,7 @@ def with_contents(report: Report, case: Case) -> Report:
     subjects = []
     for subject in report.case.subjects:
         table = known.get(subject.path) if subject.kind == "table" else None
-        if table is not None:
+        if table is not None and not table.database:
             facts = contents_of(table, case.paths)
             for part in table.parts:
                 stamp = now.get(part.path.absolute())

@@ -13,6 +13,7 @@ from doctor.engine import examine
 from doctor.errors import UsageError
 from doctor.model import Report
 from doctor.settings import Settings, Suppression, settings_for, suppressions_of
+from doctor.subjects.database import is_uri
 from doctor.subjects.frames import open_frames
 from doctor.subjects.table import Engine
 
@@ -20,7 +21,7 @@ TOLD_ELSEWHERE = ("thresholds", "suppressions", "origin", "format")
 
 
 def scan(
-    data: Any,
+    data: Any = None,
     *more: Any,
     set: Mapping[str, Mapping[str, Any]] | None = None,
     suppress: Sequence[Suppression | Mapping[str, Any]] = (),
@@ -33,7 +34,7 @@ def scan(
     data : path, frame, data set, or mapping of split names to them
         A path of anything that `doctor scan` reads; a pandas or polars frame, an Arrow table or whatever else shows
         itself as Arrow; a data set of Hugging Face or of torch; a torch tensor or numpy array of rows. What is in
-        memory may be divided: `{"train": a, "test": b}`.
+        memory may be divided: `{"train": a, "test": b}`. The address of a database, with `query` or `table`.
     *more : path
         Further paths that are looked at together with the first.
     set : dict, optional
@@ -65,6 +66,10 @@ def scan(
     >>> report = doctor.scan(frame, target="y")  # doctest: +SKIP
     >>> report.raise_for_errors()  # doctest: +SKIP
     """
+    if isinstance(data, str) and is_uri(data):
+        data, options = None, {**options, "uri": data}
+    if data is None and not options.get("uri"):
+        raise UsageError("scan() is given nothing to examine")
     settings = accepting(data, more, settings_from(data, set, suppress, options), options)
     with opened(data, more, settings) as case:
         return examine(case, settings)
@@ -99,8 +104,9 @@ def accepting(data: Any, more: Sequence[Any], settings: Settings, options: Mappi
     UsageError
         When the file is no baseline.
     """
-    if is_path(data):
-        return with_baseline(settings, [Path(data), *(Path(one) for one in more if is_path(one))])
+    if data is None or is_path(data):
+        paths = [] if data is None else [Path(data), *(Path(one) for one in more if is_path(one))]
+        return with_baseline(settings, paths)
     wish = settings.baseline if options.get("baseline") else False
     return with_baseline(replace(settings, baseline=wish), [], in_memory=True)
 
@@ -113,6 +119,8 @@ def opened(data: Any, more: Sequence[Any], settings: Settings) -> AbstractContex
     UsageError
         Where several things are given that are not all paths.
     """
+    if data is None:
+        return open_case([], settings)
     if more and not all(map(is_path, (data, *more))):
         raise UsageError("several data sets are looked at together where all are paths; name splits by a mapping")
     return open_case([Path(data), *map(Path, more)], settings) if is_path(data) else _InMemory(data, settings)

@@ -13,11 +13,19 @@ import msgspec
 
 from doctor.errors import UsageError
 from doctor.model import Finding, Severity
+from doctor.wording import masked_address
 
 FAIL_ON = ("error", "warning", "info", "never")
 DUCKDB = "duckdb"
 ENGINE = re.compile(r"duckdb|spark|spark://[^\s/:,]+:[0-9]{1,5}(,[^\s/:,]+:[0-9]{1,5})*")
 MIN_SAMPLE_ROWS = 100
+BY_HAND = {
+    "pipeline": "runs code",
+    "uri": "opens a connection",
+    "query": "is run by a database",
+    "table": "goes with one database",
+}
+"""What a file that lies beside strangers' data may not ask for."""
 
 
 class Suppression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,6 +66,8 @@ class Settings:
         Which measures tables: "duckdb", "spark" (on this machine) or "spark://HOST:PORT" (a cluster).
     memory_limit : str or None
         Passed to the engine, such as "1GB".
+    uri, query, table : str, str or None, tuple of str
+        A database, and which of its rows or tables are looked at.
     against : str or None
         Path of an older version of the data, with which it is compared.
     baseline : str, bool or None
@@ -82,6 +92,9 @@ class Settings:
     pattern: tuple[str, ...] = ()
     available_at: tuple[str, ...] = ()
     pipeline: str | None = None
+    uri: str | None = None
+    query: str | None = None
+    table: tuple[str, ...] = ()
     against: str | None = None
     baseline: str | bool | None = None
     select: tuple[str, ...] = ()
@@ -101,8 +114,8 @@ class Settings:
 
 def as_options(settings: Settings) -> tuple[str, ...]:
     """Return the options, quoted for a shell, that bring about what decides the findings of these settings."""
-    told = {"fail_on", "format", "baseline", "thresholds", "suppressions", "origin"}
-    options: list[str] = []
+    told = {"fail_on", "format", "baseline", "uri", "thresholds", "suppressions", "origin"}
+    options = ["--uri", masked_address(settings.uri, options=True)] if settings.uri else []
     for item in fields(Settings):
         value = getattr(settings, item.name)
         if item.name in told or (value == item.default and item.name != "sample_seed"):
@@ -199,9 +212,10 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _from_table(table: Mapping[str, Any], origin: Path) -> dict[str, Any]:
     known = {item.name: item for item in fields(Settings)} | {"set": None, "suppress": None}
     del known["origin"], known["thresholds"], known["suppressions"]
-    if "pipeline" in table:
-        raise UsageError(f"{origin}: pipeline runs code, so it is given on the command line only (--pipeline)")
-    del known["pipeline"]
+    for name, why in BY_HAND.items():
+        if name in table:
+            raise UsageError(f"{origin}: {name} {why}, so it is given on the command line only (--{name})")
+        del known[name]
     values: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")

@@ -4,6 +4,10 @@ import math
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+SECRET_NAME = re.compile(r"(?i)pass|secret|token|key")
+"""What options of an address are called that are nobody's business."""
 
 
 def plain(value: Any) -> Any:
@@ -33,3 +37,16 @@ class Words(str):
 
     def __format__(self, spec: str) -> str:
         return printable(self, limit=400) if spec == "long" else format(printable(self, limit=80), spec)
+
+
+def masked_address(uri: str, *, options: bool = False) -> str:
+    """Return an address without its secrets, and unless wanted without its options; nothing where it cannot be read."""
+    try:
+        parts = urlsplit(uri)
+        user = parts.username
+        place = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
+    kept = [(name, value) for name, value in parse_qsl(parts.query) if options and not SECRET_NAME.search(name)]
+    netloc = f"{user}@{place}" if user else place
+    return urlunsplit((parts.scheme, netloc, parts.path, urlencode(kept), ""))

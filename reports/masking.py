@@ -46,7 +46,10 @@ _NAMED_SECRET = re.compile(
 _BEARER = re.compile(r"(?i)\b(bearer\s+)([A-Za-z0-9._~+/\-]{10,}=*)")
 _URL_CREDENTIALS = re.compile(r"(?<=://)([^\s/:@]{1,200}):([^\s/@]{1,200})@")
 _RANDOM = re.compile(r"(?<![A-Za-z0-9+/_\-])[A-Za-z0-9+/_\-]{32,}={0,2}")
-_EMAIL = re.compile(r"([A-Za-z0-9_])[A-Za-z0-9._%+\-]{0,63}@((?:[A-Za-z0-9\-]{1,63}\.)+[A-Za-z]{2,24})\b")
+_EMAIL = re.compile(
+    r"(?<!://)(?<![A-Za-z0-9._%+\-])"  # the user of a database's address is no mailbox
+    r"([A-Za-z0-9_])[A-Za-z0-9._%+\-]{0,63}@((?:[A-Za-z0-9\-]{1,63}\.)+[A-Za-z]{2,24})\b"
+)
 _CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?![\d.])")
 _ISSUED = re.compile(r"4\d{12}(?:\d{3})?|(?:5[1-5]|2[2-7]|35)\d{14}|3[47]\d{13}|6(?:011|5\d\d)\d{12}|62\d{14,17}")
 """Lengths and first digits that the card networks use (ISO/IEC 7812)."""

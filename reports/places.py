@@ -33,11 +33,13 @@ class Place:
     @property
     def inside(self) -> bool:
         """Whether it lies below the working folder."""
-        return not (self.path.startswith("/") or self.path == ".." or self.path.startswith("../"))
+        return "://" not in self.path and self.path != ".." and not self.path.startswith(("/", "../"))
 
     @property
     def uri(self) -> str:
         """The path as a URI: relative to the working folder where it lies below that, else absolute."""
+        if "://" in self.path:
+            return quote(self.path, safe="/:@?=&%[]")
         if self.inside:
             return quote(self.path, safe="/")
         return "file://" + quote(os.path.normpath(Path.cwd() / self.path), safe="/")
@@ -60,6 +62,8 @@ def place(path: str, line: int | None = None) -> Place:
 
 
 def _place(path: str, line: int | None, character: int | None = None) -> Place:
+    if "://" in path:
+        return Place(path=path)
     folder = str(Path.cwd())
     whole = os.path.normpath(path.replace("\0", "\\x00") or ".")
     if whole == folder or whole.startswith(folder.rstrip("/") + "/"):

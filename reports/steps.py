@@ -39,7 +39,7 @@ def _after_a_scan(report: Report) -> Iterator[Step]:
         yield Step(text=f"Make {problem.path} readable: {problem.reason}.")
     found = opened(report)
     grave = [finding for finding in found if finding.severity is not Severity.INFO]
-    edited = not report.case.in_memory
+    edited = not report.case.in_memory and not any(item.facts.get("database") for item in report.case.subjects)
     yield from _repairs(report, [finding for finding in found if edited and _can_be_edited(finding)])
     groups = grouped(finding for finding in grave if not (edited and _can_be_edited(finding)))
     yield from map(_cure, groups[:MAX_BY_HAND])

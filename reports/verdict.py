@@ -274,7 +274,7 @@ def accept_again(report: Report) -> str:
     if not baseline_notes(report) or report.case.in_memory:
         return ""
     words = [{"--baseline": "--output"}.get(word, word) for word in report.doctor.repeat]
-    return " ".join(["doctor baseline", report.case.path, *words])
+    return " ".join(["doctor baseline", *_path(report), *words])
 
 
 def undecided(report: Report) -> list[Examination]:
@@ -329,7 +329,12 @@ def repeat(report: Report, *options: str) -> str:
         return f"doctor.scan({', '.join(['data', *given])})"
     if run_of(report) is not None:
         return shlex.join(["doctor", "scan", report.case.path, *options])
-    return " ".join(["doctor scan", report.case.path, *report.doctor.repeat, *map(shlex.quote, options)])
+    return " ".join(["doctor scan", *_path(report), *report.doctor.repeat, *map(shlex.quote, options)])
+
+
+def _path(report: Report) -> list[str]:
+    """Return the path as one types it, or nothing where what was looked at has an address instead."""
+    return [] if "--uri" in report.doctor.repeat and "://" in report.case.path else [report.case.path]
 
 
 def unexplained(report: Report) -> list[Finding]:

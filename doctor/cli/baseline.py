@@ -45,6 +45,7 @@ def _day(context: click.Context, parameter: click.Parameter, value: str | None) 
 )
 @click.option("--reason", default="", help="Why what is accepted now is accepted.")
 @click.option("--expires", callback=_day, metavar="DAY|DAYS", help="Accept it until this day, or for so many days.")
+@options.asking
 @options.reading
 @click.option("--pipeline", metavar="MODULE:FUNCTION", help="Builds the data set; built twice and compared.")
 @options.choosing
@@ -60,8 +61,8 @@ def command(
     Exit status: 0 when the file is written, 2 wrong use, 3 a check crashed or something could not be read: what was
     found is accepted all the same.
     """
-    if not paths and not given["pipeline"]:
-        raise click.UsageError("Missing argument 'PATHS...'; only --pipeline does without.")
+    if not paths and not given["pipeline"] and not given["uri"]:
+        raise click.UsageError("Missing argument 'PATHS...'; only --pipeline and --uri do without.")
     settings = settings_for(paths[0] if paths else Path(), options.as_settings(given))
     from doctor import baseline
     from doctor.accepting import file_for, updated

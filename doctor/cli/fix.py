@@ -59,11 +59,12 @@ def command(
         raise UsageError("fix: say where the copy goes with --output DIR, or look at the plan with --dry-run")
     from doctor.case import open_case
     from doctor.cli.progress import progress
-    from doctor.repair.copying import places_of
+    from doctor.repair.copying import places_of, refuse_databases
     from doctor.repair.folder import refuse_output
     from doctor.repair.plan import make_plan
     from doctor.repair.proving import repair
 
+    refuse_databases(paths)
     if output is not None:
         refuse_output(output, paths, force=force)
         places_of(paths)

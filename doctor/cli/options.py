@@ -39,6 +39,13 @@ _READING = (
     ),
     click.option("--encoding", metavar="NAME", help="The encoding of text files, such as latin-1."),
 )
+_ASKING = (
+    click.option(
+        "--uri", metavar="ADDRESS", help="A database, such as postgresql://USER@HOST:PORT/NAME or sqlite:///PATH."
+    ),
+    click.option("--query", metavar="SQL", help="Look at the answer to this query of a database."),
+    click.option("--table", multiple=True, metavar="NAME", help="Look at this table of a database. [default: all]"),
+)
 _CHOOSING = (
     click.option(
         "--against", metavar="OLD", type=click.Path(), help="An older version of the data, with which it is compared."
@@ -80,6 +87,11 @@ _MEASURING = (
 def reading(command: Decorated) -> Decorated:
     """Add the options that say what the columns are and how files are read."""
     return _with(command, _READING)
+
+
+def asking(command: Decorated) -> Decorated:
+    """Add the options that say what is looked at in a database."""
+    return _with(command, _ASKING)
 
 
 def choosing(command: Decorated) -> Decorated:

@@ -14,6 +14,7 @@ from doctor.settings import FAIL_ON, Settings, settings_for
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@options.asking
 @options.reading
 @click.option(
     "--pipeline", metavar="MODULE:FUNCTION", help="Builds the data set; built twice and compared. Runs your code."
@@ -44,8 +45,8 @@ def command(paths: tuple[Path, ...], output: Path | None, format_: str | None, *
     Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong use, 3 a check crashed or
     something could not be read.
     """
-    if not paths and not given["pipeline"]:
-        raise click.UsageError("Missing argument 'PATHS...'; only --pipeline does without.")
+    if not paths and not given["pipeline"] and not given["uri"]:
+        raise click.UsageError("Missing argument 'PATHS...'; only --pipeline and --uri do without.")
     wishes = options.as_settings({**given, "format": format_ or format_of(output)})
     settings = settings_for(paths[0] if paths else Path(), wishes)
     from doctor.registry import load_renderer

@@ -15,7 +15,8 @@ from doctor.repair.changes import Changes
 from doctor.repair.folder import is_ours, refuse_output, replacing
 from doctor.repair.plan import Plan
 from doctor.repair.treatment import treat
-from doctor.subjects.formats import JSON_SUFFIXES, TEXT_SUFFIXES, suffix_of
+from doctor.subjects.database import is_database
+from doctor.subjects.formats import JSON_SUFFIXES, TEXT_SUFFIXES, is_table, suffix_of
 
 Writer = Callable[[Changes, Sequence[int], Mapping[int, Path]], dict[int, list[str]]]
 WRITERS: dict[str, Writer] = {
@@ -48,6 +49,19 @@ class Written(Struct, frozen=True, kw_only=True):
     copied: tuple[str, ...]
     papers: tuple[str, ...]
     left_out: int = 0
+
+
+def refuse_databases(paths: Sequence[Path]) -> None:
+    """Refuse to copy databases.
+
+    Raises
+    ------
+    UsageError
+        Naming the database, and what to do instead.
+    """
+    for path in paths:
+        if not is_table(path) and is_database(path):
+            raise UsageError(f"{path}: a database is only read; export the table to Parquet or CSV and repair that")
 
 
 def write_copy(plan: Plan, case: Case, output: Path, *, force: bool = False) -> Written:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import duckdb
 from msgspec.structs import replace
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from doctor.errors import NoVerdict
 from doctor.model import Location
 from doctor.subjects import sql
+from doctor.subjects.database import shown_path
 from doctor.subjects.table import Part, Table
 
 
@@ -33,7 +35,13 @@ def anchored(at: Location, table: Table) -> Location:
     part = parts[0]
     line = part.lines.line_of(at.rows[0]) if part.lines and at.rows else _names_line(part, at.columns)
     row_group = _row_group(table, part, at.rows[0]) if at.rows else None
-    return replace(at, file=str(part.path), file_line=line, row_group=row_group)
+    file = _file_of(part.path) if table.database else str(part.path)
+    return replace(at, file=file, file_line=line, row_group=row_group)
+
+
+def _file_of(path: Path) -> str:
+    """Return the file that holds a part: of a table in a database, the database."""
+    return str(next((folder for folder in path.parents if folder.is_file()), shown_path(path)))
 
 
 def _names_line(part: Part, columns: Sequence[str]) -> int | None:

@@ -99,9 +99,9 @@ def find_files(paths: Sequence[Path]) -> list[Named]:
         if path.is_dir():
             for file in _walk(path):
                 inner = file.relative_to(path)
-                found.append(_named(file, Path(path.name) / inner if len(paths) > 1 else inner))
+                found.append(read_name(file, Path(path.name) / inner if len(paths) > 1 else inner))
         else:
-            found.append(_named(path, Path(path.name)))
+            found.append(read_name(path, Path(path.name)))
     found += [named for path in paths if path.is_dir() for named in _saved(path)]
     unique = {named.path.absolute(): named for named in found}
     return sorted(unique.values(), key=lambda named: str(named.inner))
@@ -136,7 +136,8 @@ def _saved(root: Path) -> Iterator[Named]:
                 yield Named(path=path, inner=inner, folder=label, stem="", split=split, shard=number, certain=True)
 
 
-def _named(path: Path, inner: Path) -> Named:
+def read_name(path: Path, inner: Path) -> Named:
+    """Read off a name what it says; `inner` is the path below what was scanned."""
     split, stem = _without_split(formats.stem_of(path))
     by_folder = False
     folders = []

@@ -61,32 +61,65 @@ def open_tables(
         When an option speaks of what is not there.
     """
     given = {path.absolute() for path in paths}
-    groups = _grouped(find_files(paths), split_globs)
+    groups = grouped(find_files(paths), split_globs)
     opened: list[tuple[list[Named], list[Batch]]] = []
     problems: list[Problem] = []
     for members in groups:
         asked = any(member.path.absolute() in given for member in members)
         batches, trouble = _read(engine, members, options or ReadingOptions(), asked=asked)
         problems += trouble
-        opened += _divided_by_columns(members, batches)
-    labels = _labels([members for members, _ in opened])
+        opened += divided_by_columns(members, batches)
+    shown = [_shown(paths, members, alone=len(opened) == 1) for members, _ in opened]
+    tables, trouble = joined(engine, opened, shown, declared, split_column=split_column)
+    return _without_word_lists(tables, given), [*problems, *trouble]
+
+
+def joined(
+    engine: Engine,
+    opened: Sequence[tuple[Sequence[Named], Sequence[Batch]]],
+    shown: Sequence[str],
+    declared: Declared,
+    *,
+    split_column: str | None,
+) -> tuple[list[Table], list[Problem]]:
+    """Make a table of each group of what was read, leaving out what has no rows.
+
+    Parameters
+    ----------
+    engine : Engine
+        Where the rows are.
+    opened : sequence of pairs
+        What belongs together by its names, and the rows.
+    shown : sequence of str
+        What each table is called.
+    declared, split_column
+        As in `open_tables`.
+    """
     tables = []
-    for (members, batches), label in zip(opened, labels, strict=True):
-        shown = _shown(paths, members, alone=len(opened) == 1)
+    problems: list[Problem] = []
+    labels = _labels([members for members, _ in opened])
+    for (members, batches), label, name in zip(opened, labels, shown, strict=True):
         full, trouble = _without_empty(batches)
         problems += trouble
         if not full:
             continue
         table = assemble(
-            engine, full, path=paths[0], shown=shown, label=label if len(opened) > 1 else "", declared=declared
+            engine, full, path=Path(name), shown=name, label=label if len(opened) > 1 else "", declared=declared
         )
         if set(table.splits) == {WHOLE} or split_column:
             table = divide(table, split_column)
         tables.append(table.replaced(guesses=(*_layout_guesses(table, members), *table.guesses)))
-    return _without_word_lists(tables, given), problems
+    return tables, problems
 
 
-def _grouped(files: Sequence[Named], split_globs: Sequence[str]) -> list[list[Named]]:
+def grouped(files: Sequence[Named], split_globs: Sequence[str]) -> list[list[Named]]:
+    """Put together what is one table, by the names or as the user says.
+
+    Raises
+    ------
+    UsageError
+        For a wish that is not of the form NAME=GLOB, or that nothing fits.
+    """
     if not split_globs:
         return group(files)
     given: dict[Path, str] = {}
@@ -135,7 +168,7 @@ def _read(
     return sorted(batches, key=lambda batch: (split_rank(batch.split), str(batch.files[0][0]))), problems
 
 
-def _divided_by_columns(members: Sequence[Named], batches: Sequence[Batch]) -> list[tuple[list[Named], list[Batch]]]:
+def divided_by_columns(members: Sequence[Named], batches: Sequence[Batch]) -> list[tuple[list[Named], list[Batch]]]:
     """Keep together what has columns in common; a file that stands alone is then no split."""
     tables: list[list[Batch]] = []
     for batch in batches:

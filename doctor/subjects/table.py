@@ -355,6 +355,8 @@ class Table:
         A name that stays the same when the same table is stored in another format or in more files.
     split_column : str or None
         The column that names each row's split, which is then none of `columns`.
+    database : str
+        Of which kind the database is that holds it; empty where none does.
     """
 
     path: Path
@@ -369,6 +371,7 @@ class Table:
     guesses: tuple[Guess, ...] = field(default=())
     malformed: tuple[Malformed, ...] = field(default=())
     split_column: str | None = None
+    database: str = ""
 
     @property
     def rows(self) -> int:

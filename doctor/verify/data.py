@@ -31,6 +31,7 @@ from doctor.model import (
     Verdict,
     Verification,
 )
+from doctor.repair.copying import refuse_databases
 from doctor.settings import Settings
 from doctor.subjects.pipeline import Pipeline
 from doctor.subjects.table import Table
@@ -114,6 +115,7 @@ def verify_data(
         raise UsageError(
             f"{len(set(seeds))} different seeds are too few to tell chance from effect: {MIN_SEEDS} at least"
         )
+    refuse_databases(paths)
     watcher = observer or Silent()
     own = replace(settings, select=tuple(checks) or settings.select, budget=None)
     with open_case(paths, own) as case:

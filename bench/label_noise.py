@@ -1,6 +1,6 @@
 """Sets labels/label-noise beside cleanlab, and counts its false alarms.
 
-    python bench/label_noise.py ranking [--seeds N] [--peer-python PYTHON]
+    python bench/label_noise.py ranking [--seeds N] [--names NAME …] [--peer-python PYTHON]
     python bench/label_noise.py alarms [--trials N] [--rows N …] [--designs NAME …]
     python bench/label_noise.py recall [--seeds N]
 
@@ -175,6 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=("ranking", "alarms", "recall"))
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--names", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--rows", type=int, nargs="+", default=(50, 200, 1_000, 2_000))
     parser.add_argument("--designs", nargs="+", default=())
@@ -186,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         recall(given.seeds)
     else:
         print(f"average precision of 5 % flipped labels, mean of {given.seeds} seeds\n")
-        for name in NAMES:
+        for name in given.names:
             found = [ranked(name, seed, given.peer_python) for seed in range(given.seeds)]
             means = {ranking: np.mean([one[ranking] for one in found]) for ranking in found[0]}
             print(f"{name:<16}" + "   ".join(f"{ranking} {mean:.4f}" for ranking, mean in means.items()), flush=True)

@@ -22,7 +22,7 @@ Thresholds
     min_competence: probability that a known flip is doubted more than a row that bears the same label rightly (AUROC),
         below which it is silent (0.8).
     min_share: floor of errors that its lower bound must reach (0.01).
-    max_chance: probability of so plain a floor where there is none (0.005).
+    max_chance: probability of so plain a floor where there is none (0.002).
     max_errors: share of rows that the models hold to be of another class, above which it is silent (0.25).
     min_dominance: share of all errors that the floor must explain (0.5). Where less is explained the models err for
     other
@@ -87,7 +87,7 @@ def examine(
     *,
     min_competence: float = 0.8,
     min_share: float = 0.01,
-    max_chance: float = 0.005,
+    max_chance: float = 0.002,
     max_errors: float = 0.25,
     min_dominance: float = 0.5,
     min_witnesses: float = 0.7,

@@ -63,10 +63,11 @@ class ErrorFloor(Struct, frozen=True, kw_only=True):
         scaled = margins / np.maximum(margins.std(axis=1, keepdims=True), 1e-9)
         inputs = np.vstack([np.ones(scaled.shape[1]), scaled])
         wrong = errors.astype(np.float64)
-        near, flat, steep = (np.array([0.0, *[slope] * len(margins)]) for slope in (-1.0, 0.0, -4.0))
+        near, steep = (np.array([0.0, *[slope] * len(margins)]) for slope in (-1.0, -4.0))
         loss = []
         for floor in FLOORS:
-            fits = [_fit(inputs, wrong, floor, start) for start in (near, flat, steep)]
+            # Without a floor there is one best curve; with one there may be several, the usual rival a steep one.
+            fits = [_fit(inputs, wrong, floor, start) for start in ((near, steep) if floor else (near,))]
             best, near = min(fits, key=lambda fit: fit[0])
             loss.append(best)
         losses = np.array(loss)

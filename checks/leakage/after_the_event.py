@@ -107,9 +107,9 @@ def _telling(hindsight: Hindsight | None, min_strength: float, max_q: float, min
     """Return the suspects that tell the target."""
     if hindsight is None or hindsight.rows < min_rows:
         return []
-    q_values = false_discovery([suspect.p for suspect in hindsight.suspects]) if hindsight.suspects else []
+    q_values = false_discovery([suspect.told.p for suspect in hindsight.suspects]) if hindsight.suspects else []
     pairs = zip(hindsight.suspects, q_values, strict=True)
-    return [suspect for suspect, q in pairs if q <= max_q and suspect.lower >= min_strength]
+    return [suspect for suspect, q in pairs if q <= max_q and suspect.told.lower >= min_strength]
 
 
 def _settled(associations: Associations | None, max_q: float) -> frozenset[str]:
@@ -135,7 +135,7 @@ def _dated(
         event=later.event,
         telling=told,
         word=column.word.word if column.word else None,
-        strength=suspect.strength if suspect else None,
+        strength=suspect.told.strength if suspect else None,
     )
 
 
@@ -152,7 +152,7 @@ def _named(hindsight: Hindsight, telling: list[Suspect], said: set[str], settled
         elif suspect in telling and (sure or not word.company):
             groups[suspect.column] = [suspect]
     for group in groups.values():
-        best = max(group, key=lambda one: (one.lower, one.column))
+        best = max(group, key=lambda one: (one.told.lower, one.column))
         if best.word is None or best not in telling:
             continue
         names = tuple(one.column for one in group)
@@ -162,12 +162,12 @@ def _named(hindsight: Hindsight, telling: list[Suspect], said: set[str], settled
             repair=_drop(names),
             target=hindsight.target,
             word=best.word.word,
-            label=best.view,
-            strength=best.strength,
-            lower=best.lower,
-            p=best.p,
+            label=best.told.view,
+            strength=best.told.strength,
+            lower=best.told.lower,
+            p=best.told.p,
             rows=hindsight.rows,
-            strengths={one.column: one.strength for one in group},
+            strengths={one.column: one.told.strength for one in group},
         )
 
 

@@ -1,6 +1,5 @@
 """Columns that may be known only after the outcome: by what was declared, by their names, and by their dates."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -9,16 +8,16 @@ from sqlglot import exp
 
 from doctor.errors import UsageError
 from doctor.evidence.associations import forms_of
-from doctor.evidence.chronology import auc_deviation, auc_of, sampled_times, time_columns
+from doctor.evidence.chronology import sampled_times, time_columns
 from doctor.evidence.dates import time_of
 from doctor.evidence.keys import Keys
 from doctor.evidence.late_words import LateWord, follow_up, late_word, planned
-from doctor.evidence.one_feature import Feature, folds_of, predict_quantity
+from doctor.evidence.one_feature import folds_of
 from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
-from doctor.evidence.significance import ONE_SIDED_95
-from doctor.evidence.targets import Target, Task
+from doctor.evidence.strength import Strength, strongest
+from doctor.evidence.targets import Target
 from doctor.subjects import sql
 from doctor.subjects.table import Kind, Table
 
@@ -129,22 +128,11 @@ class Suspect(Struct, frozen=True, kw_only=True):
     ----------
     word : LateWord or None
         What in its name says so; None for a column of times.
-    view : str or None
-        The class that it tells best from all others; None for a quantity.
-    strength : float
-        Between classes 2 AUC - 1, for a quantity the correlation of its ranks with those predicted.
-    lower : float
-        Lower one-sided 95 % bound of `strength`.
-    p : float
-        That chance gives so much, times the classes looked at.
     """
 
     column: str
     word: LateWord | None
-    view: str | None
-    strength: float
-    lower: float
-    p: float
+    told: Strength
 
 
 class Hindsight(Struct, frozen=True, kw_only=True):
@@ -159,54 +147,27 @@ class Hindsight(Struct, frozen=True, kw_only=True):
         cls, table: Table, roles: Roles, keys: Keys, sample: Sample, target: Target, later: LaterTimes
     ) -> "Hindsight":
         """Predict the target from each column whose name or dates make it suspect."""
-        told = {target.name, later.event, *roles.annotators, *keys.owners}
+        out = {target.name, later.event, *roles.annotators, *keys.owners}
         times = {column.column: column for column in later.columns}
         fold = folds_of(sample.key[target.rows])
         suspects = []
         for column in table.columns:
             word = late_word(column.name) or (follow_up(column.name, target.name) if column.numeric else None)
-            if column.name in told or (word is None and column.name not in times):
+            if column.name in out or (word is None and column.name not in times):
                 continue
             values = sample.columns[column.name]
             if column.name in times and later.event is not None:
                 when = sampled_times(table, column.name, times[column.name].form, sample.columns)
                 values = when - sampled_times(table, later.event, later.form, sample.columns)
-            view, strength, lower, p = foretelling(values[target.rows], target, fold)
-            suspects.append(
-                Suspect(column=column.name, word=word, view=view, strength=strength, lower=lower, p=p),
-            )
+            told = _foretelling(values[target.rows], target, fold)
+            suspects.append(Suspect(column=column.name, word=word, told=told))
         return cls(target=target.name, rows=len(target.rows), suspects=tuple(suspects))
 
 
-def foretelling(values: Array, target: Target, fold: Array) -> tuple[str | None, float, float, float]:
-    """Return how well a column ranks the target out of fold: the class it tells best, strength, its bound and p."""
-    best: tuple[str | None, float, float, float] = (None, 0.0, 0.0, 1.0)
+def _foretelling(values: Array, target: Target, fold: Array) -> Strength:
+    """Return what a column tells in the form that tells most."""
+    best = Strength()
     for _, feature, _ in forms_of(values, target, monotone=False):
         if feature is not None and feature.levels > 1:
-            best = max(best, _strongest(feature, target, fold), key=lambda found: found[2])
+            best = max(best, strongest(feature, target, fold), key=lambda found: found.lower)
     return best
-
-
-def _strongest(feature: Feature, target: Target, fold: Array) -> tuple[str | None, float, float, float]:
-    if target.task is Task.REGRESSION:
-        predicted = predict_quantity(feature, target.values, fold)
-        return (None, *_correlation(predicted, target.values))
-    views = range(len(target.classes) if len(target.classes) > 2 else 1)
-    found = []
-    for view in views:
-        member = target.values == view
-        ones, zeros = int(member.sum()), int((~member).sum())
-        auc = auc_of(predict_quantity(feature, member.astype(np.float64), fold), member)
-        z = (auc - 0.5) / math.sqrt((ones + zeros + 1) / (12 * ones * zeros))
-        lower = auc - ONE_SIDED_95 * auc_deviation(min(max(auc, 0.5), 1 - 1e-9), zeros, ones)
-        p = min(1.0, len(views) * 0.5 * math.erfc(z / math.sqrt(2)))
-        found.append((target.classes[view], 2 * auc - 1, 2 * lower - 1, p))
-    return max(found, key=lambda item: item[2])
-
-
-def _correlation(predicted: Array, truth: Array) -> tuple[float, float, float]:
-    if np.ptp(predicted) == 0 or len(truth) < 10:
-        return 0.0, 0.0, 1.0
-    correlation = float(np.corrcoef(truth, predicted)[0, 1])
-    z, deviation = math.atanh(min(correlation, 1 - 1e-12)), 1 / math.sqrt(len(truth) - 3)
-    return correlation, math.tanh(z - ONE_SIDED_95 * deviation), 0.5 * math.erfc(z / deviation / math.sqrt(2))

@@ -69,6 +69,20 @@ class Feature(Struct, frozen=True, kw_only=True):
             values[rare & (codes >= 0)] = len(counts)
         return cls._ordered(values, ordered=False)
 
+    def of_rows(self, kept: Array) -> "Feature":
+        """Return the feature of some of its rows.
+
+        Parameters
+        ----------
+        kept : ndarray of bool, shape (n,)
+            By the rows' own positions.
+        """
+        if kept.all():
+            return self
+        values = np.empty(len(self.values))
+        values[self.order] = self.values
+        return self._ordered(values[kept], ordered=self.ordered)
+
     @classmethod
     def _ordered(cls, values: Array, *, ordered: bool) -> "Feature":
         order = np.argsort(values, kind="stable")

@@ -138,7 +138,7 @@ def java_pattern(pattern: str) -> str:
             mark = "\\z"
         written += mark
         place += 1
-    return "(?d)" + written
+    return "(?d)" + written.replace("(?P<", "(?<")
 
 
 def _pattern(node: sql.Expression, *, whole: bool = False) -> sql.Expression:

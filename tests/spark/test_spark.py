@@ -39,12 +39,12 @@ from tests.spark.standalone import CHEAP, Cluster
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default::ResourceWarning")]  # of sockets of pyspark
 
 PATIENTS = (
-    "drift/version_diff/sick",  # two versions
-    "duplicates/near_duplicate_rows/sick",  # one split, numbers within a tolerance
+    "drift/version_diff/sick",  # two versions, and a leak
+    "labels/conflicting_labels/sick",  # duplicates too
     "labels/low_agreement/sick",  # lists
-    "leakage/temporal_overlap/sick",  # dates, two splits
-    "quality/disguised_missing/sick",  # text and what is missing
+    "quality/disguised_missing/sick",  # text, and what is missing
 )
+"""One of every family; dates, splits and several files are in `parts`."""
 STATEMENTS = (
     "SELECT hash(t), hash(n), hash(w), hash(b), hash(d), hash(t, n, w, b, d), hash(NULL), hash(-3) FROM values",
     "SELECT hash(hash(t, w)), hash(t) < 9223372036854775808, hash(w) % 7 FROM values",
@@ -315,7 +315,9 @@ def test_a_damaged_file_is_named(cluster: Cluster, parts: Path) -> None:
     content = bytearray(path.read_bytes())
     content[100:1500] = bytes(1400)
     path.write_bytes(content)
-    report = doctor.scan(parts, engine=cluster.url, target="label")
+    report = doctor.scan(
+        parts, engine=cluster.url, target="label", select=("quality/missing-values", "quality/constant")
+    )
     assert report.incomplete
     assert any("train-1.parquet" in problem.path for problem in report.case.problems)
 
@@ -336,7 +338,7 @@ def test_a_cluster_that_dies_leaves_no_verdict_that_it_did_not_give(
         return asked(self, statement)
 
     monkeypatch.setattr(SparkEngine, "rows", then_dies)
-    report = doctor.scan(FIXTURES / "quality" / "disguised_missing" / "sick", engine=cluster.url)
+    report = doctor.scan(FIXTURES / "quality" / "disguised_missing" / "sick", engine=cluster.url, select="quality")
     assert report.incomplete
     assert [problem.path for problem in report.case.problems] == [cluster.url]
     lost = [one for one in report.examinations if "the Spark cluster was lost" in one.reason]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ from doctor.integrations import tensorboard
 from doctor.integrations.telling import counts, markdown, rows
 from doctor.model import Report
 
-ECHO = pa.table({"a": [n * 37 % 11 for n in range(200)], "echo": ["x", "z"] * 100, "y": [0, 1] * 100})
+TRUTH = random.Random(0).choices((0, 1), k=200)
+ECHO = pa.table({"a": [n * 37 % 11 for n in range(200)], "echo": ["xz"[one] for one in TRUTH], "y": TRUTH})
 SAID = "echo is y in other words"
 OFFLINE = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "MLFLOW_ENABLE_TELEMETRY": "false", "DO_NOT_TRACK": "1"}
 
@@ -72,9 +74,10 @@ def test_a_table_is_not_broken_by_what_stands_in_it(report: Report) -> None:
 
 
 PROGRAM = """
-import sys, doctor, pyarrow as pa
+import random, sys, doctor, pyarrow as pa
 from doctor.errors import UsageError
-echo = pa.table({"a": [n * 37 % 11 for n in range(200)], "echo": ["x", "z"] * 100, "y": [0, 1] * 100})
+y = random.Random(0).choices((0, 1), k=200)
+echo = pa.table({"a": [n * 37 % 11 for n in range(200)], "echo": ["xz"[one] for one in y], "y": y})
 report = doctor.scan(echo, target="y", select="leakage")
 """
 WANDB = (

@@ -36,7 +36,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "exact_duplicate_rows": ("duplicates/duplicate-rows",),
     "near_duplicate_rows": ("duplicates/near-duplicate-rows", "duplicates/near-duplicate-texts"),
     "cross_split_duplicates": ("leakage/split-duplicates",),
-    "cross_split_near_duplicates": ("leakage/split-duplicates",),
+    "cross_split_near_duplicates": ("leakage/split-duplicates", "leakage/benchmark-contamination"),
     "conflicting_labels": ("labels/conflicting-labels",),
     "missing_values": ("quality/missing-values",),
     "empty_column": ("quality/missing-values",),

@@ -16,6 +16,7 @@ from doctor.evidence.roles import Roles
 from doctor.model import CaseSummary, Declared, Guess, Problem, Report, Sampling, SubjectSummary
 from doctor.settings import DUCKDB, Settings
 from doctor.subjects.batch import ReadingOptions
+from doctor.subjects.benchmarks import Benchmarks
 from doctor.subjects.contents import contents_of, inner_name
 from doctor.subjects.database import Address, address_of, address_of_file, is_database, is_uri, shown_path
 from doctor.subjects.database_tables import open_database
@@ -109,7 +110,7 @@ class Case:
     def _all_problems(self) -> list[Problem]:
         """Join what was seen on opening with damage that only showed when the rows were read."""
         later = (problem for table in self.tables for problem in table.engine.problems)
-        older = (problem for one in self.others if isinstance(one, Previous) for problem in one.problems)
+        older = (problem for one in self.others if isinstance(one, Previous | Benchmarks) for problem in one.problems)
         return list(dict.fromkeys([*self.problems, *older, *later]))
 
 
@@ -186,7 +187,8 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         problems += unread
         previous = older_version(engine, settings)
         records = open_records(source) if source is not None else None
-        others = tuple(subject for subject in (source, records, pipeline, previous) if subject is not None)
+        known = benchmarks(engine, settings)
+        others = tuple(subject for subject in (source, records, pipeline, previous, known) if subject is not None)
         if not tables and not problems and source is None and pipeline is None:
             raise UsageError(
                 f"{paths[0]}: neither a table nor code found here (looked for CSV, TSV, Parquet, JSONL, Arrow, Feather,"
@@ -309,12 +311,37 @@ def older_version(engine: Engine, settings: Settings) -> Previous | None:
         return None
     if not isinstance(settings.against, str | os.PathLike):
         raise UsageError("against: give the path of the older version")
-    path = Path(settings.against)
+    tables, problems = _beside(engine, settings, "--against", settings.against)
+    return Previous(shown=str(Path(settings.against)), tables=tuple(tables), problems=tuple(problems))
+
+
+def benchmarks(engine: Engine, settings: Settings) -> Benchmarks | None:
+    """Open the benchmarks that must not be trained on; None where none is named.
+
+    Raises
+    ------
+    UsageError
+        When there is no such path, or no table at it.
+    """
+    opened: list[tuple[str, Table]] = []
+    damaged: list[Problem] = []
+    for named in settings.benchmark:
+        tables, problems = _beside(engine, replace(settings, split_column=None), "--benchmark", named)
+        opened += [(named, table) for table in tables]
+        damaged += problems
+    return Benchmarks(tables=tuple(opened), problems=tuple(damaged)) if opened else None
+
+
+def _beside(
+    engine: Engine, settings: Settings, option: str, named: str | os.PathLike[str]
+) -> tuple[list[Table], list[Problem]]:
+    """Open what an option names beside the data, by the same options of reading."""
+    path = Path(named)
     if not path.exists():
-        raise UsageError(f"--against {path}: there is no such file or folder")
+        raise UsageError(f"{option} {path}: there is no such file or folder")
     held = path.is_file() and not is_table(path)
     if held and not is_database(path):
-        raise UsageError(f"--against {path}: not a table that can be read; known are {', '.join(READERS)}")
+        raise UsageError(f"{option} {path}: not a table that can be read; known are {', '.join(READERS)}")
     tables, problems = _opened_tables(
         engine,
         [path],
@@ -324,8 +351,8 @@ def older_version(engine: Engine, settings: Settings) -> Previous | None:
     )
     if not tables:
         why = f"{problems[0].reason}" if problems else "there is no table"
-        raise UsageError(f"--against {path}: {why}")
-    return Previous(shown=str(path), tables=tuple(tables), problems=tuple(problems))
+        raise UsageError(f"{option} {path}: {why}")
+    return tables, problems
 
 
 def stamps_of(paths: Sequence[Path]) -> dict[Path, tuple[int, ...]]:

@@ -72,6 +72,8 @@ class Settings:
         Path of an older version of the data, with which it is compared.
     baseline : str, bool or None
         Path of the file with accepted findings; None looks for one, False does without.
+    benchmark : tuple of str
+        Paths of benchmarks that must not be trained on.
     sample_rows : int
         Rows drawn for measures that fit a model; counts, hashes and joins use all rows.
     """
@@ -97,6 +99,7 @@ class Settings:
     table: tuple[str, ...] = ()
     against: str | None = None
     baseline: str | bool | None = None
+    benchmark: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fail_on: str = Severity.ERROR.value
@@ -231,6 +234,8 @@ def _from_table(table: Mapping[str, Any], origin: Path) -> dict[str, Any]:
     for name in ("against", "baseline"):
         if isinstance(values.get(name), str) and values[name]:
             values[name] = str(origin.parent / values[name])  # stays what it is where it is absolute
+    if values.get("benchmark"):
+        values["benchmark"] = tuple(str(origin.parent / path) for path in values["benchmark"])
     return values
 
 

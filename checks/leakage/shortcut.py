@@ -26,7 +26,13 @@ Thresholds
     min_rows: rows with a label below which there is no verdict (100).
 
 Calibration
-    `python bench/calibrate_shortcuts.py` prints the tables. CALIBRATION
+    `python bench/calibrate_shortcuts.py` prints the tables. Shuffled targets (168 tables of 100 to 50,000 rows
+    in four files, with 30 features of which ten are cues): no finding in any of them. scikit-learn's bundled data:
+    nothing said. Cues planted in 1,000 rows, 10 seeds each: an annotator, a source or a folder that is known by the
+    class of half of the rows is always named, of 30 % never; a length of which the classes differ by three words in ten
+    always, by one never; holes in 20 % of one class and 5 % of the other always; a share of ones that rises along the
+    file from 15 to 85 % always, from 25 to 75 % in half, in files in 7 of 10, from 35 to 65 % never. No other cue was
+    named.
 
 Limits
     Columns are known by their names. That a length or a source tells the label may be honest: spam is longer than a

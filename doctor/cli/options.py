@@ -50,6 +50,13 @@ _CHOOSING = (
     click.option(
         "--against", metavar="OLD", type=click.Path(), help="An older version of the data, with which it is compared."
     ),
+    click.option(
+        "--benchmark",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(),
+        help="A benchmark's texts, which must not stand in what is trained on.",
+    ),
     click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name)."),
     click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks."),
 )

@@ -9,6 +9,7 @@ from doctor.evidence.targets import Task
 
 ROUNDS = 40
 MAX_LEVELS = 100
+MAX_VALUE = 1e100
 
 Array = np.ndarray[Any, Any]
 
@@ -24,7 +25,8 @@ def numbered(values: Array) -> tuple[Array, bool]:
         Whether the numbers are names of levels.
     """
     if values.dtype != object:
-        return values, False
+        # Quantiles between infinite values are no numbers.
+        return np.clip(values, -MAX_VALUE, MAX_VALUE), False
     counts: dict[str, int] = {}
     for value in values:
         if value is not None:

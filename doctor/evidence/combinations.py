@@ -24,7 +24,7 @@ from doctor.evidence.rivals import rival_score
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
 from doctor.evidence.significance import wilson_upper
-from doctor.evidence.small_models import cut_errors, important, out_of_fold
+from doctor.evidence.small_models import cut_errors, differences, important, out_of_fold
 from doctor.evidence.targets import Target, Task
 from doctor.subjects.table import Kind, Table
 
@@ -257,11 +257,12 @@ def _by_differences(board: _Board) -> Iterator[_Found]:
     numbers = [name for name in sorted(board.columns) if board.columns[name].dtype != object][:NUMBER_COLUMNS]
     promising = []
     for one, other in itertools.combinations(numbers, 2):
-        wrong = cut_errors(board.columns[one][part] - board.columns[other][part], truth)
+        gap = differences(np.column_stack([board.columns[one][part], board.columns[other][part]]))
+        wrong = cut_errors(gap[:, 0], truth)
         if 1 - wrong / support >= PROMISING:
             promising.append((wrong, (one, other)))
     for _, pair in sorted(promising)[:PROPOSED]:
-        matrix = np.column_stack([board.columns[name] for name in pair])
+        matrix = np.column_stack([numbered(board.columns[name])[0] for name in pair])
         singles = [out_of_fold(matrix[:, [place]], [False], board.truth, board.fold)[0] for place in (0, 1)]
         errors, by = out_of_fold(matrix, [False, False], board.truth, board.fold)
         yield _Found(columns=pair, by=by, errors=errors, alone=board.score(min(singles)), board=board)

@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ TREES = 60
 """Shared among the classes, of which each has trees of its own."""
 MIN_ITERATIONS, MAX_ITERATIONS = 5, 30
 QUICK_FOLDS = 3
+MAX_SQUARED = 1e100
+"""Sums of squares of larger numbers are infinite."""
 PERMUTED_ROWS = 1_500
 
 
@@ -71,18 +74,22 @@ def out_of_fold(
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
+    def boosted(kinds: list[bool]) -> Callable[[int], Any]:
+        return lambda classes: _boosted(kinds, classes)
+
     with threadpool_limits(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         if not thorough:
-            return _wrong(matrix, named, truth, fold % QUICK_FOLDS), "trees"
-        answers = [(_wrong(matrix, named, truth, fold), "trees")]
-        gaps = _differences(matrix, named)
+            return _wrong(boosted(named), matrix, truth, fold % QUICK_FOLDS), "trees"
+        answers = [(_wrong(boosted(named), matrix, truth, fold), "trees")]
+        gaps = differences(matrix[:, [not is_named for is_named in named]])
         if gaps.shape[1]:
-            answers.append((_wrong(gaps, [False] * gaps.shape[1], truth, fold), "differences"))
-        if not any(named) and np.isfinite(matrix).all():
-            answers.append((_wrong(_scaled(matrix), None, truth, fold), "plane"))
+            answers.append((_wrong(boosted([False] * gaps.shape[1]), gaps, truth, fold), "differences"))
+        if not any(named) and np.isfinite(matrix).all() and np.abs(matrix).max() < MAX_SQUARED:
+            answers.append((_wrong(_tree, _scaled(matrix), truth, fold), "trees"))
+            answers.append((_wrong(_plane, _scaled(matrix), truth, fold), "plane"))
             if (matrix > 0).all():
-                answers.append((_wrong(_scaled(np.log(matrix)), None, truth, fold), "plane"))
+                answers.append((_wrong(_plane, _scaled(np.log(matrix)), truth, fold), "plane"))
     return min(answers)
 
 
@@ -106,10 +113,11 @@ def cut_errors(values: Array, truth: Array) -> int:
     return int(min(wrong.min(), (len(ones) - wrong).min())) + int((~known).sum())
 
 
-def _differences(matrix: Array, named: list[bool]) -> Array:
-    numbers = [place for place, is_named in enumerate(named) if not is_named]
-    pairs = [matrix[:, one] - matrix[:, other] for one, other in itertools.combinations(numbers, 2)]
-    return np.column_stack(pairs) if pairs else np.empty((len(matrix), 0))
+def differences(numbers: Array) -> Array:
+    """Return what each column is more than each later one; no number where both are infinite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        pairs = [one - other for one, other in itertools.combinations(numbers.T, 2)]
+    return np.column_stack(pairs) if pairs else np.empty((len(numbers), 0))
 
 
 def _scaled(matrix: Array) -> Array:
@@ -117,7 +125,7 @@ def _scaled(matrix: Array) -> Array:
     return scaled
 
 
-def _wrong(matrix: Array, named: list[bool] | None, truth: Array, fold: Array) -> int:
+def _wrong(make: Callable[[int], Any], matrix: Array, truth: Array, fold: Array) -> int:
     wrong = 0
     for number in np.unique(fold):
         test = fold == number
@@ -125,12 +133,19 @@ def _wrong(matrix: Array, named: list[bool] | None, truth: Array, fold: Array) -
         if len(classes) < 2:
             wrong += int(np.count_nonzero(truth[test] != classes[0]))
             continue
-        model = _boosted(named, len(classes)) if named is not None else _plane()
-        wrong += int(np.count_nonzero(model.fit(matrix[~test], truth[~test]).predict(matrix[test]) != truth[test]))
+        model = make(len(classes)).fit(matrix[~test], truth[~test])
+        wrong += int(np.count_nonzero(model.predict(matrix[test]) != truth[test]))
     return wrong
 
 
-def _plane() -> Any:
+def _tree(_: int) -> Any:
+    from sklearn.tree import DecisionTreeClassifier
+
+    # Boosted trees cut between a few hundred bins; this one cuts between any two rows.
+    return DecisionTreeClassifier(min_samples_leaf=2, random_state=0)
+
+
+def _plane(_: int) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     # Hardly held back, so that it finds the plane that divides the classes where there is one.

@@ -1,0 +1,100 @@
+"""Texts that a model is tested by stand in the texts that it is trained on.
+
+What it finds
+    Texts of a later split, or of benchmarks given with --benchmark, most of whose words stand in the same order in the
+    texts that are trained on: as runs of 13 words, or whole where they are shorter. Every run is verified word by word.
+    Rows that equal an earlier one are left to leakage/split-duplicates; here are those that are quoted, embedded in a
+    longer text, or come with other columns. Of a benchmark equal texts count too.
+
+Why it matters
+    A model that has read the question with its answer recalls it. Its score on that benchmark says nothing of other
+    questions, and the comparison with other models is void.
+
+What to do
+    Drop the rows that hold the texts from what is trained on, and say so beside the score. Where the test was made from
+    the training texts, make another.
+
+Thresholds
+    min_cover: share of a text's words that must be part of runs of one earlier text, templates and phrases aside (0.5).
+        Less is a quotation.
+    min_share: share of the later texts, from which it is an error (0.01).
+    min_texts: texts that this takes at least (3); fewer are a warning.
+
+Calibration
+    `python bench/calibrate_contamination.py` prints the tables. CALIBRATION
+
+Limits
+    Texts of fewer than 8 words are not looked for, and texts in other words are not found. Runs that stand in more than
+    3 of the later texts are taken for a template, runs in more than 10 of the earlier ones for a phrase; a text with
+    fewer than 13 words beside them is not judged. Languages that are written without blanks have no words here. Of many
+    texts 20,000 later ones and some 60 million letters of earlier ones are read, drawn by their hash; the finding says
+    how many. Rows of numbers are not looked for in benchmarks.
+
+Source
+    T. Brown et al., Language models are few-shot learners, 2020, appendix C: runs of 13 words, and runs met more than
+    ten times left out.
+"""
+
+from collections.abc import Iterator
+
+from doctor.evidence.contamination import Contamination, Overlap
+from doctor.evidence.word_runs import Contained
+from doctor.model import Check, DropRows, Finding, Location, Safety, Severity, Undecided
+
+STAND = "({share:.1%}) stand in {earlier}, {whole:,} of them word for word; {read_rows:,} of {earlier_rows:,} rows read"
+CHECK = Check(
+    "leakage/benchmark-contamination",
+    Severity.ERROR,
+    {
+        "split": f"{{column}}: {{texts:,}} of {{looked_for:,}} texts of {{later}} {STAND}",
+        "benchmark": f"{{column}}: {{texts:,}} of {{looked_for:,}} texts of {{benchmark}} {STAND}",
+    },
+)
+
+
+def examine(
+    contamination: Contamination,
+    *,
+    min_cover: float = 0.5,
+    min_share: float = 0.01,
+    min_texts: int = 3,
+) -> Iterator[Finding | Undecided]:
+    """Judge each column against each later side."""
+    if contamination.overlaps and not any(overlap.looked_for for overlap in contamination.overlaps):
+        yield CHECK.not_applicable("no text has as many words as are looked for")
+        return
+    for overlap in contamination.overlaps:
+        contained = [one for one in overlap.found if one.share >= min_cover]
+        if contained:
+            grave = len(contained) >= max(min_texts, min_share * overlap.looked_for)
+            yield _finding(overlap, contained, Severity.ERROR if grave else Severity.WARNING)
+
+
+def _finding(overlap: Overlap, contained: list[Contained], severity: Severity) -> Finding:
+    rows = tuple(sorted({source for one in contained for source in one.sources}))
+    of_split = overlap.benchmark is None
+    examples = overlap.examples[: len(contained)]
+    return CHECK.finding(
+        "split" if of_split else "benchmark",
+        at=Location(
+            split=overlap.later if of_split else overlap.earlier,
+            columns=(overlap.column,),
+            rows=tuple(later if of_split else source for later, source in examples),
+            file=overlap.file,
+        ),
+        severity=severity,
+        repair=DropRows(
+            rows=rows, safety=Safety.UNSAFE, summary=f"drop the {len(rows):,} rows of {overlap.earlier} that hold them"
+        ),
+        benchmark=overlap.benchmark,
+        earlier=overlap.earlier,
+        later=overlap.later,
+        texts=len(contained),
+        whole=sum(one.whole for one in contained),
+        share=len(contained) / overlap.looked_for,
+        looked_for=overlap.looked_for,
+        later_rows=overlap.later_rows,
+        earlier_rows=overlap.earlier_rows,
+        read_rows=overlap.read_rows,
+        examples=[{"row": later, "original": source} for later, source in examples],
+    )

@@ -261,6 +261,17 @@ def test_code_is_known_again_when_lines_move_and_the_path_is_told_otherwise(
     assert [entry.check for entry in report.baseline.gone] == ["reproducibility/unseeded-code"]
 
 
+def test_a_list_of_libraries_is_known_again_when_its_lines_move(home: Path) -> None:
+    (home / "code").mkdir()
+    (home / "code" / "train.py").write_text("import torch\ntorch.manual_seed(0)\ntorch.rand(3).backward()\n", "utf-8")
+    shutil.copy(PROGRAM, home / "code" / "loader.py")
+    (home / "code" / "requirements.txt").write_text("torch\n", "utf-8")
+    accept("code", select=("unpinned-dependencies",))
+    assert [entry.path for entry in baseline.read(FILE)] == ["code/requirements.txt"]
+    (home / "code" / "requirements.txt").write_text("# what it needs\n\ntorch\n", "utf-8")
+    assert open_checks(visit((home / "code").absolute(), select="unpinned-dependencies")) == []
+
+
 def test_a_frame_is_held_against_a_baseline_that_is_named(home: Path) -> None:
     import pandas
 

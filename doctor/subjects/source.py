@@ -90,12 +90,19 @@ class Source(Struct, frozen=True, kw_only=True):
         Returns
         -------
         Location or None
-            For fingerprints only: the path below the scanned folder, and the statement in place of line and cell. None
-            where there is no such program.
+            For fingerprints only: the path below the scanned folder, and the statement in place of line and cell; of
+            another file, such as one of requirements, the path alone. None for what does not lie beside programs.
         """
-        program = next((program for program in self.programs if program.shown == at.path), None)
-        if program is None or at.line is None:
+        if at.path is None or at.line is None:
             return None
+        program = next((program for program in self.programs if program.shown == at.path), None)
+        if program is None:
+            file = Path(at.path)
+            roots = (program.path.parents[len(program.inner) - 1] for program in self.programs)
+            root = next((root for root in roots if file.is_relative_to(root)), None)
+            if root is None:
+                return None
+            return structs.replace(at, path=file.relative_to(root).as_posix(), line=None, cell=None)
         inner = "/".join(program.inner)
         return structs.replace(at, path=inner, line=None, cell=None, operation=program.statement(at.line, at.cell))
 

@@ -647,7 +647,7 @@ def test_an_address_is_shown_without_its_secrets(uri: str, shown: str) -> None:
         assert address_of(uri).shown == shown.partition("?")[0]
 
 
-def test_the_user_of_an_address_is_no_mail_address(server: Server) -> None:
+def test_the_user_of_an_address_is_no_mail_address() -> None:
     from doctor_reports.masking import mask
 
     assert mask("doctor scan --uri postgresql://ann@db.example.com/shop") == (

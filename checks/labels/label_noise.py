@@ -33,6 +33,8 @@ Thresholds
     min_exchanged: share of the suspects that lie between two classes, both ways, for these to be named (0.5).
     min_exchanged_share: share of either class that must be labelled as the other for that (0.05).
     min_copies: pairs of near copies with different labels for a warning (3).
+    min_certain: share of the rows of two classes that look like the other one in a split, both ways, while as many of
+        train look like what they are labelled, for the only error (0.8).
 
 Calibration
     TODO
@@ -56,7 +58,8 @@ from typing import Any
 from doctor.evidence.error_floor import ErrorFloor
 from doctor.evidence.label_noise import Doubtful, Exchange, LabelNoise
 from doctor.evidence.significance import binomial_upper_tail
-from doctor.model import Check, Finding, Location, Relabel, ReviewRows, Safety, Severity, Undecided
+from doctor.evidence.split_exchange import SplitExchange, SplitExchanges
+from doctor.model import Advise, Check, Finding, Location, Relabel, ReviewRows, Safety, Severity, Undecided
 
 COUNTED = (
     "{target}: about {share:.1%} of the labels look wrong ({lower:.1%} to {upper:.1%}): so many of {rows:,} rows are "
@@ -70,6 +73,9 @@ CHECK = Check(
         "exchanged": "{target}: {first} and {second} are exchanged in about {share:.0%} of their rows ({lower:.1%} to "
         "{upper:.1%}): {first_rows:,} rows labelled {first} look like {second} to two families of models, "
         "{second_rows:,} the other way",
+        "exchanged in a split": "{target}: {first} and {second} are exchanged in {split}: of its rows labelled {first} "
+        "{first_share:.0%} look like {second} to models of train, of those labelled {second} {second_share:.0%} like "
+        "{first}, while train itself is told right in {known_share:.0%}",
         "near copies": "{target}: {pairs:,} pairs of rows are equal but for the last digits and have different labels, "
         "rows {first_row} and {second_row} for example; one label of each pair is wrong",
     },
@@ -84,6 +90,7 @@ SUMMARY = "look at the most doubtful rows first; each comes with the label that 
 
 def examine(
     noise: LabelNoise,
+    splits: SplitExchanges,
     *,
     min_competence: float = 0.8,
     min_share: float = 0.01,
@@ -95,8 +102,12 @@ def examine(
     min_exchanged: float = 0.5,
     min_exchanged_share: float = 0.05,
     min_copies: int = 3,
+    min_certain: float = 0.8,
 ) -> Iterator[Finding | Undecided]:
     """Judge the floor of errors, if the models have shown that they find known flips."""
+    for found in splits.found:
+        if min(found.first_share, found.second_share, found.known_share) >= min_certain:
+            yield _in_a_split(noise, found)
     competent = noise.competence >= min_competence
     if len(noise.copies) >= max(min_copies, noise.ring + 1) and not noise.entities:
         yield _near_copies(noise, competent)
@@ -179,6 +190,34 @@ def _finding(noise: LabelNoise, exchanged: Exchange | None) -> Finding:
         flips=noise.flips,
         examples=list(map(_told, listed[:MAX_EXAMPLES])),
         **{name: getattr(exchanged, name) for name in names},
+    )
+
+
+def _in_a_split(noise: LabelNoise, found: SplitExchange) -> Finding:
+    summary = f"exchange {found.first} and {found.second} in {found.split}"
+    repair: Relabel | Advise = Advise(safety=Safety.MANUAL, summary=summary)
+    if found.numbers:
+        repair = Relabel(
+            column=noise.target,
+            numbers=found.numbers,
+            like=found.like,
+            suggested=found.suggested,
+            safety=Safety.UNSAFE,
+            summary=summary,
+        )
+    return CHECK.finding(
+        "exchanged in a split",
+        severity=Severity.ERROR,
+        at=Location(columns=(noise.target,), split=found.split, rows=found.shown, file=found.file),
+        repair=repair,
+        target=noise.target,
+        first=found.first,
+        second=found.second,
+        first_rows=found.first_rows,
+        second_rows=found.second_rows,
+        first_share=found.first_share,
+        second_share=found.second_share,
+        known_share=found.known_share,
     )
 
 

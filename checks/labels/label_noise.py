@@ -37,14 +37,23 @@ Thresholds
         train look like what they are labelled, for the only error (0.8).
 
 Calibration
-    TODO
+    `python bench/label_noise.py ranking --peer-python PYTHON`: 5 % of the labels flipped, average precision beside
+    cleanlab 2.9 on the same folds (on our own probabilities; with logistic regression; gradient boosting; a random
+    forest): wine .999 (.995; .973; .981; .991) and breast_cancer .958 (.953; .891; .866; .873) in 10 seeds, digits .995
+    (.994; .933; .980; .992) in 5. `… alarms`: 33 designs in which no label is wrong (clouds, heavy tails, odds along a
+    plane, categories, boxes, rare classes, no signal): with 50 rows nothing is said; of 200 tables
+    each, at most 1 % with 100 rows (8 of 4,101 in the 23 designs run) and with 300 rows (6 of 6,028 in 31), most of
+    them of Student's t with 2 degrees of freedom and of coarse categories. Labels that chance decides alike in two
+    groups far apart are called wrong: the features cannot tell. Nothing is said of scikit-learn's data as they are, nor
+    of 40 public tables with classes. `… recall`, 5 % flipped: a warning in 5 of 5 for breast_cancer, 6 of 8 for wine
+    (178 rows), 1 of 8 for iris (150 rows, otherwise no verdict); 3 % in digits: 8 of 8.
 
 Limits
-    Up to 2,000 drawn rows of train, the first 120 columns, no sentences. Names of rows and entities are not read. Noise
-    that follows the features (a rule misread by all) looks like truth, and an outcome that chance decides alike in two
-    groups that are far apart looks like noise. A class with fewer than 10 rows is not judged, nor a table in which most
-    rows repeat. Classes that are exchanged in every row cannot be told. Equal rows are left to
-    labels/conflicting-labels.
+    A floor is known to the step: 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15 %. Up to 2,000 drawn rows of train, the first 120
+    columns, no sentences. Names of rows and entities are not read. Noise that follows the features (a rule misread by
+    all) looks like truth, and an outcome that chance decides alike in two groups that are far apart looks like noise. A
+    class with fewer than 10 rows is not judged, nor a table in which most rows repeat. Classes that are exchanged in
+    every row cannot be told. Equal rows are left to labels/conflicting-labels.
 
 Source
     Northcutt, Jiang and Chuang, Confident learning, JAIR 70 (2021). The curve with a floor is that of J. B. Copas,

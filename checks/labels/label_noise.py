@@ -45,7 +45,7 @@ Calibration
     each, at most 1 % with 100 rows (8 of 4,101 in the 23 designs run) and with 300 rows (6 of 6,028 in 31), most of
     them of Student's t with 2 degrees of freedom and of coarse categories. Labels that chance decides alike in two
     groups far apart are called wrong: the features cannot tell. Nothing is said of scikit-learn's data as they are, nor
-    of 40 public tables with classes. `… recall`, 5 % flipped: a warning in 5 of 5 for breast_cancer, 6 of 8 for wine
+    of 34 public tables with classes. `… recall`, 5 % flipped: a warning in 5 of 5 for breast_cancer, 6 of 8 for wine
     (178 rows), 1 of 8 for iris (150 rows, otherwise no verdict); 3 % in digits: 8 of 8.
 
 Limits

@@ -23,7 +23,7 @@ Thresholds
 
 Calibration
     There is nothing to calibrate in a count. Without a column of probabilities nothing is said, on scikit-learn's data,
-    on 40 public tables and on all other patients of the fixtures. The models of `reference` are those of
+    on 52 public tables and on all other patients of the fixtures. The models of `reference` are those of
     labels/label-noise, and their competence is measured with known flips on the same rows.
 
 Limits

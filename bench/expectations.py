@@ -38,6 +38,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "cross_split_duplicates": ("leakage/split-duplicates",),
     "cross_split_near_duplicates": ("leakage/split-duplicates", "leakage/benchmark-contamination"),
     "conflicting_labels": ("labels/conflicting-labels",),
+    "label_noise": ("labels/label-noise",),
+    "uncertain_samples": ("labels/uncertain-samples",),
     "missing_values": ("quality/missing-values",),
     "empty_column": ("quality/missing-values",),
     "sentinel_missing": ("quality/disguised-missing",),

@@ -31,6 +31,7 @@ from doctor.evidence.inputs import Inputs, coded
 from doctor.evidence.label_doubts import LabelDoubts, Suspicion
 from doctor.evidence.label_models import LabelModels
 from doctor.evidence.label_noise import LabelNoise, exchange_of
+from doctor.evidence.split_exchange import SplitExchanges
 from doctor.evidence.targets import Target, Task
 from doctor.model import Finding
 from doctor_checks.labels import label_noise
@@ -120,7 +121,7 @@ def verdict(features: Array, labels: Array, seed: int) -> str:
         ring=0,
         entities=False,
     )
-    (word, *_) = [*label_noise.examine(noise), None]
+    (word, *_) = [*label_noise.examine(noise, SplitExchanges()), None]
     if word is None:
         return "healthy"
     return f"ALARM {word.evidence['kind']}" if isinstance(word, Finding) else f"none ({word.reason.split(',')[0][:30]})"

@@ -10,7 +10,10 @@ from doctor.errors import NotApplicable, Unavailable
 from doctor.evidence.error_floor import ErrorFloor
 from doctor.evidence.keys import Keys
 from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts, Reference, Suspicion
+from doctor.evidence.near_labels import near_pairs, verified
+from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
+from doctor.evidence.surprisal import Surprisal
 from doctor.evidence.targets import Target, Task
 from doctor.subjects.table import Table
 
@@ -18,11 +21,6 @@ Array = np.ndarray[Any, Any]
 
 FIRST_SHARE, NEXT_SHARE = 0.05, 0.10
 """At least and at most so many of the rows are listed for review."""
-COPY_DISTANCE = 0.01
-"""Of the usual distance to the nearest row; so near is a copy."""
-RING = 4.0
-MAX_NEAR = 20
-"""A row with more near copies lies in a heap of rows that are alike by nature."""
 
 
 class Doubtful(Struct, frozen=True, kw_only=True):
@@ -128,7 +126,16 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
         return self.errors / self.rows
 
     @classmethod
-    def measure(cls, table: Table, sample: Sample, keys: Keys, target: Target, reference: Reference) -> "LabelNoise":
+    def measure(
+        cls,
+        table: Table,
+        roles: Roles,
+        sample: Sample,
+        keys: Keys,
+        surprisal: Surprisal,
+        target: Target,
+        reference: Reference,
+    ) -> "LabelNoise":
         """List what is doubted, with places in the table.
 
         Raises
@@ -146,7 +153,13 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
         told, labels = doubts.told, doubts.labels
         place = _Places(table, sample.row[doubts.rows], doubts)
         listed = [place.of(row) for row in _listed(told).tolist()]
-        pairs, ring = _near(doubts.matrix, labels)
+        near, ring = near_pairs(doubts.matrix, labels)
+        out = {target.name, roles.item, roles.predictions, *roles.annotators, *keys.names}
+        compared = [column.name for column in table.columns if column.name not in out]
+        back = {int(position): row for row, position in enumerate(doubts.rows.tolist())}
+        there = [(int(doubts.rows[first]), int(doubts.rows[second])) for first, second in near]
+        copies = verified(there, sample, surprisal, compared, len(labels))
+        pairs = [(back[first], back[second]) for first, second in copies]
         return cls(
             target=doubts.target,
             rows=len(labels),
@@ -226,25 +239,3 @@ def exchange_of(doubts: LabelDoubts) -> Exchange | None:
         floor=floor,
         error_share=error_share,
     )
-
-
-def _near(matrix: Array, labels: Array) -> tuple[list[tuple[int, int]], int]:
-    """Return pairs of rows with different labels that are nearly equal, and how many are a few times as far apart.
-
-    Equal rows are another check's.
-    """
-    exact = matrix.astype(np.float64)
-    squares = (exact * exact).sum(axis=1)
-    apart = np.maximum(squares[:, None] + squares[None] - 2 * (exact @ exact.T), 0)
-    np.fill_diagonal(apart, np.inf)
-    nearest = apart.min(axis=1)
-    usual = float(np.median(nearest[nearest > squares.max() * 1e-12])) if (nearest > 0).any() else 0.0
-    first, second = np.nonzero(np.triu(apart <= (RING * COPY_DISTANCE) ** 2 * usual, 1))
-    differ = (labels[first] != labels[second]) & (matrix[first] != matrix[second]).any(axis=1)
-    first, second = first[differ], second[differ]
-    distance = np.linalg.norm(exact[first] - exact[second], axis=1)
-    copies = distance <= COPY_DISTANCE * np.sqrt(usual)
-    crowd = np.bincount(np.concatenate([first, second]), minlength=len(labels)) > MAX_NEAR
-    copies &= ~crowd[first] & ~crowd[second]
-    pairs = list(zip(first[copies].tolist(), second[copies].tolist(), strict=True))
-    return pairs, int((distance > COPY_DISTANCE * np.sqrt(usual)).sum())

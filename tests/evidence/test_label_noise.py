@@ -17,6 +17,7 @@ from doctor.evidence.error_floor import ErrorFloor
 from doctor.evidence.label_doubts import halved
 from doctor.evidence.label_models import LabelModels
 from doctor.evidence.label_noise import LabelNoise
+from doctor.evidence.split_exchange import SplitExchanges
 from doctor.model import Relabel, ReviewRows, Safety
 from doctor.repair import papers
 from doctor.repair.cells import relabel
@@ -42,7 +43,7 @@ def clusters(rows: int, apart: float, seed: int = 0) -> tuple[np.ndarray, np.nda
 
 def told(measure: Measure, given: Table) -> list[Any]:
     header, rows = given
-    return list(examine(measure(LabelNoise, header, {"table": rows}, target="label")))
+    return list(examine(measure(LabelNoise, header, {"table": rows}, target="label"), SplitExchanges()))
 
 
 def test_flipped_labels_are_listed_with_the_right_ones(measure: Measure) -> None:
@@ -114,7 +115,11 @@ def test_near_copies_with_other_labels_are_paired_and_equal_rows_are_not(measure
     assert [(int(row), 400 + place) for place, row in enumerate(again)] == [
         (first.number, second.number) for first, second in noise.copies
     ]
-    found = [finding for finding in examine(noise) if getattr(finding, "evidence", {}).get("kind") == "near copies"]
+    found = [
+        finding
+        for finding in examine(noise, SplitExchanges())
+        if getattr(finding, "evidence", {}).get("kind") == "near copies"
+    ]
     assert [finding.evidence["pairs"] for finding in found] == [10]
 
 
@@ -215,3 +220,23 @@ def test_labels_that_cannot_be_written_are_refused() -> None:
         far = Relabel(column="kind", numbers=(10_000,), like=(0,), suggested=("a",))
         with pytest.raises(Refused, match="so many rows"):
             relabel(State.of(case.tables[0]), far)
+
+
+def halves(features: np.ndarray, labels: np.ndarray) -> tuple[list[str], dict[str, list[list[Any]]]]:
+    header, rows = table(features, labels)
+    return header, {"train": rows[: len(rows) * 2 // 3], "test": rows[len(rows) * 2 // 3 :]}
+
+
+def test_two_classes_that_are_exchanged_in_the_test_split_are_certain(measure: Measure) -> None:
+    features, kind = clusters(450, 4.5)
+    given = kind.copy()
+    given[300:] = np.array([2, 1, 0])[kind[300:]]
+    (found,) = measure(SplitExchanges, *halves(features, given), target="label").found
+    assert (found.split, {found.first, found.second}) == ("test", {"c0", "c2"})
+    assert min(found.first_share, found.second_share, found.known_share) > 0.9
+    assert {f"c{given[number]}" for number in found.numbers} == {"c0", "c2"}
+    assert all(f"c{kind[number]}" == name for number, name in zip(found.numbers, found.suggested, strict=True))
+
+
+def test_splits_that_agree_have_nothing_exchanged(measure: Measure) -> None:
+    assert measure(SplitExchanges, *halves(*clusters(450, 2.5)), target="label").found == ()

@@ -23,7 +23,14 @@ Thresholds
     min_ranged: columns that span such a range (3).
 
 Calibration
-    To be written.
+    `python bench/calibrate_preprocess.py` prints: of 15 healthy programs and notebooks (pipelines, fits inside folds,
+    constants, statistics along a row, plots, series, final models on all rows) none is flagged; of 20 sick ones, each
+    with one planted fault, 20 are found at their line and by their kind. Of the sources of scikit-learn, accelerate,
+    lightning, deepspeed, datasets, optuna, mlflow, pandas and scipy, 5,803 files with their tests, none is flagged.
+    Tables of 8 columns and 100, 1,000 and 10,000 rows, 10 seeds each: standardised by all rows, 147 of 150 are found,
+    however they are written (missing are 3 of 10 with 10,000 rows and two decimals); by the training rows alone, none.
+    Ranges are found in 20 of 30 where they are written in full, never where they are rounded, and never where train
+    alone gives them.
 
 Limits
     Nothing is executed. Data is followed by name through assignments, functions, methods and attributes in the scanned
@@ -81,8 +88,9 @@ def examine(
     """State each fit that saw rows of both sides, and columns that bear the mark of one."""
     if fits is None and scales is None:
         yield CHECK.not_applicable("no code that both fits and splits, and no table in several splits")
-    for path in fits.too_long if fits else ():
-        yield CHECK.unavailable(f"{path} has more calls than are followed")
+    if fits and fits.too_long:
+        more = f" and {len(fits.too_long) - 1} more files" if len(fits.too_long) > 1 else ""
+        yield CHECK.unavailable(f"{fits.too_long[0]}{more}: more calls than are followed")
     for fit in fits.fits if fits else ():
         if fit.family is Family.COPIES or not fit.nested:
             yield _in_code(fit)

@@ -28,7 +28,7 @@ from doctor.evidence.row_lineage import NOTHING, Fit, Origin, Piece, Role, Rows,
 
 MAX_VALUES = 100_000
 """Expressions looked at in one flow; a program that needs more is not judged."""
-MAX_VALUES_APART = 10_000
+MAX_VALUES_APART = 5_000
 """The same for a function that nothing in view calls."""
 _ABOUT = names_in("shape index dtype dtypes size ndim classes_")
 _NAMES = names_in("columns name names feature_names_in_ feature_names")

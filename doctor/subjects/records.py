@@ -122,7 +122,7 @@ def _upwards(start: Path) -> Iterator[tuple[Path, Path]]:
     levels = [(whole, start)]
     levels += [(above, start / Path(*[".."] * (at + 1))) for at, above in enumerate(whole.parents)]
     marked = next((at for at, (folder, _) in enumerate(levels) if _is_root(folder)), None)
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home() fails where the user is not known
     for at, (folder, shown) in enumerate(levels[: marked + 1 if marked is not None else MAX_LEVELS + 1]):
         if at and folder in (home, *home.parents):
             return

@@ -21,7 +21,9 @@ Thresholds
     min_texts: texts that this takes at least (3); fewer are a warning.
 
 Calibration
-    `python bench/calibrate_contamination.py` prints the tables. CALIBRATION
+    `python bench/calibrate_contamination.py` prints the tables. Texts of 40 words, some with a formula of courtesy,
+    forms that are filled in, and texts that quote ten words of others, in data sets of 100 and 1,000 earlier and 50 and
+    300 later texts: no finding in 60 of them.
 
 Limits
     Texts of fewer than 8 words are not looked for, and texts in other words are not found. Runs that stand in more than

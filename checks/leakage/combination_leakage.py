@@ -22,7 +22,14 @@ Thresholds
     min_need: what the score must exceed that of the set without its least needed member by (0.05).
 
 Calibration
-    `python bench/calibrate_combinations.py` prints the tables. CALIBRATION
+    `python bench/calibrate_combinations.py` prints the tables. Shuffled targets (81 tables of 100 to 50,000
+    rows with 20 features): no finding in any of them. iris, wine, breast cancer, digits, and 5 kinds of made-up honest
+    tables (8 strong features alike, a majority of 9 bits, a rule of 3 of 6 columns, a blurred order of two numbers, a
+    feature for each class), 4 seeds each: silent. Planted beside 12 columns, 4 seeds each, with no exception: two flags
+    that differ and a date beyond another are warnings at 500 rows and errors from 2,000 on; a table of 8 by 6 cells is
+    an error from 2,000 on; weight by squared height above a bound in 3 of 4 tables of 2,000 rows and in all of 20,000;
+    three numbers that are all above a bound in 1 of 4 of 2,000 and in all of 20,000. With 1 % of exceptions nothing is
+    said but for the last, which looked exact in 1 of 4 tables of 500 rows. No other column was accused.
 
 Limits
     The bound needs rows: with fewer than 540 rows outside the largest class nothing is an error, with fewer than 90

@@ -12,6 +12,8 @@ from doctor.evidence.significance import ONE_SIDED_95
 from doctor.evidence.targets import Target, Task
 
 PERMUTATIONS = 99
+MIN_MEMBERS = 20
+"""Rows of a class, and of all others, below which its ranks say little."""
 
 Array = np.ndarray[Any, Any]
 
@@ -46,12 +48,14 @@ def strongest(feature: Feature, target: Target, fold: Array) -> Strength:
     for view in views:
         member = target.values == view
         ones, zeros = int(member.sum()), int((~member).sum())
+        if min(ones, zeros) < MIN_MEMBERS:
+            continue
         auc = auc_of(predict_quantity(feature, member.astype(np.float64), fold), member)
         z = (auc - 0.5) / math.sqrt((ones + zeros + 1) / (12 * ones * zeros))
         lower = auc - ONE_SIDED_95 * auc_deviation(min(max(auc, 0.5), 1 - 1e-9), zeros, ones)
         p = min(1.0, len(views) * 0.5 * math.erfc(z / math.sqrt(2)))
         found.append(Strength(view=target.classes[view], strength=2 * auc - 1, lower=2 * lower - 1, p=p))
-    return max(found, key=lambda item: item.lower)
+    return max(found, key=lambda item: item.lower, default=Strength())
 
 
 def permuted(feature: Feature, target: Target, fold: Array, found: Strength, max_rows: int) -> float:

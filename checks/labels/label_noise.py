@@ -6,8 +6,7 @@ What it finds
     speaks only where they differ together: where classes overlap, errors fade with the distance from the boundary, but
     wrong labels stand everywhere, so that a floor of errors remains where both models are sure. Known flips are put
     into 2 % of the labels first and must be found again. Two classes that are exchanged for each other are named, and
-    rows that nearly equal another row with another label. Nothing is certain of a single row; the list says where to
-    look.
+    rows that nearly equal another row with another label. Nothing is certain of a single row.
 
 Why it matters
     A model learns wrong labels too, at the price of right ones; and no test score can pass the share of right labels in
@@ -24,9 +23,7 @@ Thresholds
     min_share: floor of errors that its lower bound must reach (0.01).
     max_chance: probability of so plain a floor where there is none (0.002).
     max_errors: share of rows that the models hold to be of another class, above which it is silent (0.25).
-    min_dominance: share of all errors that the floor must explain (0.5). Where less is explained the models err for
-    other
-        reasons too, such as features that tell an outcome only in part.
+    min_dominance: share of all errors that the floor must explain (0.5), else the models err for other reasons too.
     min_witnesses: the same probability as min_competence, for each of two halves of the features by themselves (0.7).
         Else one column may tell the label, and tell it only in part.
     max_unseen: upper bound of the floor above which finding nothing is no verdict (0.05).
@@ -64,11 +61,9 @@ Source
 from collections.abc import Iterator
 from typing import Any
 
-from doctor.evidence.error_floor import ErrorFloor
-from doctor.evidence.label_noise import Doubtful, Exchange, LabelNoise
-from doctor.evidence.significance import binomial_upper_tail
+from doctor.evidence.label_noise import Exchange, LabelNoise
 from doctor.evidence.split_exchange import SplitExchange, SplitExchanges
-from doctor.model import Advise, Check, Finding, Location, Relabel, ReviewRows, Safety, Severity, Undecided
+from doctor.model import Check, Finding, Location, Relabel, ReviewRows, Severity, Undecided
 
 COUNTED = (
     "{target}: about {share:.1%} of the labels look wrong ({lower:.1%} to {upper:.1%}): so many of {rows:,} rows are "
@@ -90,11 +85,10 @@ CHECK = Check(
     },
 )
 
-MIN_EACH_WAY = 5
-MAX_EXCHANGE_CHANCE = 0.001
-MIN_DISTINCT_SHARE = 0.5
 MAX_EXAMPLES = 5
 SUMMARY = "look at the most doubtful rows first; each comes with the label that the models hold to be right"
+SETTLE = "settle on one label for each pair of near copies"
+EXCHANGED = ("first", "second", "first_rows", "second_rows", "first_share", "second_share")
 
 
 def examine(
@@ -120,23 +114,14 @@ def examine(
     competent = noise.competence >= min_competence
     if len(noise.copies) >= max(min_copies, noise.ring + 1) and not noise.entities:
         yield _near_copies(noise, competent)
-    if noise.distinct_share < MIN_DISTINCT_SHARE:
-        yield CHECK.unavailable("so many rows have equal features that overlap cannot be told from wrong labels")
+    if reason := noise.unable(min_competence, max_errors):
+        yield CHECK.unavailable(reason)
         return
-    if not competent:
-        yield CHECK.unavailable(
-            f"of {noise.flips:,} known flips the models find too few (AUROC {noise.competence:.2f}), so they cannot "
-            "tell wrong labels from hard rows"
-        )
-        return
-    if noise.error_share > max_errors:
-        yield CHECK.unavailable(f"the models err in {noise.error_share:.0%} of the rows, for whatever reason")
-        return
-    exchanged = _exchanged(noise, min_exchanged, min_exchanged_share)
     limits = (min_share, max_chance, min_dominance)
-    if not (exchanged and _stands_out(exchanged.floor, exchanged.error_share, noise.pairs, *limits)):
+    exchanged = noise.exchange if noise.plainly_exchanged(min_exchanged, min_exchanged_share) else None
+    if not (exchanged and exchanged.floor.stands_out(exchanged.error_share, noise.pairs, *limits)):
         exchanged = None
-    if exchanged or (noise.suspects and _stands_out(noise.floor, noise.error_share, 1, *limits)):
+    if exchanged or (noise.suspects and noise.floor.stands_out(noise.error_share, 1, *limits)):
         if (noise.witnesses or 0.0) >= min_witnesses:
             yield _finding(noise, exchanged)
         else:
@@ -145,132 +130,51 @@ def examine(
         yield CHECK.unavailable(f"up to {noise.floor.upper:.0%} of wrong labels cannot be told from hard rows here")
 
 
-def _stands_out(
-    floor: ErrorFloor, error_share: float, tries: int, min_share: float, max_chance: float, min_dominance: float
-) -> bool:
-    """Whether a floor is large enough, no chance, and most of the errors."""
-    by_chance = tries * floor.chance <= max_chance
-    return floor.lower >= min_share and by_chance and floor.share >= min_dominance * error_share
-
-
-def _exchanged(noise: LabelNoise, min_exchanged: float, min_share: float) -> Exchange | None:
-    """Return the two classes between which most suspects go both ways, more than suspects spread evenly would."""
-    pair = noise.exchange
-    if pair is None:
-        return None
-    both = pair.first_rows + pair.second_rows
-    each = min(pair.first_rows, pair.second_rows) >= MIN_EACH_WAY
-    shares = min(pair.first_share, pair.second_share) >= min_share
-    # With three classes a third of even flips lies between two of them, with more classes less.
-    rare = binomial_upper_tail(both, noise.suspects, 1 / 3) <= MAX_EXCHANGE_CHANCE
-    return pair if each and shares and both >= min_exchanged * noise.suspects and rare else None
-
-
 def _finding(noise: LabelNoise, exchanged: Exchange | None) -> Finding:
-    listed = noise.listed
     floor = exchanged.floor if exchanged else noise.floor
-    repair: ReviewRows | Relabel = ReviewRows(
-        rows=tuple(row.row for row in listed),
-        numbers=tuple(row.number for row in listed),
-        suggested=tuple(row.suggested for row in listed),
-        safety=Safety.MANUAL,
-        summary=SUMMARY,
-    )
+    repair: ReviewRows | Relabel = noise.review(noise.listed, SUMMARY)
     if exchanged and noise.whole:
         pair = {exchanged.first, exchanged.second}
-        repair = _relabel(noise, [row for row in listed if row.suspect and {row.given, row.suggested} == pair])
-    names = ("first", "second", "first_rows", "second_rows", "first_share", "second_share") if exchanged else ()
+        repair = noise.relabel([row for row in noise.listed if row.suspect and {row.given, row.suggested} == pair])
     return CHECK.finding(
         "exchanged" if exchanged else "noise",
-        at=_place(noise, listed[:MAX_EXAMPLES]),
+        at=noise.place(noise.listed[:MAX_EXAMPLES]),
         repair=repair,
-        target=noise.target,
-        rows=noise.rows,
+        examples=[row.told for row in noise.listed[:MAX_EXAMPLES]],
         total_rows=noise.total,
-        share=floor.share,
-        lower=floor.lower,
-        upper=floor.upper,
-        ratio=floor.ratio,
-        chance=floor.chance,
-        errors=noise.errors,
-        suspects=noise.suspects,
-        competence=noise.competence,
-        witnesses=noise.witnesses,
-        flips=noise.flips,
-        examples=list(map(_told, listed[:MAX_EXAMPLES])),
-        **{name: getattr(exchanged, name) for name in names},
+        **_facts(noise, "target", "rows", "errors", "suspects", "competence", "witnesses", "flips"),
+        **_facts(floor, "share", "lower", "upper", "ratio", "chance"),
+        **(_facts(exchanged, *EXCHANGED) if exchanged else {}),
     )
 
 
 def _in_a_split(noise: LabelNoise, found: SplitExchange) -> Finding:
-    summary = f"exchange {found.first} and {found.second} in {found.split}"
-    repair: Relabel | Advise = Advise(safety=Safety.MANUAL, summary=summary)
-    if found.numbers:
-        repair = Relabel(
-            column=noise.target,
-            numbers=found.numbers,
-            like=found.like,
-            suggested=found.suggested,
-            safety=Safety.UNSAFE,
-            summary=summary,
-        )
     return CHECK.finding(
         "exchanged in a split",
         severity=Severity.ERROR,
         at=Location(columns=(noise.target,), split=found.split, rows=found.shown, file=found.file),
-        repair=repair,
+        repair=found.repair(noise.target),
         target=noise.target,
-        first=found.first,
-        second=found.second,
-        first_rows=found.first_rows,
-        second_rows=found.second_rows,
-        first_share=found.first_share,
-        second_share=found.second_share,
-        known_share=found.known_share,
+        **_facts(found, *EXCHANGED, "known_share"),
     )
 
 
 def _near_copies(noise: LabelNoise, competent: bool) -> Finding:
     listed = [row for pair in noise.copies for row in pair]
-    wrong = [row for row in listed if row.given != row.suggested]
-    repair: ReviewRows | Relabel = ReviewRows(
-        rows=tuple(row.row for row in listed),
-        numbers=tuple(row.number for row in listed),
-        suggested=tuple(row.suggested for row in listed) if competent else (),
-        safety=Safety.MANUAL,
-        summary="settle on one label for each pair of near copies",
-    )
+    repair: ReviewRows | Relabel = noise.review(listed, SETTLE, suggested=competent)
     if competent and noise.whole:
-        repair = _relabel(noise, wrong)
+        repair = noise.relabel([row for row in listed if row.given != row.suggested])
     return CHECK.finding(
         "near copies",
-        at=_place(noise, listed[: 2 * MAX_EXAMPLES]),
+        at=noise.place(listed[: 2 * MAX_EXAMPLES]),
         repair=repair,
-        target=noise.target,
         pairs=len(noise.copies),
-        ring=noise.ring,
-        rows=noise.rows,
-        competence=noise.competence,
         first_row=listed[0].row,
         second_row=listed[1].row,
-        examples=list(map(_told, listed[: 2 * MAX_EXAMPLES])),
+        examples=[row.told for row in listed[: 2 * MAX_EXAMPLES]],
+        **_facts(noise, "target", "rows", "ring", "competence"),
     )
 
 
-def _relabel(noise: LabelNoise, rows: list[Doubtful]) -> Relabel:
-    return Relabel(
-        column=noise.target,
-        numbers=tuple(row.number for row in rows),
-        like=tuple(row.like for row in rows),
-        suggested=tuple(row.suggested for row in rows),
-        safety=Safety.UNSAFE,
-        summary=f"give {len(rows):,} rows the {noise.target} that the models hold to be right",
-    )
-
-
-def _place(noise: LabelNoise, rows: tuple[Doubtful, ...] | list[Doubtful]) -> Location:
-    return Location(columns=(noise.target,), rows=tuple(row.row for row in rows), file=noise.file)
-
-
-def _told(row: Doubtful) -> dict[str, Any]:
-    return {"row": row.row, "label": row.given, "suggested": row.suggested}
+def _facts(source: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in names}

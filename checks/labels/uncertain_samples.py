@@ -16,7 +16,7 @@ What to do
 
 Thresholds
     max_distance: distance from a probability of one half up to which a row is uncertain, in steps of 0.01 (0.1).
-    reference: whether the reference models speak where no column does (false).
+    reference: whether the reference models speak where no column does (False).
     min_competence: probability that the reference models doubt a known flip more than a right label, below which they
     do
         not speak (0.8).

@@ -49,6 +49,13 @@ class ErrorFloor(Struct, frozen=True, kw_only=True):
         """The probability of so plain a floor where there is none."""
         return 0.5 * math.erfc(math.sqrt(max(0.0, self.ratio) / 2))
 
+    def stands_out(
+        self, error_share: float, tries: int, min_share: float, max_chance: float, min_dominance: float
+    ) -> bool:
+        """Whether it is large enough, no chance, also as the plainest of so many, and most of the errors."""
+        by_chance = tries * self.chance <= max_chance
+        return self.lower >= min_share and by_chance and self.share >= min_dominance * error_share
+
     @classmethod
     def of(cls, margins: Array, errors: Array) -> "ErrorFloor":
         """Fit a curve with each floor.

@@ -1,6 +1,7 @@
 """Which labels are doubted, which classes are exchanged, and which rows nearly equal one with another label."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,12 +14,17 @@ from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts, Reference, Suspi
 from doctor.evidence.near_labels import near_pairs, verified
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
+from doctor.evidence.significance import binomial_upper_tail
 from doctor.evidence.surprisal import Surprisal
 from doctor.evidence.targets import Target, Task
+from doctor.model import Location, Relabel, ReviewRows, Safety
 from doctor.subjects.table import Table
 
 Array = np.ndarray[Any, Any]
 
+MIN_DISTINCT_SHARE = 0.5
+MIN_EACH_WAY = 5
+MAX_EXCHANGE_CHANCE = 0.001
 FIRST_SHARE, NEXT_SHARE = 0.05, 0.10
 """At least and at most so many of the rows are listed for review."""
 
@@ -45,6 +51,11 @@ class Doubtful(Struct, frozen=True, kw_only=True):
     like: int
     doubt: float
     suspect: bool
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a finding says of it."""
+        return {"row": self.row, "label": self.given, "suggested": self.suggested}
 
 
 class Exchange(Struct, frozen=True, kw_only=True):
@@ -124,6 +135,54 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
     def error_share(self) -> float:
         """Rows that the models hold to be of another class, per row."""
         return self.errors / self.rows
+
+    def unable(self, min_competence: float, max_errors: float) -> str:
+        """Say why wrong labels cannot be told from hard rows here; empty where they can."""
+        if self.distinct_share < MIN_DISTINCT_SHARE:
+            return "so many rows have equal features that overlap cannot be told from wrong labels"
+        if self.competence < min_competence:
+            told = f"of {self.flips:,} known flips the models find too few (AUROC {self.competence:.2f})"
+            return f"{told}, so they cannot tell wrong labels from hard rows"
+        if self.error_share > max_errors:
+            return f"the models err in {self.error_share:.0%} of the rows, for whatever reason"
+        return ""
+
+    def plainly_exchanged(self, min_exchanged: float, min_share: float) -> bool:
+        """Whether most suspects go between the two classes of `exchange`, both ways, more than if spread evenly."""
+        pair = self.exchange
+        if pair is None:
+            return False
+        both = pair.first_rows + pair.second_rows
+        each = min(pair.first_rows, pair.second_rows) >= MIN_EACH_WAY
+        shares = min(pair.first_share, pair.second_share) >= min_share
+        # With three classes a third of even flips lies between two of them, with more classes less.
+        rare = binomial_upper_tail(both, self.suspects, 1 / 3) <= MAX_EXCHANGE_CHANCE
+        return each and shares and both >= min_exchanged * self.suspects and rare
+
+    def place(self, rows: Sequence[Doubtful]) -> Location:
+        """Say where rows are."""
+        return Location(columns=(self.target,), rows=tuple(row.row for row in rows), file=self.file)
+
+    def review(self, rows: Sequence[Doubtful], summary: str, *, suggested: bool = True) -> ReviewRows:
+        """Have a person look at rows, beside the labels that are likelier where `suggested`."""
+        return ReviewRows(
+            rows=tuple(row.row for row in rows),
+            numbers=tuple(row.number for row in rows),
+            suggested=tuple(row.suggested for row in rows) if suggested else (),
+            safety=Safety.MANUAL,
+            summary=summary,
+        )
+
+    def relabel(self, rows: Sequence[Doubtful]) -> Relabel:
+        """Give rows the likelier label."""
+        return Relabel(
+            column=self.target,
+            numbers=tuple(row.number for row in rows),
+            like=tuple(row.like for row in rows),
+            suggested=tuple(row.suggested for row in rows),
+            safety=Safety.UNSAFE,
+            summary=f"give {len(rows):,} rows the {self.target} that the models hold to be right",
+        )
 
     @classmethod
     def measure(

@@ -12,6 +12,7 @@ from doctor.evidence.label_models import LabelModels
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
 from doctor.evidence.targets import Target, Task
+from doctor.model import Advise, Relabel, Safety
 from doctor.subjects import sql
 from doctor.subjects.table import Table
 
@@ -54,6 +55,20 @@ class SplitExchange(Struct, frozen=True, kw_only=True):
     suggested: tuple[str, ...]
     shown: tuple[int, ...]
     file: str | None
+
+    def repair(self, target: str) -> Relabel | Advise:
+        """Exchange the two classes back, by the edit where it may be made of all rows."""
+        summary = f"exchange {self.first} and {self.second} in {self.split}"
+        if not self.numbers:
+            return Advise(safety=Safety.MANUAL, summary=summary)
+        return Relabel(
+            column=target,
+            numbers=self.numbers,
+            like=self.like,
+            suggested=self.suggested,
+            safety=Safety.UNSAFE,
+            summary=summary,
+        )
 
 
 class SplitExchanges(Struct, frozen=True, kw_only=True):

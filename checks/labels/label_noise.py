@@ -43,7 +43,7 @@ Calibration
     2 degrees of freedom, coarse categories); with 1,000 rows none in 1,428 of all 33, 40 tables each. Labels that
     chance decides alike in two groups far apart are called wrong: the features cannot tell. Nothing is said of
     scikit-learn's data as they are, nor of 34 public tables with classes. `… recall`, 5 % flipped: a warning in 5 of 5
-    for breast_cancer, 6 of 8 for wine (178 rows), 1 of 8 for iris (150 rows, otherwise no verdict); 3 % in digits: all 8.
+    for breast_cancer, 6 of 8 for wine (178 rows), 1 of 8 for iris (150 rows, else no verdict); 3 % in digits: all 8.
 
 Limits
     A floor is known to the step: 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15 %. Up to 2,000 drawn rows of train, the first 120

@@ -59,7 +59,7 @@ def hand_over(spark: SparkEngine, table: Table) -> Table:
     if place is None:
         place = _staged(engine, spark, table)
     name, path = place
-    _see_that_it_is_read(spark, table, name, path)
+    _see_that_it_is_read(spark, engine, table, name, path)
     return table.replaced(engine=spark, relation=name)
 
 
@@ -95,10 +95,14 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
-def _see_that_it_is_read(spark: SparkEngine, table: Table, name: str, path: Path) -> None:
-    """Read a column to its end, so that a worker that does not see the files is found before anything is judged."""
+def _see_that_it_is_read(spark: SparkEngine, engine: Engine, table: Table, name: str, path: Path) -> None:
+    """Read a column to its end, so that a worker that does not see the files is found before anything is judged.
+
+    The numbers of the rows are summed: Spark holds them for known, and would count them without a look.
+    """
+    query = f"SELECT count(*), sum({sql.ROW})::BIGINT FROM {{}}"
     try:
-        rows, numbered = spark.rows(f"SELECT count(*), count({sql.ROW}) FROM {sql.name(name)}")[0]
+        rows, numbers = spark.rows(query.format(sql.name(name)))[0]
     except Unavailable as error:
         if spark.session.local or spark.lost:
             raise DoctorError(f"{table.shown}: {error}") from error
@@ -106,7 +110,7 @@ def _see_that_it_is_read(spark: SparkEngine, table: Table, name: str, path: Path
             f"{table.shown}: the workers of {spark.session.engine} cannot read {path}: data and TMPDIR must lie where "
             "every worker sees them"
         ) from error
-    if not rows == numbered == table.rows:
+    if (rows, numbers) != engine.rows(query.format(sql.name(table.relation)))[0]:
         raise DoctorError(f"{table.shown}: Spark reads {rows:,} rows from {path} where {table.rows:,} were found")
 
 
@@ -196,7 +200,13 @@ def _source_view(spark: SparkEngine, table: Table, source: _Source) -> str:
     spelled = {Path(unquote(urlparse(name).path)): name for name in frame.inputFiles()}
     if set(spelled) != {path.absolute() for path in source.paths}:
         raise DoctorError(f"{table.shown}: Spark sees other files than there are")
-    places = [lit(word) for n, path in enumerate(source.paths) for word in (spelled[path.absolute()], n)]
+    # One file is spelled file:///x and file:/x, as it pleases Spark.
+    places = [
+        lit(word)
+        for n, path in enumerate(source.paths)
+        for rest in [spelled[path.absolute()].removeprefix("file:").lstrip("/")]
+        for word in (f"file:///{rest}", n, f"file:/{rest}", n)
+    ]
     number = create_map(*places)[col("_metadata.file_path")].cast("bigint")
     row = col("_metadata.row_index").cast("bigint")
     shown = frame.select("*", number.alias("file_index"), row.alias("file_row_number"))

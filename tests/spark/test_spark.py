@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -36,7 +37,11 @@ from tests.conftest import FIXTURES, Doctor, write_csv
 from tests.spark.parity import differences, scanned, spark_cluster
 from tests.spark.standalone import CHEAP, Cluster
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default::ResourceWarning")]  # of sockets of pyspark
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("default::ResourceWarning"),  # of sockets of pyspark
+    pytest.mark.skipif(not (shutil.which("java") or "JAVA_HOME" in os.environ), reason="Java is not installed"),
+]
 
 PATIENTS = (
     "drift/version_diff/sick",  # two versions, and a leak

@@ -32,6 +32,9 @@ test: $(INSTALLED) ## Run the tests
 spark: $(INSTALLED) ## Compare all patients on DuckDB and on a Spark cluster on this machine
 	$(BIN)/python -m tests.spark.parity $(ARGUMENTS)
 
+test-all: $(INSTALLED) ## Run the tests with every case of each
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --all-cases $(ARGUMENTS)
+
 plugin: $(INSTALLED) ## Run the plugin's tests under another pytest: make plugin PYTEST='pytest<9'
 	rm -rf $(VENV)/other
 	$(BIN)/pip install --quiet --no-deps --target $(VENV)/other '$(PYTEST)'

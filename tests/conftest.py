@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,8 +26,29 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that hold slow tests, so that several workers end at one time."""
+MORE_CASES = (
+    r"repair/test_repaired\.py::test_a_repaired_patient.*/sick_\w+\]",
+    r"watching/test_nan_origin\.py::test_the_true_operation.*\[(bce|custom|fully|log_of|logsumexp|nan_w|norm|pow|sqrt|std|var)",
+    r"watching/test_probe_deepspeed\.py::test_an_engine_is_watched.*\[(0|2)-",
+    r"spark/test_spark\.py::test_a_patient.*\[(labels|quality)",
+    r"test_bad_input\.py::test_thousands_of_columns_are_opened\[10000-csv",
+    r"integrations/test_callbacks\.py.*lightning",
+)
+"""Tests, as regular expressions, that try one more case of what others try; `make test-all` runs them too."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let all cases be asked for."""
+    parser.addoption("--all-cases", action="store_true", help="also run tests that try one more case of the same")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave further cases out, and begin with the files that hold slow tests, so that all workers end at one time."""
+    if not config.getoption("--all-cases"):
+        further = re.compile("|".join(MORE_CASES))
+        left = [item for item in items if further.search(item.nodeid)]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
-from scipy.stats import binom
 
 from doctor.evidence.decimals import quantum_of
 from doctor.evidence.profile import ColumnProfile, Profile
@@ -143,6 +142,8 @@ def _standardised(sample: Sample, order: Sequence[str], names: Sequence[str], su
         telling = [at for at in met if at in counted]
         if len(telling) < 2 or 2 * len(telling) < len(counted):
             continue
+        from scipy.stats import binom
+
         chance = float(binom.logsf(len(telling) - 1, len(counted), max(chances))) / math.log(10.0)
         best = max(met, key=lambda at: abs(sums[0, at, 1] / sums[0, at, 0]))
         yield JointScale(

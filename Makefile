@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 ARGUMENTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo clinic test spark plugin check format lint types contracts docs docs-check screenshot fixtures new bench wheel clean
+.PHONY: help demo clinic test test-all spark plugin check format lint types contracts docs docs-check screenshot fixtures new bench wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -7,22 +7,16 @@ are scanned as a user would.
 """
 
 import itertools
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from calibrate_leakage import NULL_TARGETS, null_features, worst
 from sklearn import datasets
+from trials import run_parts, scan_files
 
-from doctor.case import open_case
-from doctor.engine import examine
 from doctor.model import Outcome, Report
 from doctor.settings import Settings
 
@@ -37,15 +31,7 @@ Random = np.random.Generator
 
 def scan(columns: Columns, target: str) -> Report:
     """Scan a table as the command line would."""
-    with tempfile.TemporaryDirectory() as folder:
-        pq.write_table(pa.table(columns), Path(folder) / "table.parquet")
-        settings = Settings(target=target, select=CHECKS)
-        with open_case([Path(folder)], settings) as case:
-            report = examine(case, settings)
-    crashed = [item for item in report.examinations if item.outcome is Outcome.CRASHED]
-    if crashed or report.case.problems:
-        raise SystemExit(f"not measured: {crashed} {report.case.problems}")
-    return report
+    return scan_files({"table": columns}, Settings(target=target, select=CHECKS))
 
 
 def null() -> None:
@@ -195,9 +181,4 @@ def planted() -> None:
 
 
 if __name__ == "__main__":
-    parts = {"null": null, "honest": honest, "planted": planted}
-    unknown = set(sys.argv[1:]) - set(parts)
-    if unknown:
-        raise SystemExit(f"unknown part {', '.join(sorted(unknown))}; known: {', '.join(parts)}")
-    for part in sys.argv[1:] or parts:
-        parts[part]()
+    run_parts(null=null, honest=honest, planted=planted)

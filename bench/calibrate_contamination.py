@@ -7,21 +7,15 @@ Words are drawn as often as their rank says (Zipf), so that phrases repeat by na
 """
 
 import itertools
-import sys
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from calibrate_leakage import worst
+from trials import run_parts, scan_files
 
-from doctor.case import open_case
-from doctor.engine import examine
-from doctor.model import Outcome, Report
+from doctor.model import Report
 from doctor.settings import Settings
 
 CHECKS = ("leakage/benchmark-contamination",)
@@ -34,17 +28,11 @@ Random = np.random.Generator
 
 def scan(train: list[str], test: list[str]) -> Report:
     """Scan a split data set as the command line would."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, texts in (("train", train), ("test", test)):
-            table = pa.table({"text": texts, "pages": np.arange(len(texts)) % 7, "y": np.arange(len(texts)) % 2})
-            pq.write_table(table, Path(folder) / f"{name}.parquet")
-        settings = Settings(target="y", select=CHECKS)
-        with open_case([Path(folder)], settings) as case:
-            report = examine(case, settings)
-    crashed = [item for item in report.examinations if item.outcome is Outcome.CRASHED]
-    if crashed or report.case.problems:
-        raise SystemExit(f"not measured: {crashed} {report.case.problems}")
-    return report
+    parts = {
+        name: {"text": texts, "pages": np.arange(len(texts)) % 7, "y": np.arange(len(texts)) % 2}
+        for name, texts in (("train", train), ("test", test))
+    }
+    return scan_files(parts, Settings(target="y", select=CHECKS))
 
 
 def texts(random: Random, rows: int, words: int, vocabulary: int = VOCABULARY) -> list[str]:
@@ -137,9 +125,4 @@ def cost() -> None:
 
 
 if __name__ == "__main__":
-    parts = {"null": null, "planted": planted, "cost": cost}
-    unknown = set(sys.argv[1:]) - set(parts)
-    if unknown:
-        raise SystemExit(f"unknown part {', '.join(sorted(unknown))}; known: {', '.join(parts)}")
-    for part in sys.argv[1:] or parts:
-        parts[part]()
+    run_parts(null=null, planted=planted, cost=cost)

@@ -6,13 +6,13 @@ prints one table per part; all by default. The data are made up with fixed seeds
 """
 
 import itertools
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
 from calibrate_leakage import NULL_TARGETS, Columns, Random, null_features
+from trials import run_parts
 
 import doctor
 from doctor.model import Outcome, Report
@@ -163,15 +163,5 @@ def encoded() -> None:
     print()
 
 
-def chosen(names: list[str]) -> Iterator[Callable[[], None]]:
-    """Yield the parts that were asked for."""
-    every = {"null": null, "planted": planted, "encoded": encoded}
-    for name in names or every:
-        if name not in every:
-            raise SystemExit(f"unknown part {name}; known: {', '.join(every)}")
-        yield every[name]
-
-
 if __name__ == "__main__":
-    for part in chosen(sys.argv[1:]):
-        part()
+    run_parts(null=null, planted=planted, encoded=encoded)

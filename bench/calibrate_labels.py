@@ -6,22 +6,16 @@ prints one table per part; all parts by default. The data are made up with fixed
 written as Parquet and scanned as a user would.
 """
 
-import sys
-import tempfile
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from calibrate_rows import HEALTHY, Columns, Random, continuous, levels, phrases, taken
+from trials import run_parts, scan_files
 
-from doctor.case import open_case
-from doctor.engine import examine
 from doctor.evidence.inputs import coded
 from doctor.evidence.signal import Signal, guesses_of
-from doctor.model import Outcome, Undecided
+from doctor.model import Undecided
 from doctor.settings import Settings
 from doctor_checks.labels import no_signal
 
@@ -31,14 +25,8 @@ SEEDS = 5
 
 def verdict(check: str, columns: Columns) -> str:
     """Scan a table as the command line would; return the gravest severity that a check gives, or its outcome."""
-    with tempfile.TemporaryDirectory() as folder:
-        pq.write_table(pa.table(columns), Path(folder) / "data.parquet")
-        settings = Settings(target="label", select=(check,))
-        with open_case([Path(folder)], settings) as case:
-            report = examine(case, settings)
+    report = scan_files({"data": columns}, Settings(target="label", select=(check,)))
     (examination,) = report.examinations
-    if examination.outcome is Outcome.CRASHED or report.case.problems:
-        raise SystemExit(f"not measured: {examination} {report.case.problems}")
     severities = sorted((finding.severity for finding in report.findings), key=lambda severity: severity.rank)
     return severities[0].value if severities else examination.outcome.value
 
@@ -128,11 +116,5 @@ def signal() -> None:
             told(name, rows, Counter(signal_word(*with_signal(random, rows, slope, kind)) for _ in range(4 * SEEDS)))
 
 
-PARTS: dict[str, Any] = {"conflicts": conflicts, "signal": signal}
-
 if __name__ == "__main__":
-    unknown = set(sys.argv[1:]) - set(PARTS)
-    if unknown:
-        raise SystemExit(f"unknown part {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
-    for part in sys.argv[1:] or PARTS:
-        PARTS[part]()
+    run_parts(conflicts=conflicts, signal=signal)

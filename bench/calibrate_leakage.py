@@ -7,20 +7,14 @@ written as Parquet and scanned as a user would.
 """
 
 import itertools
-import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from sklearn import datasets
+from trials import run_parts, scan_files
 
-from doctor.case import open_case
-from doctor.engine import examine
 from doctor.model import Finding, Outcome, Report
 from doctor.settings import Settings
 
@@ -37,15 +31,7 @@ Random = np.random.Generator
 
 def scan(columns: Columns, target: str) -> Report:
     """Scan a table as the command line would."""
-    with tempfile.TemporaryDirectory() as folder:
-        pq.write_table(pa.table(columns), Path(folder) / "table.parquet")
-        settings = Settings(target=target, select=CHECKS)
-        with open_case([Path(folder)], settings) as case:
-            report = examine(case, settings)
-    crashed = [item for item in report.examinations if item.outcome is Outcome.CRASHED]
-    if crashed or report.case.problems:
-        raise SystemExit(f"not measured: {crashed} {report.case.problems}")
-    return report
+    return scan_files({"table": columns}, Settings(target=target, select=CHECKS))
 
 
 def holed(values: Any, hole: Any) -> list[Any]:
@@ -206,9 +192,4 @@ def bundled() -> None:
 
 
 if __name__ == "__main__":
-    parts = {"null": null, "planted": planted, "bundled": bundled}
-    unknown = set(sys.argv[1:]) - set(parts)
-    if unknown:
-        raise SystemExit(f"unknown part {', '.join(sorted(unknown))}; known: {', '.join(parts)}")
-    for part in sys.argv[1:] or parts:
-        parts[part]()
+    run_parts(null=null, planted=planted, bundled=bundled)

@@ -7,21 +7,15 @@ prints one table per part; all parts by default. The data are made up with fixed
 
 import itertools
 import math
-import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from calibrate_leakage import NULL_TARGETS, holed, null_features, planted_table, worst
+from trials import run_parts, scan_files
 
-from doctor.case import open_case
-from doctor.engine import examine
-from doctor.model import Outcome, Report
+from doctor.model import Report
 from doctor.settings import Settings
 
 CHECKS = ("leakage/after-the-event",)
@@ -47,15 +41,7 @@ Columns = dict[str, Any]
 
 def scan(columns: Columns, target: str, time: str | None = None) -> Report:
     """Scan a table as the command line would."""
-    with tempfile.TemporaryDirectory() as folder:
-        pq.write_table(pa.table(columns), Path(folder) / "table.parquet")
-        settings = Settings(target=target, time=time, select=CHECKS)
-        with open_case([Path(folder)], settings) as case:
-            report = examine(case, settings)
-    crashed = [item for item in report.examinations if item.outcome is Outcome.CRASHED]
-    if crashed or report.case.problems:
-        raise SystemExit(f"not measured: {crashed} {report.case.problems}")
-    return report
+    return scan_files({"table": columns}, Settings(target=target, time=time, select=CHECKS))
 
 
 def null() -> None:
@@ -137,9 +123,4 @@ def dates() -> None:
 
 
 if __name__ == "__main__":
-    parts = {"null": null, "planted": planted, "dates": dates}
-    unknown = set(sys.argv[1:]) - set(parts)
-    if unknown:
-        raise SystemExit(f"unknown part {', '.join(sorted(unknown))}; known: {', '.join(parts)}")
-    for part in sys.argv[1:] or parts:
-        parts[part]()
+    run_parts(null=null, planted=planted, dates=dates)

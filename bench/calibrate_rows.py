@@ -7,21 +7,16 @@ written as Parquet and scanned as a user would.
 """
 
 import math
-import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from sklearn import datasets
+from trials import run_parts, scan_files
 
-from doctor.case import open_case
-from doctor.engine import examine
-from doctor.model import Finding, Outcome
+from doctor.model import Finding
 from doctor.settings import Settings
 
 CHECKS = (
@@ -48,16 +43,8 @@ Design = Callable[[Random, int], Columns]
 def scan(columns: Columns, late: Any) -> list[Finding]:
     """Scan a table of two splits as the command line would; `late` says which rows are for testing."""
     whole = pa.table(columns)
-    with tempfile.TemporaryDirectory() as folder:
-        for split, chosen in (("train", ~late), ("test", late)):
-            pq.write_table(whole.filter(pa.array(chosen)), Path(folder) / f"{split}.parquet")
-        settings = Settings(target="label", select=CHECKS)
-        with open_case([Path(folder)], settings) as case:
-            report = examine(case, settings)
-    crashed = [item for item in report.examinations if item.outcome is Outcome.CRASHED]
-    if crashed or report.case.problems:
-        raise SystemExit(f"not measured: {crashed} {report.case.problems}")
-    return list(report.findings)
+    parts = {split: whole.filter(pa.array(chosen)) for split, chosen in (("train", ~late), ("test", late))}
+    return list(scan_files(parts, Settings(target="label", select=CHECKS)).findings)
 
 
 def at_random(random: Random, rows: int) -> Any:
@@ -352,9 +339,4 @@ def planted() -> None:
 
 
 if __name__ == "__main__":
-    parts = {"healthy": healthy, "planted": planted}
-    unknown = set(sys.argv[1:]) - set(parts)
-    if unknown:
-        raise SystemExit(f"unknown part {', '.join(sorted(unknown))}; known: {', '.join(parts)}")
-    for part in sys.argv[1:] or parts:
-        parts[part]()
+    run_parts(healthy=healthy, planted=planted)

@@ -7,22 +7,17 @@ are scanned as a user would.
 """
 
 import itertools
-import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from calibrate_leakage import NULL_TARGETS, holed, null_features, worst
 from sklearn import datasets
+from trials import run_parts, scan_files
 
-from doctor.case import open_case
-from doctor.engine import examine
-from doctor.model import Outcome, Report
+from doctor.model import Report
 from doctor.settings import Settings
 
 CHECKS = ("leakage/shortcut",)
@@ -37,18 +32,10 @@ Random = np.random.Generator
 
 def scan(columns: Columns, target: str, files: int = 1) -> Report:
     """Scan a table, in so many files, as the command line would."""
-    with tempfile.TemporaryDirectory() as folder:
-        table = pa.table(columns)
-        rows = -(-table.num_rows // files)
-        for number in range(files):
-            pq.write_table(table.slice(number * rows, rows), Path(folder) / f"train-{number}.parquet")
-        settings = Settings(target=target, select=CHECKS)
-        with open_case([Path(folder)], settings) as case:
-            report = examine(case, settings)
-    crashed = [item for item in report.examinations if item.outcome is Outcome.CRASHED]
-    if crashed or report.case.problems:
-        raise SystemExit(f"not measured: {crashed} {report.case.problems}")
-    return report
+    table = pa.table(columns)
+    rows = -(-table.num_rows // files)
+    parts = {f"train-{number}": table.slice(number * rows, rows) for number in range(files)}
+    return scan_files(parts, Settings(target=target, select=CHECKS))
 
 
 def cues(random: Random, rows: int) -> Columns:
@@ -149,9 +136,4 @@ def bundled() -> None:
 
 
 if __name__ == "__main__":
-    parts = {"null": null, "planted": planted, "bundled": bundled}
-    unknown = set(sys.argv[1:]) - set(parts)
-    if unknown:
-        raise SystemExit(f"unknown part {', '.join(sorted(unknown))}; known: {', '.join(parts)}")
-    for part in sys.argv[1:] or parts:
-        parts[part]()
+    run_parts(null=null, planted=planted, bundled=bundled)

@@ -82,12 +82,12 @@ def updated(
         old = None if number is None else entries[number]
         used |= {number} if number is not None else set()
         if finding.suppressed:  # by the settings; an entry that speaks of it too is left alone
-            fresh |= {} if old is None else {_key(old.stored): old.stored}
+            fresh |= {} if old is None else {old.stored.key: old.stored}
             continue
         stored = _stored(finding, shown, old, file, reason, expires)
-        if _key(stored) in fresh:  # the gravest comes first
+        if stored.key in fresh:  # the gravest comes first
             continue
-        fresh[_key(stored)] = stored
+        fresh[stored.key] = stored
         sorts["added" if old is None else "kept" if old.covers(finding) else "renewed"].append(stored)
     rest = [entry for number, entry in enumerate(entries) if number not in used]
     gone = [entry.stored for entry in rest if is_gone(entry, case, report.examinations)]
@@ -98,10 +98,6 @@ def updated(
         unseen=len(unseen),
         **{name: tuple(some) for name, some in sorts.items()},
     )
-
-
-def _key(stored: Stored) -> tuple[str, str, str]:
-    return stored.check, stored.path, stored.fingerprint
 
 
 def _stored(

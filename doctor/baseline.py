@@ -47,6 +47,11 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reason: str = ""
     expires: datetime.date | None = None
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What no two entries share."""
+        return self.check, self.path, self.fingerprint
+
 
 class Accepted(Suppression, frozen=True, kw_only=True):
     """An entry in use.
@@ -215,11 +220,10 @@ def _entries(listed: Sequence[Any], places: Sequence[str]) -> list[Stored]:
             stored = msgspec.convert(item, Stored)
         except msgspec.ValidationError as error:
             raise UsageError(f"{place}: entry {number}: {printable(str(error), limit=300)}") from error
-        key = (stored.check, stored.path, stored.fingerprint)
-        if key in entries:
-            where = f"entry {list(entries).index(key) + 1}, {entries[key][0]}"
+        if stored.key in entries:
+            where = f"entry {list(entries).index(stored.key) + 1}, {entries[stored.key][0]}"
             raise UsageError(f"{place}: entry {number} is there twice (see {where}); delete one of them")
-        entries[key] = (place, stored)
+        entries[stored.key] = (place, stored)
     return [stored for _, stored in entries.values()]
 
 

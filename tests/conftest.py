@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from doctor.case import Case, open_case
+from doctor.engine import examine
 from doctor.measurements import Measurements, Scope, Silent
+from doctor.model import Outcome, Report
 from doctor.settings import Settings, settings_for
 from doctor.subjects.table import Table
 
@@ -123,6 +125,14 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def examined(folder: Path, settings: Settings) -> Report:
+    """Examine what lies in a folder, by checks of which none crashes."""
+    with open_case([folder], settings) as case:
+        report = examine(case, settings)
+    assert Outcome.CRASHED not in {item.outcome for item in report.examinations}
+    return report
 
 
 @pytest.fixture

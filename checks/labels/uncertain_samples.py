@@ -18,8 +18,7 @@ Thresholds
     max_distance: distance from a probability of one half up to which a row is uncertain, in steps of 0.01 (0.1).
     reference: whether the reference models speak where no column does (False).
     min_competence: probability that the reference models doubt a known flip more than a right label, below which they
-    do
-        not speak (0.8).
+        do not speak (0.8).
 
 Calibration
     There is nothing to calibrate in a count. Without a column of probabilities nothing is said, on scikit-learn's data,

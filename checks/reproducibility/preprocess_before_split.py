@@ -74,7 +74,6 @@ _SEVERITY = {
     Family.FILLED: Severity.INFO,
     Family.VOCABULARY: Severity.INFO,
 }
-MAX_PLACE = 70
 
 
 def examine(
@@ -111,7 +110,7 @@ def _in_code(fit: EarlyFit) -> Finding:
         at=Location(path=spot.at.path, line=spot.at.line, cell=spot.at.cell, character=spot.character),
         severity=severity,
         repair=Advise(safety=Safety.MANUAL, summary=advice),
-        where=_short(spot.at),
+        where=spot.at.short,
         tool=fit.tool,
         split=fit.split,
         split_where=_beside(fit),
@@ -121,17 +120,11 @@ def _in_code(fit: EarlyFit) -> Finding:
     )
 
 
-def _short(place: object) -> str:
-    """Write a place so that file and line survive where a long path is cut."""
-    text = str(place)
-    return text if len(text) <= MAX_PLACE else f"…{text[-MAX_PLACE:]}"
-
-
 def _beside(fit: EarlyFit) -> str:
     """Name the place of the split, briefly where it is in the same file."""
     split, own = fit.split_spot.at, fit.spot.at
     if split.path != own.path:
-        return _short(split)
+        return split.short
     return f"line {split.line}" if split.cell is None else f"cell {split.cell}, line {split.line}"
 
 

@@ -50,7 +50,6 @@ CHECK = Check(
     },
 )
 _SEVERITY = {Bound.NONE: Severity.WARNING, Bound.MOVING: Severity.WARNING, Bound.OPEN: Severity.INFO}
-MAX_PLACE = 70
 
 
 def examine(dependencies: Dependencies, *, max_named: int = 5) -> Iterator[Finding | Undecided]:
@@ -81,7 +80,6 @@ def _loose(program: TrainingProgram) -> Iterator[Requirement]:
 
 def _finding(bound: Bound, loose: list[Requirement], max_named: int) -> Finding:
     first = loose[0]
-    where = f"{first.path}:{first.line}"
     names = [one.name for one in loose]
     more = len(names) - max_named
     return CHECK.finding(
@@ -94,7 +92,7 @@ def _finding(bound: Bound, loose: list[Requirement], max_named: int) -> Finding:
             if bound is Bound.MOVING
             else "write the versions that `pip freeze` or `conda list` says where it trained",
         ),
-        where=where if len(where) <= MAX_PLACE else f"…{where[-MAX_PLACE:]}",
+        where=first.place.short,
         names=", ".join(names[:max_named]) + (f" and {more} more" if more > 0 else ""),
         libraries=[{"name": one.name, "line": one.line, "written": one.written} for one in loose],
     )

@@ -42,7 +42,6 @@ CHECK = Check(
     "{where} trains with {libraries}, and no file beside it or above says with which versions",
 )
 MAX_NAMED = 4
-MAX_PLACE = 70
 
 
 def examine(dependencies: Dependencies, *, min_programs: int = 2) -> Iterator[Finding | Undecided]:
@@ -55,11 +54,10 @@ def examine(dependencies: Dependencies, *, min_programs: int = 2) -> Iterator[Fi
         names = list(program.imports)
         shown = ", ".join(names[:MAX_NAMED]) + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
         summary = "run `conda env export > environment.yml` or `pip freeze > requirements.txt` where it trains"
-        where = str(program.at)
         yield CHECK.finding(
             at=Location(path=program.at.path, line=program.at.line, cell=program.at.cell),
             repair=Advise(safety=Safety.MANUAL, summary=summary),
-            where=where if len(where) <= MAX_PLACE else f"…{where[-MAX_PLACE:]}",
+            where=program.at.short,
             libraries=shown,
             imports=names,
             programs=len(bare),

@@ -62,7 +62,6 @@ CHECK = Check(
     },
 )
 _NAMES = {"random": "Python's random", "scikit-learn": "scikit-learn (numpy's generator)", "pandas": "pandas (numpy's)"}
-MAX_PLACE = 70
 _DISORDER = ("set", "listing", "hash")
 
 
@@ -89,12 +88,6 @@ def _library(draw: Draw) -> str:
     return draw.library
 
 
-def _short(place: object) -> str:
-    """Write a place so that file and line survive where a long path is cut."""
-    text = str(place)
-    return text if len(text) <= MAX_PLACE else f"…{text[-MAX_PLACE:]}"
-
-
 def _matters(draw: Draw, purposes: Iterable[str]) -> bool:
     """Whether a draw reaches what the program is for."""
     return (
@@ -117,11 +110,11 @@ def _judge(library: str, draws: list[Draw], seedings: tuple[Seeding, ...], max_n
         kind,
         at=Location(path=draw.at.path, line=draw.at.line, cell=draw.at.cell),
         repair=edit,
-        where=_short(draw.place),
+        where=draw.place.short,
         call=draw.call,
         library=_NAMES.get(library, library),
         seeding=seeding.call if seeding else None,
-        seeded_where=_short(seeding.place) if seeding else None,
+        seeded_where=seeding.place.short if seeding else None,
         condition=seeding.branch if seeding else None,
         child=draw.child,
         draws=len(loose),
@@ -159,7 +152,7 @@ def _each_epoch(program: ProgramRandomness) -> Iterator[Finding]:
     for seeding in [seeding for seeding in program.seedings if seeding.each_epoch][:1]:
         at = Location(path=seeding.at.path, line=seeding.at.line, cell=seeding.at.cell)
         advice = Advise(summary="set the seed once, before the loop", safety=Safety.MANUAL)
-        yield CHECK.finding("epoch", at=at, repair=advice, where=_short(seeding.place), seeding=seeding.call)
+        yield CHECK.finding("epoch", at=at, repair=advice, where=seeding.place.short, seeding=seeding.call)
 
 
 def _workers(copied: CopiedGenerator) -> Finding:
@@ -168,9 +161,9 @@ def _workers(copied: CopiedGenerator) -> Finding:
         "workers",
         at=Location(path=copied.at.path, line=copied.at.line, cell=copied.at.cell),
         repair=Advise(summary=summary, safety=Safety.MANUAL),
-        where=_short(copied.at),
+        where=copied.at.short,
         library=copied.library,
         data_set=copied.data_set,
         attribute=copied.attribute,
-        made=_short(copied.made),
+        made=copied.made.short,
     )

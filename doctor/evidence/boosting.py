@@ -38,6 +38,22 @@ def numbered(values: Array) -> tuple[Array, bool]:
     return np.array(codes, dtype=np.float64), True
 
 
+def boosted(named: list[bool], rounds: int, task: Task = Task.CLASSIFICATION) -> Any:
+    """Return histogram-based gradient boosting of so many trees, to be fitted; `named` features are names of levels."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    family = HistGradientBoostingRegressor if task is Task.REGRESSION else HistGradientBoostingClassifier
+    return family(
+        max_iter=rounds,
+        learning_rate=0.2,
+        max_leaf_nodes=15,
+        min_samples_leaf=5,
+        early_stopping=False,
+        categorical_features=named,
+        random_state=0,
+    )
+
+
 def out_of_fold(
     matrix: Array,
     named: list[bool],
@@ -70,7 +86,6 @@ def out_of_fold(
     ndarray, shape (n,) or (n, classes)
         0 for rows that no fold predicts, and where a fold has a single class to learn from.
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
     width = (len(truth), int(truth.max()) + 1) if shares else len(truth)
@@ -79,16 +94,7 @@ def out_of_fold(
         known = np.unique(truth[train])
         if not test.any() or len(known) < 2:
             continue
-        family = HistGradientBoostingRegressor if task is Task.REGRESSION else HistGradientBoostingClassifier
-        model = family(
-            max_iter=rounds,
-            learning_rate=0.2,
-            max_leaf_nodes=15,
-            min_samples_leaf=5,
-            early_stopping=False,
-            categorical_features=named,
-            random_state=0,
-        )
+        model = boosted(named, rounds, task)
         # On so few rows threads wait for each other, for seconds on a busy machine.
         with threadpool_limits(limits=1):
             model.fit(matrix[train], truth[train])

@@ -98,7 +98,7 @@ class Contamination(Struct, frozen=True, kw_only=True):
 
 
 def _across(table: Table, hashes: RowHashes, name: str, earlier: str, later: str) -> Overlap:
-    texts, rows, _ = _drawn(table, name, later, MAX_LATER)
+    texts, rows = _drawn(table, name, later, MAX_LATER)
     index = Index(texts)
     met, read = _found(table, name, earlier, index, rows)
     alone = set(hashes.features) <= {name}
@@ -120,7 +120,7 @@ def _across(table: Table, hashes: RowHashes, name: str, earlier: str, later: str
 
 
 def _of_benchmark(table: Table, trained: str, name: str, path: str, benchmark: Table, column: str) -> Overlap:
-    texts, rows, _ = _drawn(benchmark, column, None, MAX_LATER)
+    texts, rows = _drawn(benchmark, column, None, MAX_LATER)
     index = Index(texts)
     found, read = _found(table, name, trained, index, rows)
     return Overlap(
@@ -152,8 +152,8 @@ def _mean_letters(table: Table, name: str, split: str | None) -> float:
     return float(table.ask(sql.select(sql.call("avg", length), source=source.limit(LETTERS_SEEN)))[0][0] or 0.0)
 
 
-def _drawn(table: Table, name: str, split: str | None, limit: int) -> tuple[list[str], Array, int]:
-    """Return texts, the rows that hold them, and how many rows have one; where there are more, drawn by hash."""
+def _drawn(table: Table, name: str, split: str | None, limit: int) -> tuple[list[str], Array]:
+    """Return texts and the rows that hold them; where there are more than the limit, drawn by hash."""
     value, row = sql.column(name), sql.column(sql.ROW)
     query = table.select(value.as_("said"), row.as_("row")).where(value.is_(sql.literal(None)).not_())
     if split is not None:
@@ -165,7 +165,7 @@ def _drawn(table: Table, name: str, split: str | None, limit: int) -> tuple[list
     answer = table.engine.arrays(query)
     order = np.argsort(np.asarray(answer["row"]))
     texts = np.ma.getdata(answer["said"])[order]
-    return [str(text) for text in texts], np.asarray(answer["row"])[order], rows
+    return [str(text) for text in texts], np.asarray(answer["row"])[order]
 
 
 def _found(table: Table, name: str, split: str, index: Index, rows: Array) -> tuple[list[Contained], int]:
@@ -173,7 +173,7 @@ def _found(table: Table, name: str, split: str, index: Index, rows: Array) -> tu
     if not index.readable:
         return [], 0
     letters = _mean_letters(table, name, split)
-    texts, sources, _ = _drawn(table, name, split, max(1, int(MAX_LETTERS / max(1.0, letters))))
+    texts, sources = _drawn(table, name, split, max(1, int(MAX_LETTERS / max(1.0, letters))))
     for first in range(0, len(texts), BATCH):
         index.look_up(texts[first : first + BATCH], first)
     lengths = _Lengths(texts)

@@ -116,15 +116,16 @@ def _imports(project: Project, entry: Module) -> Iterator[tuple[str, Place]]:
     told: set[str] = set()
     for module in waiting:
         for node in ast.walk(module.program.tree):
-            names = []
             if isinstance(node, ast.Import):
-                names = [alias.name.partition(".")[0] for alias in node.names]
+                whole = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and not node.level:
-                names = [(node.module or "").partition(".")[0]]
-            for name in names:
+                whole = [node.module or ""]
+            else:
+                continue
+            for name in (dotted.partition(".")[0] for dotted in whole):
                 if name in DISTRIBUTIONS and name not in told:
                     told.add(name)
-                    yield name, module.program.place(node.lineno if hasattr(node, "lineno") else 1)
+                    yield name, module.program.place(node.lineno)
         for dotted in (*module.imports.values(), *module.stars):
             for candidate in (dotted, dotted.rpartition(".")[0]):
                 found = project.module(candidate, module) if candidate else None

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from doctor.evidence.one_feature import FOLDS
-from doctor.evidence.two_families import RIDGE, fit_plane, softmax
+from doctor.evidence.two_families import Planes, softmax
 
 REACH = 2.0
 """How fast likeness falls with squared distance, per median squared distance."""
@@ -36,15 +35,8 @@ class LabelModels:
 
     def __init__(self, matrix: Array, fold: Array) -> None:
         self.rows = len(matrix)
-        folds = (np.flatnonzero(fold == number) for number in range(FOLDS))
-        self._folds = [(test, np.setdiff1d(np.arange(self.rows), test)) for test in folds if len(test)]
+        self._planes = Planes(matrix, fold)
         self._prepare_surface(np.asarray(matrix, dtype=np.float32))
-        self._inputs = np.column_stack([matrix, np.ones(self.rows)]).astype(np.float64)
-        self._inverse = []
-        for _, train in self._folds:
-            inputs = self._inputs[train]
-            curve = 0.5 * inputs.T @ inputs + len(train) * RIDGE * np.eye(inputs.shape[1])
-            self._inverse.append(np.linalg.inv(curve))
 
     def _prepare_surface(self, matrix: Array) -> None:
         from scipy.linalg import lapack
@@ -58,7 +50,7 @@ class LabelModels:
         factor, _ = lapack.spotrf(likeness, lower=1)
         half = np.tril(lapack.spotri(factor, lower=1)[0])
         self._solved = half + np.tril(half, -1).T
-        self._within = [np.linalg.inv(self._solved[np.ix_(test, test)]) for test, _ in self._folds]
+        self._within = [np.linalg.inv(self._solved[np.ix_(test, test)]) for test, _ in self._planes.folds]
 
     def scores(self, labels: Array, classes: int) -> tuple[Array, Array]:
         """Return the scores of each class by the surface and by the plane, each of shape (n, classes).
@@ -68,15 +60,13 @@ class LabelModels:
         support vector machine and kernel ridge regression, Pattern Recognition 40 (2007).
         """
         wanted = np.eye(classes)[labels]
-        surface, plane = np.empty((self.rows, classes)), np.empty((self.rows, classes))
-        parts = zip(self._folds, self._within, self._inverse, strict=True)
+        surface = np.empty(wanted.shape)
         solved = self._solved @ np.column_stack([wanted, np.ones(self.rows)])
-        for (test, train), within, inverse in parts:
+        for (test, train), within in zip(self._planes.folds, self._within, strict=True):
             mean = wanted[train].mean(axis=0)
             pull = solved[test, :-1] - solved[test, -1:] * mean
             surface[test] = wanted[test] - within @ pull
-            plane[test] = self._inputs[test] @ fit_plane(self._inputs[train], wanted[train], inverse)
-        return surface, plane
+        return surface, self._planes.scores(wanted)
 
     def predict(self, labels: Array, classes: int) -> tuple[Array, Array]:
         """Return the probabilities of each class by the surface and by the plane, each of shape (n, classes)."""

@@ -68,8 +68,7 @@ class Following:
     def _defined(self, definition: Definition, given: Arguments, frame: Frame) -> Value:
         if isinstance(definition.node, ast.ClassDef):
             return self.instance(definition.module, definition.node, given, frame.stack)
-        outer = definition.outer if definition.outer is not None else None
-        return self.enter(definition.module, definition.node, given, definition.instance, frame.stack, outer)
+        return self.enter(definition.module, definition.node, given, definition.instance, frame.stack, definition.outer)
 
     def enter(
         self,

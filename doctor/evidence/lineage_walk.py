@@ -43,6 +43,8 @@ class TooLong(Exception):
 class LineageWalk(Calls):
     """One flow: a started program, or a function that nobody in view calls."""
 
+    limit = MAX_VALUES
+
     def run(self, module: Module) -> Frame:
         """Follow a module from its first line to its last."""
         frame = Frame(module=module)
@@ -56,8 +58,6 @@ class LineageWalk(Calls):
         made = self.instance(module, cls, None).thing if cls else None
         if function.name != "__init__":
             self.enter(module, function, None, made if isinstance(made, Instance) else None)
-
-    limit = MAX_VALUES
 
     # statements
 

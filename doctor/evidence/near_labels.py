@@ -29,9 +29,8 @@ def near_pairs(matrix: Array, labels: Array) -> tuple[list[tuple[int, int]], int
     apart = np.maximum(squares[:, None] + squares[None] - 2 * (exact @ exact.T), 0)
     np.fill_diagonal(apart, np.inf)
     nearest = apart.min(axis=1)
-    usual = (
-        float(np.median(nearest[nearest > squares.max() * 1e-12])) if (nearest > squares.max() * 1e-12).any() else 0.0
-    )
+    distinct = nearest[nearest > squares.max() * 1e-12]
+    usual = float(np.median(distinct)) if len(distinct) else 0.0
     first, second = np.nonzero(np.triu(apart <= (RING * COPY_DISTANCE) ** 2 * usual, 1))
     differ = (labels[first] != labels[second]) & (matrix[first] != matrix[second]).any(axis=1)
     first, second = first[differ], second[differ]

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from doctor.subjects.records import Record, Sort
+from doctor.subjects.source import Place
 
 
 class Bound(StrEnum):
@@ -45,6 +46,11 @@ class Requirement(Struct, frozen=True, kw_only=True):
     path: str
     line: int
     character: int
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(path=self.path, line=self.line)
 
 
 _REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*?)\s*(?:\[[^\]]*\])?\s*(?P<rest>$|[(<>=!~@;].*)$", re.ASCII)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from doctor.evidence.boosting import boosted
+
 Array = np.ndarray[Any, Any]
 
-LEARNING_RATE = 0.2
 TREES = 60
 """Shared among the classes, of which each has trees of its own."""
 MIN_ITERATIONS, MAX_ITERATIONS = 5, 30
@@ -19,19 +20,9 @@ MAX_SQUARED = 1e100
 PERMUTED_ROWS = 1_500
 
 
-def _boosted(named: list[bool], classes: int) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    trees = classes if classes > 2 else 1
-    return HistGradientBoostingClassifier(
-        max_iter=int(np.clip(TREES // trees, MIN_ITERATIONS, MAX_ITERATIONS)),
-        learning_rate=LEARNING_RATE,
-        max_leaf_nodes=15,
-        min_samples_leaf=5,
-        early_stopping=False,
-        categorical_features=named,
-        random_state=0,
-    )
+def _trees(named: list[bool], classes: int) -> Any:
+    each = classes if classes > 2 else 1
+    return boosted(named, int(np.clip(TREES // each, MIN_ITERATIONS, MAX_ITERATIONS)))
 
 
 def important(matrix: Array, named: list[bool], truth: Array, fold: Array, min_score: float) -> list[int] | None:
@@ -48,7 +39,7 @@ def important(matrix: Array, named: list[bool], truth: Array, fold: Array, min_s
         return None
     # On so few rows threads wait for each other, for seconds on a busy machine.
     with threadpool_limits(limits=1):
-        model = _boosted(named, classes).fit(matrix[train], truth[train])
+        model = _trees(named, classes).fit(matrix[train], truth[train])
         held, known = matrix[test], truth[test]
         wrong = int(np.count_nonzero(model.predict(held) != known))
         if 1 - wrong / max(1, len(known) - int(np.bincount(known).max())) < min_score:
@@ -74,17 +65,17 @@ def out_of_fold(
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    def boosted(kinds: list[bool]) -> Callable[[int], Any]:
-        return lambda classes: _boosted(kinds, classes)
+    def trees(kinds: list[bool]) -> Callable[[int], Any]:
+        return lambda classes: _trees(kinds, classes)
 
     with threadpool_limits(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         if not thorough:
-            return _wrong(boosted(named), matrix, truth, fold % QUICK_FOLDS), "trees"
-        answers = [(_wrong(boosted(named), matrix, truth, fold), "trees")]
+            return _wrong(trees(named), matrix, truth, fold % QUICK_FOLDS), "trees"
+        answers = [(_wrong(trees(named), matrix, truth, fold), "trees")]
         gaps = differences(matrix[:, [not is_named for is_named in named]])
         if gaps.shape[1]:
-            answers.append((_wrong(boosted([False] * gaps.shape[1]), gaps, truth, fold), "differences"))
+            answers.append((_wrong(trees([False] * gaps.shape[1]), gaps, truth, fold), "differences"))
         if not any(named) and np.isfinite(matrix).all() and np.abs(matrix).max() < MAX_SQUARED:
             answers.append((_wrong(_tree, _scaled(matrix), truth, fold), "trees"))
             answers.append((_wrong(_plane, _scaled(matrix), truth, fold), "plane"))

@@ -13,10 +13,11 @@ import numpy as np
 from msgspec import Struct
 
 from doctor.evidence.boosting import ROUNDS, each_out, numbered, out_of_fold
+from doctor.evidence.chronology import auc_of
 from doctor.evidence.one_feature import folds_of
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample, codes_of
-from doctor.evidence.targets import Target, Task, as_numbers, mid_ranks
+from doctor.evidence.targets import Target, Task, as_numbers
 from doctor.model import Cost
 
 FOLDS = 3
@@ -118,8 +119,7 @@ class Surrogate(Struct, frozen=True, kw_only=True):
         self, earlier: str, later: str, same: Sequence[str], folded: Sequence[str], beside: Iterable[str]
     ) -> Cost | None:
         """Score the later split, learnt from the earlier one, with and without the rows that have a copy there."""
-        known = self._labelled((earlier, later))
-        rows, truth = known
+        rows, truth = self._labelled((earlier, later))
         first = self.sample.split[rows] == earlier
         if first.sum() < MIN_ROWS or (~first).sum() < MIN_ROWS:
             return None
@@ -238,12 +238,7 @@ def _right(shares: Array, truth: Array) -> float:
 
 def _area(shares: Array, truth: Array) -> float:
     positive = truth == 1
-    count = int(positive.sum())
-    if not 0 < count < len(truth):
-        return float("nan")
-    ranks = mid_ranks(shares[:, 1]) * len(truth)
-    # Mid-ranks count ties at their mean, plus a half.
-    return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * (len(truth) - count)))
+    return float("nan") if positive.all() or not positive.any() else auc_of(shares[:, 1], positive)
 
 
 def _drawn(arm: _Arm, metric: Metric) -> Iterator[float]:
@@ -257,7 +252,7 @@ def _drawn(arm: _Arm, metric: Metric) -> Iterator[float]:
         rows = (
             np.concatenate([order[starts[unit] : starts[unit + 1]] for unit in chosen])
             if len(units) < len(order)
-            else (order[starts[chosen]])
+            else order[starts[chosen]]
         )
         yield metric(arm.predicted[rows], arm.truth[rows])
 

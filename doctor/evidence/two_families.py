@@ -18,6 +18,34 @@ RIDGE = 0.01
 Array = np.ndarray[Any, Any]
 
 
+class Planes:
+    """A plane through the other rows of each fold.
+
+    Attributes
+    ----------
+    folds : list of pairs of ndarray of int64
+        Places of the rows of a fold, and of the others.
+    """
+
+    def __init__(self, matrix: Array, fold: Array) -> None:
+        self.rows = len(matrix)
+        tests = (np.flatnonzero(fold == number) for number in range(FOLDS))
+        self.folds = [(test, np.setdiff1d(np.arange(self.rows), test)) for test in tests if len(test)]
+        self._inputs = np.column_stack([matrix, np.ones(self.rows, dtype=matrix.dtype)]).astype(np.float64)
+        self._inverse = []
+        for _, train in self.folds:
+            inputs = self._inputs[train]
+            curve = 0.5 * inputs.T @ inputs + len(train) * RIDGE * np.eye(inputs.shape[1])
+            self._inverse.append(np.linalg.inv(curve))
+
+    def scores(self, wanted: Array) -> Array:
+        """Return the scores of each class, shape (n, classes), for labels given as shares of classes."""
+        scores = np.empty(wanted.shape)
+        for (test, train), inverse in zip(self.folds, self._inverse, strict=True):
+            scores[test] = self._inputs[test] @ fit_plane(self._inputs[train], wanted[train], inverse)
+        return scores
+
+
 class TwoFamilies:
     """Models of a fixed matrix of features.
 
@@ -30,19 +58,9 @@ class TwoFamilies:
     """
 
     def __init__(self, matrix: Array, fold: Array) -> None:
-        self.rows = len(matrix)
-        self._matrix = np.column_stack([matrix, np.ones(len(matrix), dtype=matrix.dtype)]).astype(np.float64)
-        self._folds = [np.flatnonzero(fold == number) for number in range(FOLDS)]
-        self._folds = [test for test in self._folds if len(test)]
-        self._near: list[tuple[Array, Array]] = []
-        self._inverse: list[Array] = []
+        self._planes = Planes(matrix, fold)
         squares = (matrix * matrix).sum(axis=1)
-        for test in self._folds:
-            train = np.setdiff1d(np.arange(self.rows), test)
-            self._near.append(self._neighbours(matrix, squares, test, train))
-            inputs = self._matrix[train]
-            curve = 0.5 * inputs.T @ inputs + len(train) * RIDGE * np.eye(inputs.shape[1])
-            self._inverse.append(np.linalg.inv(curve))
+        self._near = [self._neighbours(matrix, squares, test, train) for test, train in self._planes.folds]
 
     def _neighbours(self, matrix: Array, squares: Array, test: Array, train: Array) -> tuple[Array, Array]:
         apart = squares[test][:, None] + squares[train][None] - 2 * (matrix[test] @ matrix[train].T)
@@ -58,15 +76,12 @@ class TwoFamilies:
     def predict(self, labels: Array, classes: int) -> tuple[Array, Array]:
         """Return the probabilities of each class by neighbours and by the plane, each of shape (n, classes)."""
         wanted = np.eye(classes)[labels]
-        by_neighbours, by_plane = np.empty((self.rows, classes)), np.empty((self.rows, classes))
-        for test, (near, weights), inverse in zip(self._folds, self._near, self._inverse, strict=True):
-            train = np.setdiff1d(np.arange(self.rows), test)
+        by_neighbours = np.empty(wanted.shape)
+        for (test, train), (near, weights) in zip(self._planes.folds, self._near, strict=True):
             prior = (wanted[train].sum(axis=0) + 1) / (len(train) + classes)
             votes = np.einsum("ij,ijk->ik", weights, wanted[near]) + prior
             by_neighbours[test] = votes / votes.sum(axis=1, keepdims=True)
-            plane = fit_plane(self._matrix[train], wanted[train], inverse)
-            by_plane[test] = softmax(self._matrix[test] @ plane)
-        return by_neighbours, by_plane
+        return by_neighbours, softmax(self._planes.scores(wanted))
 
 
 def fit_plane(inputs: Array, wanted: Array, inverse: Array) -> Array:

@@ -123,7 +123,7 @@ def address_of(uri: str) -> Address:
     if not colon or dialect is None:
         what = f"{printable(scheme, limit=40)}:// is not known" if colon else "this is no address"
         raise UsageError(f"--uri: {what}; known are {KNOWN}")
-    if dialect is not POSTGRES:
+    if dialect != POSTGRES:
         # Three slashes and a relative path, four and an absolute one, as SQLAlchemy has it.
         path = Path(unquote(rest.partition("?")[0].removeprefix("/")))
         if not path.is_file():

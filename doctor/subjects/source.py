@@ -19,6 +19,8 @@ MAX_BYTES = 20_000_000
 """Notebooks carry their pictures, so they may be large; a larger file was not written by a person."""
 FOREIGN_FOLDERS = {"__pycache__", "node_modules", "site-packages", "dist-packages", "venv", "env", "build", "dist"}
 """Folders whose code is not the user's own; hidden ones are left out too."""
+MAX_LENGTH = 70
+"""Letters of a place in a sentence."""
 TRANSPARENT_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")
 """Cell magics under which the cell is still Python."""
 
@@ -35,6 +37,12 @@ class Place(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}" if self.cell is None else f"{self.path}, cell {self.cell}, line {self.line}"
+
+    @property
+    def short(self) -> str:
+        """Where it is, with file and line, and the end of a path that is long."""
+        text = str(self)
+        return text if len(text) <= MAX_LENGTH else f"…{text[-MAX_LENGTH:]}"
 
 
 class Program(Struct, frozen=True, kw_only=True):

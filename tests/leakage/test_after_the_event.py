@@ -8,12 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import examined
 
-from doctor.case import open_case
-from doctor.engine import examine
 from doctor.errors import UsageError
 from doctor.evidence.late_words import late_word, planned
-from doctor.model import Finding, Outcome, Report
+from doctor.model import Finding, Report
 from doctor.settings import Settings
 
 Scan = Callable[..., Report]
@@ -25,10 +24,7 @@ def judge(tmp_path: Path) -> Scan:
     def run(columns: dict[str, Any], target: str | None = "y", **settings: Any) -> Report:
         pq.write_table(pa.table(columns), tmp_path / "table.parquet")
         chosen = Settings(target=target, select=settings.pop("select", (CHECK,)), **settings)
-        with open_case([tmp_path], chosen) as case:
-            report = examine(case, chosen)
-        assert Outcome.CRASHED not in {item.outcome for item in report.examinations}
-        return report
+        return examined(tmp_path, chosen)
 
     return run
 

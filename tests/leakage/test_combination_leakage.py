@@ -8,13 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import examined
 from sklearn import datasets
 
-from doctor.case import open_case
-from doctor.engine import examine
 from doctor.evidence.cell_rules import cell_errors, guess_by_cells
 from doctor.evidence.small_models import cut_errors
-from doctor.model import DropColumns, Outcome, Report, Safety
+from doctor.model import DropColumns, Report, Safety
 from doctor.settings import Settings
 
 Scan = Callable[..., Report]
@@ -27,10 +26,7 @@ def judge(tmp_path: Path) -> Scan:
     def run(columns: dict[str, Any], **settings: Any) -> Report:
         pq.write_table(pa.table(columns), tmp_path / "table.parquet")
         chosen = Settings(target="y", select=settings.pop("select", (CHECK,)), **settings)
-        with open_case([tmp_path], chosen) as case:
-            report = examine(case, chosen)
-        assert Outcome.CRASHED not in {item.outcome for item in report.examinations}
-        return report
+        return examined(tmp_path, chosen)
 
     return run
 

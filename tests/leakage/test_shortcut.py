@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import examined
 
-from doctor.case import open_case
-from doctor.engine import examine
-from doctor.model import DropColumns, Outcome, Report, Severity
+from doctor.model import DropColumns, Report, Severity
 from doctor.settings import Settings
 
 Scan = Callable[..., Report]
@@ -27,10 +26,7 @@ def judge(tmp_path: Path) -> Scan:
         for number in range(files):
             pq.write_table(table.slice(number * rows, rows), tmp_path / f"train-{number}.parquet")
         chosen = Settings(target="y", select=settings.pop("select", (CHECK,)), **settings)
-        with open_case([tmp_path], chosen) as case:
-            report = examine(case, chosen)
-        assert Outcome.CRASHED not in {item.outcome for item in report.examinations}
-        return report
+        return examined(tmp_path, chosen)
 
     return run
 

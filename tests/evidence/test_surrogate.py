@@ -8,6 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import doctor
+from doctor.evidence.surrogate import _area
 from doctor.model import Cost, Report
 
 ROWS = 1500
@@ -80,6 +81,13 @@ def test_copies_cost_the_rows_that_were_learnt_by_heart() -> None:
     assert cost.rows == 500
     assert cost.before > cost.high
     assert cost.low < 0.5 < cost.high
+
+
+def test_the_area_is_that_of_scikit_learn_with_ties_too() -> None:
+    draw = np.random.default_rng(5)
+    shares, truth = draw.random((90, 2)).round(1), draw.integers(0, 2, 90)
+    assert _area(shares, truth) == pytest.approx(roc_auc_score(truth, shares[:, 1]))
+    assert np.isnan(_area(shares, np.zeros(90)))
 
 
 @pytest.mark.parametrize("rows", [40, ROWS])

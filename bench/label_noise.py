@@ -109,7 +109,6 @@ def verdict(features: Array, labels: Array, seed: int) -> str:
         whole=True,
         flips=doubts.flips,
         competence=doubts.competence,
-        witnesses=doubts.witnesses,
         distinct_share=doubts.distinct_share,
         errors=doubts.errors,
         floor=doubts.floor,
@@ -120,6 +119,7 @@ def verdict(features: Array, labels: Array, seed: int) -> str:
         copies=(),
         ring=0,
         entities=False,
+        doubts=doubts,
     )
     (word, *_) = [*label_noise.examine(noise, SplitExchanges()), None]
     if word is None:

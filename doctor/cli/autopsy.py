@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from doctor.cli import EXIT_FOUND, EXIT_HEALTHY, EXIT_INCOMPLETE, options
+from doctor.cli.writing import OutputFile, write_report
 from doctor.errors import CannotOpen, UsageError
 from doctor.settings import FAIL_ON, settings_for
 
@@ -25,7 +26,7 @@ from doctor.settings import FAIL_ON, settings_for
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     help="Write the report here instead of standard output; the suffix picks the format.",
 )
 @click.option(
@@ -40,7 +41,6 @@ def command(path: Path, output: Path | None, format_: str | None, **given: Any) 
     from doctor.baseline import with_baseline
     from doctor.case import case_of_run
     from doctor.cli.scan import fails
-    from doctor.cli.writing import write_report
     from doctor.engine import examine
     from doctor.registry import load_renderer
     from doctor.rendering import format_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from doctor.cli import EXIT_HEALTHY, EXIT_INCOMPLETE, options
-from doctor.errors import UsageError
+from doctor.cli.writing import OutputFile, refuse_unwritable
 from doctor.settings import settings_for
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _day(context: click.Context, parameter: click.Parameter, value: str | None) 
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     metavar="FILE",
     help="The baseline. [default: the nearest doctor-baseline.toml, else one beside the settings file or here]",
 )
@@ -71,8 +71,7 @@ def command(
     from doctor.engine import examine
 
     file = output or file_for(paths, settings)
-    if not file.parent.is_dir():
-        raise UsageError(f"{file}: there is no such folder to write it to")
+    refuse_unwritable(file)
     known = baseline.read(file) if file.exists() else []
     with open_case(paths, settings) as case, progress() as observer:
         report = examine(case, settings, observer)

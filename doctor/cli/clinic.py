@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from doctor.cli import EXIT_FOUND, EXIT_HEALTHY
+from doctor.cli.writing import OutputFile, write_report
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -21,10 +22,8 @@ from doctor.cli import EXIT_FOUND, EXIT_HEALTHY
 @click.option("--budget", type=click.FloatRange(min=0), metavar="SECONDS", help="See nobody after this.")
 @click.option("--cache", type=click.Path(path_type=Path), help="Keep results here. [default: all is run anew]")
 @click.option("--format", "format_", metavar="FORMAT", help="text, json or html. [default: text]")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the table here.")
-@click.option(
-    "--page", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the HTML page here as well."
-)
+@click.option("--output", type=OutputFile(), help="Write the table here.")
+@click.option("--page", type=OutputFile(), metavar="FILE", help="Write the HTML page here as well.")
 def command(
     only: tuple[str, ...],
     patients: Path | None,
@@ -45,7 +44,6 @@ def command(
     """
     begin = time.monotonic()
     from doctor.cli.progress import progress
-    from doctor.cli.writing import write_report
     from doctor.registry import load_renderer
     from doctor.rendering import format_of
     from doctor.verify.cache import Cache

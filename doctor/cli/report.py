@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from doctor.cli import EXIT_FOUND, EXIT_HEALTHY, EXIT_INCOMPLETE
+from doctor.cli.writing import OutputFile, write_report
 from doctor.settings import FAIL_ON
 
 
@@ -19,7 +20,7 @@ from doctor.settings import FAIL_ON
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     help="Write here instead of standard output; the suffix picks the format.",
 )
 @click.option(
@@ -36,7 +37,6 @@ def command(files: tuple[Path, ...], output: Path | None, format_: str | None, f
     """
     from msgspec.structs import replace
 
-    from doctor.cli.writing import write_report
     from doctor.reading import read_report
     from doctor.registry import load_renderer
     from doctor.rendering import format_of

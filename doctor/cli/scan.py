@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from doctor.cli import EXIT_FOUND, EXIT_HEALTHY, EXIT_INCOMPLETE, options
-from doctor.cli.writing import write_report
+from doctor.cli.writing import OutputFile, write_report
 from doctor.rendering import format_of
 from doctor.settings import FAIL_ON, Settings, settings_for
 
@@ -30,7 +30,7 @@ from doctor.settings import FAIL_ON, Settings, settings_for
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     help="Write the report here instead of standard output; the suffix picks the format.",
 )
 @click.option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from doctor.cli import EXIT_FOUND, EXIT_HEALTHY, EXIT_INCOMPLETE, options
+from doctor.cli.writing import OutputFile, write_report
 from doctor.errors import UsageError
 from doctor.settings import FAIL_ON, Settings, settings_for
 
@@ -65,7 +66,7 @@ class _Divided(click.Command):
     metavar="FORMAT",
     help="text, json, html, markdown, sarif, junit, github or gitlab. [default: text]",
 )
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here.")
+@click.option("--output", type=OutputFile(), help="Write the report here.")
 @click.option(
     "--fail-on",
     type=click.Choice(FAIL_ON),
@@ -85,7 +86,6 @@ def command(context: click.Context, /, paths: tuple[Path, ...], output: Path | N
     own, divided = context.meta["command"], context.meta["divided"]
     if divided and not own:
         raise UsageError("verify: no command after --")
-    from doctor.cli.writing import write_report
     from doctor.registry import load_renderer
     from doctor.rendering import format_of
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from doctor.cli import EXIT_FOUND, EXIT_INCOMPLETE
+from doctor.cli.writing import OutputFile, write_report
 from doctor.errors import UsageError
 from doctor.settings import FAIL_ON, Settings, settings_for
 
@@ -40,7 +41,7 @@ DEFAULT_MAX_GRAD_NORM = 10.0
 @click.option(
     "--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve Prometheus on 127.0.0.1:PORT."
 )
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here as well.")
+@click.option("--output", type=OutputFile(), help="Write the report here as well.")
 @click.option("--format", "format_", metavar="FORMAT", help="The format of --output. [default: by its suffix]")
 @click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name).")
 @click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks.")
@@ -115,7 +116,6 @@ def _writer(output: Path | None, format_: str | None) -> "Callable[[Report], Non
         if format_ is not None:
             raise UsageError("watch: --format goes with --output; standard output belongs to the command")
         return lambda report: None
-    from doctor.cli.writing import write_report
     from doctor.registry import load_renderer
     from doctor.rendering import format_of
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from doctor.evidence.targets import Task
+from doctor.evidence.threads import one_thread
 
 ROUNDS = 40
 MAX_LEVELS = 100
@@ -86,8 +87,6 @@ def out_of_fold(
     ndarray, shape (n,) or (n, classes)
         0 for rows that no fold predicts, and where a fold has a single class to learn from.
     """
-    from threadpoolctl import threadpool_limits
-
     width = (len(truth), int(truth.max()) + 1) if shares else len(truth)
     predicted = np.zeros(width, dtype=np.float64 if shares else truth.dtype)
     for train, test in folds:
@@ -95,8 +94,7 @@ def out_of_fold(
         if not test.any() or len(known) < 2:
             continue
         model = boosted(named, rounds, task)
-        # On so few rows threads wait for each other, for seconds on a busy machine.
-        with threadpool_limits(limits=1):
+        with one_thread():
             model.fit(matrix[train], truth[train])
             if shares:
                 predicted[np.ix_(test, known)] = model.predict_proba(matrix[test])

@@ -18,6 +18,7 @@ from doctor.evidence.roles import Roles
 from doctor.evidence.shifts import Contrast, Shifts, features, held_by
 from doctor.evidence.sides import Side, Sides, both
 from doctor.evidence.targets import mid_ranks
+from doctor.evidence.threads import one_thread
 from doctor.subjects.table import Table
 
 Array = np.ndarray[Any, Any]
@@ -86,14 +87,11 @@ class Domains(Struct, frozen=True, kw_only=True):
         chronology: Chronology,
     ) -> "Domains":
         """Fit one classifier per pair of splits."""
-        from threadpoolctl import threadpool_limits
-
         names = features(table, profile, roles, keys)
         found = []
         for pair, contrast in zip(sides.pairs, shifts.contrasts, strict=True):
             setting = setting_of(table, (shortened(pair[0]), shortened(pair[1])), keys, chronology)
-            # On so few rows threads wait for each other, for seconds on a busy machine.
-            with threadpool_limits(limits=1):
+            with one_thread():
                 domain = domain_of(setting, names, contrast)
             found += [domain] if domain is not None else []
         return cls(domains=tuple(found))

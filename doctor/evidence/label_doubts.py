@@ -6,6 +6,7 @@ of it is believed, known flips are put in and looked for.
 """
 
 import math
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from doctor.evidence.label_models import LabelModels, as_shares
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
 from doctor.evidence.targets import Target, Task
+from doctor.evidence.threads import one_thread
 from doctor.evidence.two_families import softmax
 from doctor.subjects.table import Table
 
@@ -86,7 +88,7 @@ def _called(chances: Array, labels: Array, classes: int) -> Array:
     return np.where(able.max(axis=1) > 0, able.argmax(axis=1), -1)
 
 
-class LabelDoubts(Struct, frozen=True, kw_only=True):
+class LabelDoubts(Struct, frozen=True, kw_only=True, dict=True):
     """What the models say of the labels of drawn rows.
 
     Attributes
@@ -97,6 +99,8 @@ class LabelDoubts(Struct, frozen=True, kw_only=True):
         Classes, into `names`.
     matrix : ndarray of float32, shape (n, d)
         Features, as in `Inputs`.
+    origin, fold : ndarray of int64, shape (d,) and (n,)
+        As in `Inputs`.
     total : int
         Rows of the sample that have a label.
     flips : int
@@ -104,10 +108,6 @@ class LabelDoubts(Struct, frozen=True, kw_only=True):
     competence : float
         Probability that a known flip is doubted more than a row that bears the same label rightly (AUROC). Among all
         rows a flip from a common class to a rare one would stand out even to models that know nothing.
-    witnesses : float or None
-        The competence of the lesser of two sets of features, each with half of them; None where no floor of errors
-        asked for it. Where a single column tells the label, and tells it only in part, errors are as even as flips are;
-        two columns that know nothing of each other do not err in the same rows.
     distinct_share : float
         Different rows of features per row. Among few levels overlap is as even as flips are.
     errors : int
@@ -125,16 +125,33 @@ class LabelDoubts(Struct, frozen=True, kw_only=True):
     rows: Array
     labels: Array
     matrix: Array
+    origin: Array
+    fold: Array
     total: int
     flips: int
     competence: float
-    witnesses: float | None
     distinct_share: float
     errors: int
     floor: ErrorFloor
     likeliest: Array
     margins: Array
     told: Suspicion
+
+    @cached_property
+    def witnesses(self) -> float | None:
+        """The competence of the lesser of two sets of features, each with half of them; None where little is doubted.
+
+        Where a single column tells the label, and tells it only in part, errors are as even as flips are; two columns
+        that know nothing of each other do not err in the same rows. Fitted when first asked for: few tables need it.
+        """
+        if max(self.floor.lower, self.told.suspect.mean()) < DOUBTED_SHARE:
+            return None
+        halves = halved(self.matrix, self.origin, self.labels, len(self.names))
+        if not all(half.any() for half in halves):
+            return 0.0
+        with one_thread():
+            models = (LabelModels(self.matrix[:, half], self.fold) for half in halves)
+            return min(_competence(model, self.labels, len(self.names))[1] for model in models)
 
     def floor_between(self, first: int, second: int) -> tuple[ErrorFloor, float]:
         """Return the floor of errors among rows of two classes that look like one of them, and the share of errors."""
@@ -160,30 +177,26 @@ class LabelDoubts(Struct, frozen=True, kw_only=True):
         known, labels = np.unique(values[kept], return_inverse=True)
         if len(known) < 2 or len(kept) < MIN_ROWS:
             raise Unavailable("too few rows have a class that is common enough to tell wrong labels")
-        matrix, classes = inputs.matrix[kept], len(known)
-        models = LabelModels(matrix, inputs.fold[kept])
-        flips, competence = _competence(models, labels, classes)
-        margins, likeliest = _margins(models, labels, classes)
-        told = Suspicion.of(models, labels, classes)
-        floor = ErrorFloor.of(margins, likeliest != labels)
-        witnesses = None
-        if max(floor.lower, told.suspect.mean()) >= DOUBTED_SHARE:
-            halves = halved(matrix, inputs.origin, labels, classes)
-            parts = [LabelModels(matrix[:, half], inputs.fold[kept]) for half in halves if half.any()]
-            witnesses = min(_competence(part, labels, classes)[1] for part in parts) if len(parts) == 2 else 0.0
+        matrix, fold, classes = inputs.matrix[kept], inputs.fold[kept], len(known)
+        with one_thread():
+            models = LabelModels(matrix, fold)
+            flips, competence = _competence(models, labels, classes)
+            margins, likeliest = _margins(models, labels, classes)
+            told = Suspicion.of(models, labels, classes)
         return cls(
             target=target.name,
             names=tuple(target.classes[number] for number in known),
             rows=inputs.rows[kept],
             labels=labels,
             matrix=matrix,
+            origin=inputs.origin,
+            fold=fold,
             total=len(target.rows),
             flips=flips,
             competence=competence,
-            witnesses=witnesses,
             distinct_share=len(np.unique(matrix, axis=0)) / len(kept),
             errors=int(np.count_nonzero(likeliest != labels)),
-            floor=floor,
+            floor=ErrorFloor.of(margins, likeliest != labels),
             likeliest=likeliest,
             margins=margins,
             told=told,

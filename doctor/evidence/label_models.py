@@ -39,7 +39,7 @@ class LabelModels:
         self._prepare_surface(np.asarray(matrix, dtype=np.float32))
 
     def _prepare_surface(self, matrix: Array) -> None:
-        from scipy.linalg import lapack
+        from scipy.linalg import cho_factor, lapack
 
         squares = (matrix * matrix).sum(axis=1)
         apart = np.maximum(squares[:, None] + squares[None] - 2 * (matrix @ matrix.T), 0)
@@ -49,8 +49,8 @@ class LabelModels:
         # Half the work of a general inverse, in half the precision: the condition number is below rows / SMOOTHNESS.
         factor, _ = lapack.spotrf(likeness, lower=1)
         half = np.tril(lapack.spotri(factor, lower=1)[0])
-        self._solved = half + np.tril(half, -1).T
-        self._within = [np.linalg.inv(self._solved[np.ix_(test, test)]) for test, _ in self._planes.folds]
+        self._solved = (half + np.tril(half, -1).T).astype(np.float64)
+        self._within = [cho_factor(self._solved[np.ix_(test, test)]) for test, _ in self._planes.folds]
 
     def scores(self, labels: Array, classes: int) -> tuple[Array, Array]:
         """Return the scores of each class by the surface and by the plane, each of shape (n, classes).
@@ -59,13 +59,15 @@ class LabelModels:
         fit to all rows. Source: S. An, W. Liu and S. Venkatesh, Fast cross-validation algorithms for least squares
         support vector machine and kernel ridge regression, Pattern Recognition 40 (2007).
         """
+        from scipy.linalg import cho_solve
+
         wanted = np.eye(classes)[labels]
         surface = np.empty(wanted.shape)
         solved = self._solved @ np.column_stack([wanted, np.ones(self.rows)])
         for (test, train), within in zip(self._planes.folds, self._within, strict=True):
             mean = wanted[train].mean(axis=0)
             pull = solved[test, :-1] - solved[test, -1:] * mean
-            surface[test] = wanted[test] - within @ pull
+            surface[test] = wanted[test] - cho_solve(within, pull)
         return surface, self._planes.scores(wanted)
 
     def predict(self, labels: Array, classes: int) -> tuple[Array, Array]:

@@ -92,8 +92,8 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
         Rows judged, and labelled rows of the sample; the table may have more.
     whole : bool
         Whether each row of the table that has a label was judged.
-    flips, competence, witnesses, distinct_share, errors, floor
-        See `LabelDoubts`.
+    flips, competence, distinct_share, errors, floor
+        Those of `doubts`.
     suspects : int
         Rows whose label both families call another.
     listed : tuple of Doubtful
@@ -118,7 +118,6 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
     whole: bool
     flips: int
     competence: float
-    witnesses: float | None
     distinct_share: float
     errors: int
     floor: ErrorFloor
@@ -129,7 +128,13 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
     copies: tuple[tuple[Doubtful, Doubtful], ...]
     ring: int
     entities: bool
+    doubts: LabelDoubts
     file: str | None = None
+
+    @property
+    def witnesses(self) -> float | None:
+        """See `LabelDoubts`."""
+        return self.doubts.witnesses
 
     @property
     def error_share(self) -> float:
@@ -226,7 +231,6 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
             whole=doubts.total <= MAX_ROWS and sample.rows == sample.total,
             flips=doubts.flips,
             competence=doubts.competence,
-            witnesses=doubts.witnesses,
             distinct_share=doubts.distinct_share,
             errors=doubts.errors,
             floor=doubts.floor,
@@ -237,6 +241,7 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
             copies=tuple(sorted(map(place.pair, pairs), key=lambda pair: (pair[0].number, pair[1].number))),
             ring=ring,
             entities=bool(keys.entities),
+            doubts=doubts,
             file=str(table.place(listed[0].number)[0]) if listed else None,
         )
 

@@ -11,6 +11,7 @@ from doctor.evidence.inputs import Inputs
 from doctor.evidence.one_feature import FOLDS
 from doctor.evidence.significance import ONE_SIDED_95, poisson_binomial_upper_tail
 from doctor.evidence.targets import Target, Task
+from doctor.evidence.threads import one_thread
 from doctor.evidence.two_families import TwoFamilies
 
 Array = np.ndarray[Any, Any]
@@ -122,7 +123,6 @@ def _guess(family: str, chances: Array, values: Array) -> Guess:
 
 def _by_trees(matrix: Array, fold: Array, values: Array, count: int) -> Array:
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
 
     chances = np.zeros((len(values), count))
     for number in range(FOLDS):
@@ -133,8 +133,7 @@ def _by_trees(matrix: Array, fold: Array, values: Array, count: int) -> Array:
         model = HistGradientBoostingClassifier(
             max_iter=30, learning_rate=0.1, max_leaf_nodes=15, early_stopping=False, random_state=0
         )
-        # On so few rows threads wait for each other, for seconds on a busy machine.
-        with threadpool_limits(limits=1):
+        with one_thread():
             model.fit(matrix[~test], values[~test])
             chances[np.ix_(test, known)] = model.predict_proba(matrix[test])
     return chances

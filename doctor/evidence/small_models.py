@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from doctor.evidence.boosting import boosted
+from doctor.evidence.threads import one_thread
 
 Array = np.ndarray[Any, Any]
 
@@ -30,15 +31,12 @@ def important(matrix: Array, named: list[bool], truth: Array, fold: Array, min_s
 
     A feature is needed by how many more rows of the held-out fold are wrong when its values are shuffled among them.
     """
-    from threadpoolctl import threadpool_limits
-
     test = np.flatnonzero(fold == 0)[:PERMUTED_ROWS]
     train = fold != 0
     classes = len(np.unique(truth[train]))
     if not len(test) or classes < 2:
         return None
-    # On so few rows threads wait for each other, for seconds on a busy machine.
-    with threadpool_limits(limits=1):
+    with one_thread():
         model = _trees(named, classes).fit(matrix[train], truth[train])
         held, known = matrix[test], truth[test]
         wrong = int(np.count_nonzero(model.predict(held) != known))
@@ -63,12 +61,11 @@ def out_of_fold(
     through the values or their logarithms. Where not `thorough`, only trees are tried, in fewer folds.
     """
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
     def trees(kinds: list[bool]) -> Callable[[int], Any]:
         return lambda classes: _trees(kinds, classes)
 
-    with threadpool_limits(limits=1), warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         if not thorough:
             return _wrong(trees(named), matrix, truth, fold % QUICK_FOLDS), "trees"

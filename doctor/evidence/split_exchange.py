@@ -12,6 +12,7 @@ from doctor.evidence.label_models import LabelModels
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
 from doctor.evidence.targets import Target, Task
+from doctor.evidence.threads import one_thread
 from doctor.model import Advise, Relabel, Safety
 from doctor.subjects import sql
 from doctor.subjects.table import Table
@@ -116,13 +117,13 @@ def _of_split(
     names, codes_kept = np.unique(union[kept], return_inverse=True)
     apart = np.arange(len(union))[kept] >= len(known)
     matrix, own = inputs.matrix[kept], codes_kept[~apart]
-    called = _called(LabelModels(matrix, apart.astype(np.int64)), codes_kept, len(names))
+    called = _called(matrix, apart.astype(np.int64), codes_kept, len(names))
     pair = _pair(called[apart], codes_kept[apart], len(names))
     if pair is None:
         return None
     first, second, counts, shares = pair
     # Train by itself: the labels of the split must not speak for its rows.
-    alone = _called(LabelModels(matrix[~apart], inputs.fold[kept][~apart]), own, len(names))
+    alone = _called(matrix[~apart], inputs.fold[kept][~apart], own, len(names))
     right = [_share(alone, own, number, number)[1] for number in (first, second)]
     like = {number: int(sample.row[known[labels == names[number]][0]]) for number in (first, second)}
     text = {number: target.classes[int(names[number])] for number in (first, second)}
@@ -149,9 +150,11 @@ def _enough(values: Array, number: int) -> bool:
     return int(np.count_nonzero(values == number)) >= MIN_CLASS_ROWS
 
 
-def _called(models: LabelModels, labels: Array, classes: int) -> Array:
+def _called(matrix: Array, fold: Array, labels: Array, classes: int) -> Array:
     """Return the class that both families hold likeliest, -1 where they differ."""
-    surface, plane = (chances.argmax(axis=1) for chances in models.predict(labels, classes))
+    with one_thread():
+        models = LabelModels(matrix, fold)
+        surface, plane = (chances.argmax(axis=1) for chances in models.predict(labels, classes))
     return np.where(surface == plane, surface, -1)
 
 

@@ -1,6 +1,6 @@
 """`python -m doctor`."""
 
-from doctor.cli import main
+from doctor.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -1,6 +1,5 @@
 """Runs commands of doctor in forks of a process that has its modules loaded: the tests run hundreds of them."""
 
-import atexit
 import gc
 import importlib
 import json
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from doctor.cli import run
 from doctor.registry import load_checks
 
 TIMEOUT_SECONDS = 300
@@ -82,15 +82,7 @@ def _become(order: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for descriptor, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(Path(order["folder"], name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-    from doctor.cli import main
-
-    try:
-        main()
-    except SystemExit as end:
-        sys.stdout.flush()
-        atexit._run_exitfuncs()
-        # To take down all that was loaded takes longer than many a command.
-        os._exit(int(end.code or 0))
+    run()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from doctor.evidence.binning import Bins, binned
 from doctor.evidence.chronology import Chronology, sampled_times
 from doctor.evidence.divergences import design_effect
 from doctor.evidence.keys import Key, Keys
-from doctor.evidence.sides import Side, both, numbered
+from doctor.evidence.sample import numbered
+from doctor.evidence.sides import Side, both
 from doctor.subjects.table import Table
 
 Array = np.ndarray[Any, Any]

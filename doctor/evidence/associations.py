@@ -17,7 +17,7 @@ from doctor.evidence.one_feature import (
 )
 from doctor.evidence.profile import ColumnProfile, Profile
 from doctor.evidence.roles import Roles
-from doctor.evidence.sample import Sample
+from doctor.evidence.sample import Sample, numbered
 from doctor.evidence.significance import ONE_SIDED_95, binomial_upper_tail, false_discovery, wilson_upper
 from doctor.evidence.targets import Target, Task, as_numbers, mid_ranks
 from doctor.subjects.table import Kind, Table
@@ -179,7 +179,7 @@ def forms_of(values: Array, target: Target, *, monotone: bool) -> Iterator[tuple
     if numbers is not None and len(np.unique(numbers)) > MAX_FIRST_WORDS:
         yield "value", Feature.of_numbers(numbers), None
         return
-    codes, levels = _codes(values)
+    codes, levels = numbered(values)
     yield "value", Feature.of_levels(codes, target.class_count), None
     if len(levels) <= MAX_FIRST_WORDS:
         return
@@ -191,15 +191,6 @@ def forms_of(values: Array, target: Target, *, monotone: bool) -> Iterator[tuple
     )
     if len(words) <= MAX_FIRST_WORDS:
         yield "first word", Feature.of_levels(np.append(firsts, -1)[codes], target.class_count), None
-
-
-def _codes(values: Array) -> tuple[Array, list[str]]:
-    table: dict[str | None, int] = {None: -1}
-    for value in values:
-        if value not in table:
-            table[value] = len(table) - 1
-    codes = np.fromiter((table[value] for value in values), dtype=np.int64, count=len(values))
-    return codes, [level for level in table if level is not None]
 
 
 def _of_quantity(name: str, form: str, target: Target, predicted: Array) -> Association:
@@ -305,7 +296,7 @@ def same(one: Array, other: Array) -> bool:
 
 def _dense(values: Array) -> Array:
     if values.dtype == object:
-        return _codes(values)[0] + 1
+        return numbered(values)[0] + 1
     codes: Array = np.unique(values, return_inverse=True)[1]
     return codes
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from doctor.evidence.sides import numbered
+from doctor.evidence.sample import numbered
 
 Array = np.ndarray[Any, Any]
 

@@ -1,5 +1,6 @@
 """Small boosted models on columns of the sample."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,14 +29,13 @@ def numbered(values: Array) -> tuple[Array, bool]:
     if values.dtype != object:
         # Quantiles between infinite values are no numbers.
         return np.clip(values, -MAX_VALUE, MAX_VALUE), False
-    counts: dict[str, int] = {}
-    for value in values:
-        if value is not None:
-            counts[value] = counts.get(value, 0) + 1
+    listed = values.tolist()
+    counts = Counter(listed)
+    counts.pop(None, None)
     order = sorted(counts, key=lambda level: (-counts[level], level))[:MAX_LEVELS]
     table = {level: float(place) for place, level in enumerate(order)}
     rest = float(len(order))
-    codes = [np.nan if value is None else table.get(value, rest) for value in values]
+    codes = [np.nan if value is None else table.get(value, rest) for value in listed]
     return np.array(codes, dtype=np.float64), True
 
 

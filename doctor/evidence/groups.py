@@ -18,6 +18,8 @@ Array = np.ndarray[Any, Any]
 ROWS_JUDGED = 20_000
 PERMUTATIONS = 200
 MAX_CLASSES = 50
+MAX_CELLS = 1_000_000
+"""Of entity and class, of which most are empty where there are more."""
 MAX_ROWS_OF_ONE = 2_000
 MAX_EXAMPLES = 5
 MIN_GAIN = 0.02
@@ -167,8 +169,11 @@ def _alike(marks: Array, labels: Array, classes: int) -> Informative:
     n = len(labels)
     chance = float((overall * (overall - 1)).sum() / (n * (n - 1)))
 
+    few = len(sizes) * classes <= MAX_CELLS
+
     def agreement(given: Array) -> float:
-        cells = np.unique(marks * classes + given, return_counts=True)[1].astype(float)
+        place = marks * classes + given
+        cells = (np.bincount(place) if few else np.unique(place, return_counts=True)[1]).astype(float)
         return float((cells * (cells - 1)).sum() / pairs)
 
     return _against_chance(agreement, labels, chance, n)

@@ -1,5 +1,6 @@
 """Ways in which the target is nothing but columns in another form."""
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from doctor.evidence.keys import Keys
 from doctor.evidence.one_feature import folds_of
 from doctor.evidence.profile import MAX_FINITE
 from doctor.evidence.roles import Roles
-from doctor.evidence.sample import Sample, codes_of
+from doctor.evidence.sample import Sample, codes_of, numbered
 from doctor.evidence.targets import MIN_NUMBER_SHARE, Target, Task, mid_ranks, number_in
 from doctor.subjects.table import Kind, Table
 
@@ -30,6 +31,8 @@ MAX_GAP_SPACINGS = 5.0
 """The gap at a threshold, in mean distances between its neighbours: a wider one also lies between honest clusters."""
 MAX_KEY_LEVELS = 50
 MIN_CLASS_ROWS = 5
+PROBED_LEVELS = 100
+"""Where none of so many is a number, most are none."""
 MAX_LEAD = 3
 MIN_LEAD_AGREEMENT = 0.95
 """Where several series stand one above the other, a shift fails at their borders."""
@@ -129,8 +132,9 @@ def _read(values: Array) -> Array | None:
     """Read numbers, also out of a text that only a few rows of words ("ERROR") have made of a column."""
     if values.dtype != object:
         return np.where(np.abs(values) < MAX_FINITE, values, np.nan)
-    levels: dict[str, int] = {}
-    codes = np.array([-1 if value is None else levels.setdefault(value, len(levels)) for value in values])
+    codes, levels = numbered(values)
+    if all(map(math.isnan, map(number_in, levels[:PROBED_LEVELS]))):
+        return None
     numbers = np.array([*map(number_in, levels), np.nan])[codes]
     known = np.isfinite(numbers).sum()
     return numbers if known >= MIN_NUMBER_SHARE * max(1, (codes >= 0).sum()) else None

@@ -1,5 +1,6 @@
 """The drawn rows as arrays, for measures that fit a model."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,24 @@ def coded(raw: Array, column: Column) -> Array:
 def codes_of(values: Array) -> Array:
     """Number the levels of a column from 0; what is missing is a level of its own."""
     if values.dtype == object:
-        known: dict[Any, int] = {}
-        return np.fromiter((known.setdefault(value, len(known)) for value in values), np.int64, len(values))
+        listed = values.tolist()
+        number = {value: place for place, value in enumerate(dict.fromkeys(listed))}
+        return np.fromiter(map(number.__getitem__, listed), np.int64, len(listed))
     codes: Array = np.unique(values, return_inverse=True)[1]
     return codes.astype(np.int64)
+
+
+def numbered(values: Array | Sequence[Any]) -> tuple[Array, list[Any]]:
+    """Number different values in the order in which they come.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        The number of each; -1 for None.
+    list
+        The different values.
+    """
+    listed = values.tolist() if isinstance(values, np.ndarray) else values
+    levels = [value for value in dict.fromkeys(listed) if value is not None]
+    number: dict[Any, int] = {None: -1} | {value: place for place, value in enumerate(levels)}
+    return np.fromiter(map(number.__getitem__, listed), np.int64, len(listed)), levels

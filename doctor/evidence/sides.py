@@ -1,6 +1,5 @@
 """Rows of two splits, or of two versions of a table, side by side: enough of each, whatever their sizes."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -114,22 +113,3 @@ def _drawn_alone(table: Table, split: str, rows: int, total: int, limit: int) ->
 def both(pair: tuple[Side, Side], name: str) -> Array:
     """Return a column's values on both sides, the earlier first."""
     return np.concatenate([side.columns[name] for side in pair])
-
-
-def numbered(values: Array | Sequence[Any]) -> tuple[Array, list[Any]]:
-    """Number different values in the order in which they come.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        The number of each; -1 for None.
-    list
-        The different values.
-    """
-    levels: dict[Any, int] = {}
-    codes = np.fromiter(
-        (-1 if value is None else levels.setdefault(value, len(levels)) for value in values),
-        dtype=np.int64,
-        count=len(values),
-    )
-    return codes, list(levels)

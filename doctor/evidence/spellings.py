@@ -186,11 +186,12 @@ def spelling_of(name: str, counts: Counter[str], *, prose: bool = False) -> Spel
     levels = not prose and 1 < distinct <= min(MAX_LEVELS, rows / MIN_ROWS_PER_LEVEL)
     nothing = {value: n for value, n in counts.items() if stands_for_nothing(value)}
     nothing = _without_levels(nothing, counts)
-    blank = {value: n for value, n in counts.items() if not stripped(value)}
+    bare = {value: stripped(value) for value in counts}
+    blank = {value: n for value, n in counts.items() if not bare[value]}
     said = {value: n for value, n in counts.items() if value not in nothing and value not in blank}
     facts: dict[str, object] = {"nothing": commonest(nothing, SHOWN), "blank": commonest(blank, SHOWN)}
-    facts["padded"] = sum(n for value, n in said.items() if stripped(value) != value)
-    first = [stripped(value) for value in commonest(said, FIRST_LOOK)]
+    facts["padded"] = sum(n for value, n in said.items() if bare[value] != value)
+    first = [bare[value] for value in commonest(said, FIRST_LOOK)]
     if sum(bool(dress_of(value)[1] or date_form(value)) for value in first) >= MIN_LIKE_SHARE * len(first) > 0:
         facts |= _sorted_out(said)
     elif not prose:

@@ -14,8 +14,9 @@ from doctor.evidence.classes import Classes
 from doctor.evidence.keys import Keys
 from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
+from doctor.evidence.sample import numbered
 from doctor.evidence.shifts import features, held_by
-from doctor.evidence.sides import Sides, both, numbered
+from doctor.evidence.sides import Sides, both
 from doctor.evidence.significance import wilson_lower
 from doctor.evidence.split_schemas import respelled
 from doctor.subjects import sql

@@ -65,8 +65,8 @@ docs-check: $(INSTALLED) ## Check that docs/ is what `make docs` writes
 screenshot: $(INSTALLED) ## Take the README's pictures of the demonstration's report
 	$(BIN)/python -m docs.screenshot
 
-fixtures: $(INSTALLED) ## Write all fixtures anew from their generators
-	$(BIN)/python -m fixtures.regenerate
+fixtures: $(INSTALLED) ## Write fixtures anew from their generators; ARGUMENTS=family/name for one patient
+	$(BIN)/python -m fixtures.regenerate $(ARGUMENTS)
 
 new: $(INSTALLED) ## Scaffold a check: make new CHECK=family/name
 	$(BIN)/python scaffold/new_check.py '$(CHECK)'

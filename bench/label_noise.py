@@ -1,7 +1,7 @@
 """Sets labels/label-noise beside cleanlab, and counts its false alarms.
 
     python bench/label_noise.py ranking [--seeds N] [--names NAME …] [--peer-python PYTHON]
-    python bench/label_noise.py alarms [--trials N] [--rows N …] [--designs NAME …]
+    python bench/label_noise.py alarms [--first N] [--trials N] [--rows N …] [--designs NAME …]
     python bench/label_noise.py recall [--seeds N]
 
 `ranking`: both rank the rows of scikit-learn's digits, wine and breast cancer by the same five folds, with 5 % of the
@@ -135,15 +135,15 @@ def told(name: str, rows: int, seen: Counter[str]) -> None:
     print(f"{name:<24}{rows:>7}{total:>6}   {said}", flush=True)
 
 
-def alarms(trials: int, sizes: Sequence[int], designs: Sequence[str]) -> None:
-    """Print what is said of honest tables."""
+def alarms(first: int, trials: int, sizes: Sequence[int], designs: Sequence[str]) -> None:
+    """Print what is said of honest tables; other numbers than 0 to 199 are of tables on which nothing was set."""
     for size in sizes:
         total: Counter[str] = Counter()
         for name, design in (HONEST | CHANCE).items():
             if designs and name not in designs:
                 continue
             seen: Counter[str] = Counter()
-            for trial in range(trials):
+            for trial in range(first, first + trials):
                 seen[verdict(*design(np.random.default_rng([trial, size]), size), trial)] += 1
             told(name + (" (chance)" if name in CHANCE else ""), size, seen)
             total += seen if name in HONEST else Counter()
@@ -154,7 +154,7 @@ def alarms(trials: int, sizes: Sequence[int], designs: Sequence[str]) -> None:
             continue
         features, labels = bundled(name)
         seen = Counter()
-        for trial in range(trials):
+        for trial in range(first, first + trials):
             drawn = np.random.default_rng(trial).choice(len(labels), round(0.8 * len(labels)), replace=False)
             seen[verdict(features[drawn], labels[drawn], trial)] += 1
         told(f"{name}, four fifths", round(0.8 * len(labels)), seen)
@@ -177,13 +177,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("part", choices=("ranking", "alarms", "recall"))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--names", nargs="+", choices=NAMES, default=NAMES)
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial")
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--rows", type=int, nargs="+", default=(50, 200, 1_000, 2_000))
     parser.add_argument("--designs", nargs="+", default=())
     parser.add_argument("--peer-python", help="Python of an environment with cleanlab and scikit-learn")
     given = parser.parse_args(arguments)
     if given.part == "alarms":
-        alarms(given.trials, given.rows, given.designs)
+        alarms(given.first, given.trials, given.rows, given.designs)
     elif given.part == "recall":
         recall(given.seeds)
     else:

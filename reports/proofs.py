@@ -66,7 +66,7 @@ def estimate(cost: Cost) -> str:
     interval = f"95 % CI {cost.low:.2f} to {cost.high:.2f}"
     change = printable(cost.change, limit=300)
     basis = f"{cost.model} on {counted(cost.rows, 'row')}"
-    doubt = ", which may be chance" if cost.low <= cost.before <= cost.high else ""
+    doubt = ", no more than chance gives" if cost.low <= cost.before <= cost.high else ""
     return f"{cost.metric} {cost.before:.2f} → {cost.after:.2f} ({interval}) {change}{doubt}; {basis}"
 
 

@@ -68,7 +68,7 @@ def test_a_scaffold_fails_until_it_is_filled_in(tree: Path) -> None:
     assert "[quality/foo_bar/healthy]" not in empty.stdout
 
     fill_in(tree)
-    assert run(tree, "fixtures/regenerate.py").returncode == 0
+    assert run(tree, "fixtures/regenerate.py", "quality/foo_bar").returncode == 0
     filled = contract_tests(tree)
     assert filled.returncode == 0, filled.stdout
 

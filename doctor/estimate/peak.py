@@ -1,0 +1,121 @@
+"""The memory of one rank at its peak, by what takes it."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from doctor.estimate.formulas import moments
+from doctor.estimate.shapes import ModelShape
+from doctor.estimate.states import states_of
+from doctor.estimate.tracking import Tracked
+from doctor.estimate.training import Training
+from doctor.estimate.workload import Model, Moment
+
+CATEGORIES = ("parameters", "gradients", "optimizer", "activations", "temporary")
+BACKWARD, STEP = "in the backward pass", "in the optimizer's step"
+
+
+class Peak(Struct, frozen=True, kw_only=True):
+    """Bytes on the device of one rank at the moment when most are in use.
+
+    Attributes
+    ----------
+    parameters : int
+        Weights, and buffers that are not trained.
+    optimizer : int
+        Its state, and 32-bit master weights.
+    temporary : int
+        What single operations, communication and the optimizer's step take for a while.
+    host : int
+        Bytes in the host's memory, where state is offloaded.
+    when : str
+        In which part of an update.
+    """
+
+    parameters: int
+    gradients: int
+    optimizer: int
+    activations: int
+    temporary: int
+    host: int
+    when: str
+
+    @property
+    def total(self) -> int:
+        """All of them on the device."""
+        return self.parameters + self.gradients + self.optimizer + self.activations + self.temporary
+
+    def culprits(self) -> list[tuple[str, int]]:
+        """Return what takes memory, the largest first."""
+        sizes = [(name, getattr(self, name)) for name in CATEGORIES]
+        return sorted(((name, size) for name, size in sizes if size), key=lambda one: -one[1])
+
+
+class Subject(Protocol):
+    """A model whose passes are known."""
+
+    @property
+    def model(self) -> Model:
+        """What does not depend on how it is trained."""
+
+    def moments(self, training: Training) -> tuple[Moment, ...]:
+        """Return the moments at which its passes may peak; none where that is not known."""
+
+
+class Counted(Struct, frozen=True, kw_only=True):
+    """A model that is known by its shape alone."""
+
+    shape: ModelShape
+    fused_attention: bool = True
+
+    @property
+    def model(self) -> Model:
+        """What does not depend on how it is trained."""
+        parameters = self.shape.parameters
+        return Model(
+            name=self.shape.name,
+            source="closed formulas",
+            parameters=parameters,
+            trainable=parameters,
+            largest_layer=self.shape.largest_layer,
+            largest_tensor=self.shape.largest_layer,
+        )
+
+    def moments(self, training: Training) -> tuple[Moment, ...]:
+        """Return the moments at which its passes may peak."""
+        return moments(self.shape, training, fused_attention=self.fused_attention)
+
+
+def predicted(subject: Subject | Tracked, training: Training) -> Peak | None:
+    """Return the peak of a training, or None where the passes of such a training are not known."""
+    model = subject.model
+    states = states_of(model.parameters, model.trainable, model.largest_layer, model.largest_tensor, training)
+    fixed = states.parameters + model.buffers
+    cache = 2 * model.parameters if training.precision == "autocast" else 0  # 16-bit copies of the weights
+    peaks = [
+        Peak(
+            parameters=fixed,
+            gradients=max(states.held, round(moment.gradients_share * states.gradients)),
+            optimizer=states.optimizer,
+            activations=moment.activations,
+            temporary=moment.temporary + states.communication + (0 if isinstance(subject, Tracked) else cache),
+            host=states.host,
+            when=BACKWARD,
+        )
+        for moment in subject.moments(training)
+    ]
+    if not peaks:
+        return None
+    persistent = states.communication if training.zero_stage == 3 or (training.zero_stage or 0) <= 0 else 0
+    peaks.append(
+        Peak(
+            parameters=fixed,
+            gradients=states.left,
+            optimizer=states.optimizer,
+            activations=0,
+            temporary=states.step + persistent,
+            host=states.host,
+            when=STEP,
+        )
+    )
+    return max(peaks, key=lambda peak: peak.total)

@@ -3,7 +3,8 @@
     python bench/estimate_deepspeed.py
 
 Trains the GPT of `estimate_models` for two updates on the CPU, over gloo, with 1 and 2 ranks, and adds up the storages
-of all tensors that are alive on rank 0: between two updates, and at the end of a backward pass.
+of all tensors that are alive on rank 0: between two updates, and at the end of a backward pass. The peak is that of
+forward and backward pass of the second update, by the profiler's record of every allocation.
 """
 
 import gc
@@ -17,32 +18,44 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-BUCKET, PREFETCH = 200_000, 50_000
+BUCKET, PREFETCH = 4_000_000, 50_000
 SETTINGS = [("bf16", stage, ranks) for stage in (0, 1, 2, 3) for ranks in (1, 2)] + [("fp32", 1, 2), ("fp32", 3, 2)]
 
 
 def main() -> None:
     """Print one line per setting."""
+    from doctor.estimate.peak import BACKWARD, predicted
     from doctor.estimate.states import states_of
+    from doctor.estimate.tracking import Factory, track
     from doctor.estimate.training import Training
 
-    print(
-        "precision stage ranks | between updates: foretold MB  held MB  ratio | after backward: foretold  held  ratio"
-    )
+    factory = Factory.named(f"{Path(__file__).with_name('estimate_models.py')}:gpt")
+    passes = {
+        precision: track(factory, Training(precision=precision, device="cpu"), name="gpt", rows=None)
+        for precision in ("bf16", "fp32")
+    }
+    print("foretold MB, measured MB, ratio | between updates        | after backward         | peak of the passes")
+    print("precision stage ranks")
     for precision, stage, ranks in SETTINGS:
         said = run(precision, stage, ranks)
         training = Training(
-            precision=precision, zero_stage=stage, ranks=ranks, bucket=BUCKET, prefetch=PREFETCH, device="cpu"
+            precision=precision,
+            zero_stage=stage,
+            ranks=ranks,
+            bucket=BUCKET,
+            prefetch=PREFETCH,
+            device="cpu",
+            micro_batch=8,
         )
         states = states_of(said["parameters"], said["parameters"], 192 * 2000, 192 * 2000, training)
         persistent = BUCKET * training.weight_bytes + states.held if stage == 3 else 0
         between = states.parameters + states.optimizer + persistent
         backward = between + states.left - (states.held if stage == 3 else 0)
-        print(
-            f"{precision:9} {stage:>5} {ranks:>5} | {between / 1e6:>28.2f} {said['between'] / 1e6:>8.2f}"
-            f" {between / said['between']:>6.3f} | {backward / 1e6:>24.2f} {said['backward'] / 1e6:>5.2f}"
-            f" {backward / said['backward']:>6.3f}"
-        )
+        peak = predicted(passes[precision], training, when=BACKWARD)
+        assert peak is not None
+        pairs = ((between, said["between"]), (backward, said["backward"]), (peak.total, said["peak"]))
+        told = " | ".join(f"{one / 1e6:>7.2f} {real / 1e6:>7.2f} {one / real:>6.3f}" for one, real in pairs)
+        print(f"{precision:9} {stage:>5} {ranks:>5}           | {told}", flush=True)
 
 
 def run(precision: str, stage: int, ranks: int) -> dict[str, Any]:
@@ -75,8 +88,7 @@ def train(precision: str, stage: int) -> None:
     from bench.estimate_models import gpt
 
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    model, inputs, loss_of = gpt()
-    parameters = sum(one.numel() for one in model.parameters())
+    parameters = sum(one.numel() for one in gpt()[0].parameters())
     zero = {"stage": stage, "reduce_bucket_size": BUCKET, "stage3_prefetch_bucket_size": PREFETCH}
     config = {
         "train_micro_batch_size_per_gpu": 8,
@@ -84,17 +96,32 @@ def train(precision: str, stage: int) -> None:
         "zero_optimization": {**zero, "stage3_param_persistence_threshold": 0},
         "zero_allow_untested_optimizer": True,
     }
-    optimizer = torch.optim.AdamW(model.parameters())
-    engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=config)
     backward = 0
-    for _ in range(2):
-        loss = loss_of(engine(*inputs))
-        engine.backward(loss)
-        del loss
-        backward = held()
-        engine.step()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        model, inputs, loss_of = gpt()
+        optimizer = torch.optim.AdamW(model.parameters())
+        engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=config)
+        for number in range(2):
+            with torch.profiler.record_function(f"update {number}"):
+                engine.backward(loss_of(engine(*inputs)))
+            backward = held()
+            engine.step()
     if engine.global_rank == 0:
-        print(json.dumps({"parameters": parameters, "between": held(), "backward": backward}), flush=True)
+        said = {"parameters": parameters, "between": held(), "backward": backward, "peak": peak_of(profile, "update 1")}
+        print(json.dumps(said), flush=True)
+
+
+def peak_of(profile: Any, name: str) -> int:
+    """Return the most bytes that were given out at once within a named part."""
+    events = profile.profiler.kineto_results.events()
+    (part,) = (event for event in events if event.name() == name)
+    begin, end = part.start_ns(), part.start_ns() + part.duration_ns()
+    inuse = peak = 0
+    for start, size in sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]"):
+        inuse += size
+        if begin <= start <= end:
+            peak = max(peak, inuse)
+    return peak
 
 
 def held() -> int:

@@ -55,15 +55,15 @@ class Gpt(nn.Module):
         return self.head(self.last(x))
 
 
-def mlp() -> Made:
+def mlp(batch: int = 2048) -> Made:
     """Five layers, with a batch that takes more than the weights."""
     layers = [layer for _ in range(4) for layer in (nn.Linear(512, 512), nn.ReLU())]
     model = nn.Sequential(*layers, nn.Linear(512, 10))
-    classes = torch.zeros(2048, dtype=torch.int64)
-    return model, (torch.zeros(2048, 512),), lambda scores: nn.functional.cross_entropy(scores, classes)
+    classes = torch.zeros(batch, dtype=torch.int64)
+    return model, (torch.zeros(batch, 512),), lambda scores: nn.functional.cross_entropy(scores, classes)
 
 
-def cnn() -> Made:
+def cnn(batch: int = 16) -> Made:
     """Convolutions with norms, in which activations are nearly all there is."""
     sizes = (3, 32, 64, 128, 128)
     layers: list[nn.Module] = []
@@ -75,24 +75,24 @@ def cnn() -> Made:
             nn.MaxPool2d(2),
         ]
     model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 100))
-    classes = torch.zeros(16, dtype=torch.int64)
-    return model, (torch.zeros(16, 3, 96, 96),), lambda scores: nn.functional.cross_entropy(scores, classes)
+    classes = torch.zeros(batch, dtype=torch.int64)
+    return model, (torch.zeros(batch, 3, 96, 96),), lambda scores: nn.functional.cross_entropy(scores, classes)
 
 
-def _gpt(*, again: bool) -> Made:
+def _gpt(batch: int, *, again: bool) -> Made:
     model = Gpt(2000, 192, 6, 128, again=again)
-    ids = torch.zeros(8, 128, dtype=torch.int64)
+    ids = torch.zeros(batch, 128, dtype=torch.int64)
     return model, (ids,), lambda scores: nn.functional.cross_entropy(scores.flatten(0, 1), ids.flatten())
 
 
-def gpt() -> Made:
+def gpt(batch: int = 8) -> Made:
     """Six layers."""
-    return _gpt(again=False)
+    return _gpt(batch, again=False)
 
 
-def gpt_checkpointed() -> Made:
+def gpt_checkpointed(batch: int = 8) -> Made:
     """The same, with activation checkpointing."""
-    return _gpt(again=True)
+    return _gpt(batch, again=True)
 
 
 def measured(made: Callable[[], Made], device: str = "cpu") -> int:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from doctor.estimate.training import Training
 
 COUNT = click.IntRange(min=1, max=10**9)
-SHAPE = ("hidden", "layers", "heads", "vocabulary", "intermediate", "kv_heads", "gated", "positions")
+SHAPE = ("hidden", "layers", "heads", "vocabulary", "intermediate", "kv_heads", "gated", "untied")
 PRECISIONS = ("fp32", "autocast", "bf16", "fp16", "bf16-only")
 OFFLOADS = ("none", "optimizer", "optimizer+parameters")
 
@@ -33,6 +33,7 @@ OFFLOADS = ("none", "optimizer", "optimizer+parameters")
 @click.option("--intermediate", type=COUNT, metavar="N", help="Width inside a layer. [default: 4 × hidden]")
 @click.option("--vocabulary", type=COUNT, metavar="N", help="Its words.")
 @click.option("--gated", is_flag=True, help="Three matrices in a layer's second half, as in Llama.")
+@click.option("--untied", is_flag=True, help="Its output layer has weights of its own.")
 @click.option("--precision", type=click.Choice(PRECISIONS), help="[default: fp32]")
 @click.option("--optimizer", metavar="NAME", help="By torch's, transformers' or DeepSpeed's name. [default: adamw]")
 @click.option("--accumulation", type=COUNT, metavar="N", help="Micro-batches in an update. [default: 1]")
@@ -54,9 +55,9 @@ def command(model: str | None, output: Path | None, format_: str | None, **given
     """Foretell the memory that a training takes on one device, by what takes it.
 
     MODULE:FACTORY is a function of yours that returns a torch module; or module and inputs; or module, inputs, and a
-    function that makes a loss of its output. It runs, in a process of its own with a limit of time and memory, on
-    tensors that have a shape and no storage. A CONFIG.json of Hugging Face is built by transformers. Without either,
-    --hidden, --layers and --heads describe a transformer, and closed formulas answer.
+    function that makes a loss of its output. A parameter batch of it gets the rows. It runs, in a process of its own
+    with a limit of time and memory, on tensors that have a shape and no storage. A CONFIG.json of Hugging Face is built
+    by transformers. Without either, --hidden, --layers and --heads describe a transformer, and closed formulas answer.
 
     Exit status: 0 it fits or the device is not known, 1 it does not fit, 2 wrong use, 3 the model cannot be built.
     """
@@ -70,7 +71,7 @@ def command(model: str | None, output: Path | None, format_: str | None, **given
         raise UsageError("--device-memory: a device has some memory")
     training = _training(given)
     notes: list[str] = []
-    subject, training = _subject(model, training, given, notes)
+    subject, training = _subject(model, training, {**given, "changes": memory is not None}, notes)
     estimate = estimated(subject, training, memory, device, notes)
     if format_ == "json" or (format_ is None and output is not None and output.suffix.lower() == ".json"):
         import msgspec
@@ -148,6 +149,7 @@ def _by_numbers(given: dict[str, Any], training: "Training") -> "Counted":
             intermediate=given["intermediate"],
             kv_width=hidden // heads * given["kv_heads"] if given["kv_heads"] else None,
             gated=given["gated"],
+            tied=not given["untied"],
             logits=bool(given["vocabulary"]),
         )
     )
@@ -186,4 +188,5 @@ def _track(what: Any, training: "Training", given: dict[str, Any], **named: Any)
     if find_spec("torch") is None:
         raise UsageError("a model is built with torch, which is not installed: pip install 'training-doctor[trainer]'")
     limit = bytes_of(given["memory_limit"]) if given["memory_limit"] else DEFAULT_MEMORY
-    return track(what, training, seconds=given["timeout"] or DEFAULT_SECONDS, memory=limit, **named)
+    seconds = given["timeout"] or DEFAULT_SECONDS
+    return track(what, training, seconds=seconds, memory=limit, changes=given["changes"], **named)

@@ -86,8 +86,14 @@ class Counted(Struct, frozen=True, kw_only=True):
         return moments(self.shape, training, fused_attention=self.fused_attention)
 
 
-def predicted(subject: Subject | Tracked, training: Training) -> Peak | None:
-    """Return the peak of a training, or None where the passes of such a training are not known."""
+def predicted(subject: Subject | Tracked, training: Training, *, when: str | None = None) -> Peak | None:
+    """Return the peak of a training, or None where the passes of such a training are not known.
+
+    Parameters
+    ----------
+    when : str, optional
+        `BACKWARD` or `STEP`, for the peak of that part alone.
+    """
     model = subject.model
     states = states_of(model.parameters, model.trainable, model.largest_layer, model.largest_tensor, training)
     fixed = states.parameters + model.buffers
@@ -106,16 +112,15 @@ def predicted(subject: Subject | Tracked, training: Training) -> Peak | None:
     ]
     if not peaks:
         return None
-    persistent = states.communication if training.zero_stage == 3 or (training.zero_stage or 0) <= 0 else 0
     peaks.append(
         Peak(
             parameters=fixed,
             gradients=states.left,
             optimizer=states.optimizer,
             activations=0,
-            temporary=states.step + persistent,
+            temporary=states.step + states.lasting,
             host=states.host,
             when=STEP,
         )
     )
-    return max(peaks, key=lambda peak: peak.total)
+    return max((peak for peak in peaks if when in (None, peak.when)), key=lambda peak: peak.total)

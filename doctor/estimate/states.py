@@ -36,8 +36,8 @@ class States(Struct, frozen=True, kw_only=True):
         Of the gradients, what is there through the whole backward pass.
     left : int
         Of the gradients, what is there in the optimizer's step.
-    communication : int
-        Buffers that are there in the backward pass.
+    communication, lasting : int
+        Buffers that are there in the backward pass, and those of them that stay.
     step : int
         What the optimizer's step takes for a while.
     host : int
@@ -50,6 +50,7 @@ class States(Struct, frozen=True, kw_only=True):
     left: int
     optimizer: int
     communication: int
+    lasting: int
     step: int
     host: int
 
@@ -89,27 +90,37 @@ def states_of(parameters: int, trainable: int, largest_layer: int, largest_tenso
         if training.offload == "optimizer+parameters":
             host += weights
             weights = 0.0
+    communication, lasting = _communication_bytes(parameters, trainable, largest_layer, stage, training)
     return States(
         parameters=round(weights),
         gradients=round(gradients),
         held=round(held),
         left=round(left),
         optimizer=round(optimizer),
-        communication=_communication_bytes(parameters, trainable, largest_layer, stage, training),
+        communication=communication,
+        lasting=lasting,
         step=round(step),
         host=round(host),
     )
 
 
-def _communication_bytes(parameters: int, trainable: int, largest_layer: int, stage: int, training: Training) -> int:
-    """Return the buffers in which gradients are averaged, and at stage 3 the weights that are gathered."""
+def _communication_bytes(
+    parameters: int, trainable: int, largest_layer: int, stage: int, training: Training
+) -> tuple[int, int]:
+    """Return the buffers in which gradients are averaged, and at stage 3 the weights that are gathered.
+
+    First what is there in the backward pass, then what of it stays.
+    """
     weight = training.weight_bytes
-    if stage <= 0:
-        return weight * trainable if training.ranks > 1 else 0  # DistributedDataParallel's buckets hold a copy
+    if stage < 0:
+        copy = weight * trainable if training.ranks > 1 else 0  # DistributedDataParallel's buckets hold a copy
+        return copy, copy
+    if stage == 0:
+        return weight * min(trainable, training.bucket) if training.ranks > 1 else 0, 0
     if stage <= 2:
-        return training.bucket * weight * (2 if training.overlap else 1)
+        return training.bucket * weight * (2 if training.overlap else 1), 0
     gathered = min(parameters, largest_layer + training.prefetch)
-    return weight * (training.bucket + gathered + largest_layer)
+    return weight * (training.bucket + gathered + largest_layer), training.bucket * weight
 
 
 def _step_bytes(trainable: int, largest_tensor: int, stage: int, training: Training) -> float:

@@ -42,6 +42,8 @@ def main() -> None:
 
 def followed(order: dict[str, Any]) -> dict[str, Any]:
     """Build the model once for each run, and follow it."""
+    if order["kind"] == "factory":
+        look_for(order["place"])
     try:
         import torch
         from torch._subclasses.fake_tensor import FakeTensorMode
@@ -57,6 +59,7 @@ def followed(order: dict[str, Any]) -> dict[str, Any]:
     build = Factory(order) if order["kind"] == "factory" else Pretrained(order)
     runs: list[dict[str, Any]] = []
     facts: dict[str, Any] = {}
+    missed = 0
     for number, (rows, checkpointed, autocast) in enumerate(order["runs"]):
         try:
             with FakeTensorMode(allow_non_fake_inputs=True):
@@ -72,7 +75,15 @@ def followed(order: dict[str, Any]) -> dict[str, Any]:
         except Exception as error:
             if number == 0:
                 raise Failed(f"{build.stage}: {shown(error)}") from error
-    return {"facts": facts, "runs": runs}
+            missed += 1
+    return {"facts": facts, "runs": runs, "assumed": order.get("assumed"), "missed": missed}
+
+
+def look_for(place: str) -> None:
+    """See that there is such a module, before anything is imported that takes long."""
+    top = place.partition(".")[0]
+    if not place.endswith(".py") and importlib.util.find_spec(top) is None:
+        raise WrongUse(f"there is no module {top!r}")
 
 
 def limit_memory(more: int) -> None:
@@ -147,15 +158,20 @@ class Factory:
     def __call__(self, torch: Any, rows: int | None) -> tuple[Any, Any, Any]:
         """Return a model, what goes in, and what makes a loss of what comes out."""
         self.stage = "the factory"
+        known = inspect.signature(self.function).parameters
         needed = [
-            one
-            for one in inspect.signature(self.function).parameters.values()
-            if one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+            one.name
+            for one in known.values()
+            if one.default is one.empty
+            and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+            and one.name != "batch"
         ]
-        if needed and not isinstance(self.function, type(torch.nn.Module)):
-            raise WrongUse(f"{self.order['function']} wants {needed[0].name!r}; a factory is called with nothing")
+        if needed:
+            name = self.order["function"]
+            raise WrongUse(f"{name} wants {needed[0]!r}; a factory is called with nothing, or with batch=ROWS")
+        sized = "batch" in known and (rows is not None or known["batch"].default is inspect.Parameter.empty)
         try:
-            made = self.function()
+            made = self.function(batch=rows or 1) if sized else self.function()
         except SystemExit as error:
             raise Failed(f"the factory left the program: SystemExit {error.code}") from error
         model, inputs, loss_of = (*made, None, None)[:3] if isinstance(made, tuple) else (made, None, None)
@@ -168,10 +184,10 @@ class Factory:
             inputs = tensors(torch, self.order["input"], rows or 1)
         elif inputs is None:
             raise WrongUse("what goes into the model is not known: --input SHAPE, or a factory that returns it too")
-        elif rows:
+        elif rows and not sized:
             inputs = with_rows(torch, inputs, rows)
         self.stage = "the forward pass"
-        return model.train(), inputs, loss_of or loss_from(torch)
+        return model.train(), inputs, loss_of or loss_from(torch, self.order)
 
 
 class Pretrained:
@@ -219,7 +235,11 @@ class Pretrained:
             size = self.config.image_size
             sides = size if isinstance(size, (list, tuple)) else (size, size)
             pixels = torch.zeros(count, self.config.num_channels, *sides)
-            return model.train(), {"pixel_values": pixels, "labels": integers(torch, count)}, loss_from(torch)
+            return (
+                model.train(),
+                {"pixel_values": pixels, "labels": integers(torch, count)},
+                loss_from(torch, self.order),
+            )
         if not length:
             raise WrongUse("how many tokens a row has is not known: --sequence N")
         limit = getattr(self.config, "max_position_embeddings", None)
@@ -227,7 +247,11 @@ class Pretrained:
             raise WrongUse(f"--sequence {length} is longer than the model's {limit} positions")
         labels = integers(torch, count) if "ForSequenceClassification" in self.kind.__name__ else None
         ids = integers(torch, count, length)
-        return model.train(), {"input_ids": ids, "labels": ids if labels is None else labels}, loss_from(torch)
+        return (
+            model.train(),
+            {"input_ids": ids, "labels": ids if labels is None else labels},
+            loss_from(torch, self.order),
+        )
 
 
 def integers(torch: Any, *shape: int) -> Any:
@@ -269,8 +293,11 @@ def with_rows(torch: Any, inputs: Any, rows: int) -> Any:
     return cut(inputs)
 
 
-def loss_from(torch: Any) -> Any:
-    """Return what makes a loss of an output: its own one, else cross-entropy over classes, else a mean square."""
+def loss_from(torch: Any, order: dict[str, Any]) -> Any:
+    """Return what makes a loss of an output: its own one, else cross-entropy over classes, else a mean square.
+
+    What was assumed is written into the order.
+    """
 
     def loss_of(output: Any) -> Any:
         own = output.get("loss") if isinstance(output, dict) else getattr(output, "loss", None)
@@ -283,7 +310,9 @@ def loss_from(torch: Any) -> Any:
         if not scores.dim():
             return scores
         if scores.dim() == 1 or scores.shape[-1] == 1:
+            order["assumed"] = "the mean square of its output"
             return scores.square().mean()
+        order["assumed"] = "cross-entropy of its output"
         classes = scores.flatten(0, -2) if scores.dim() != 4 else scores
         places = (classes.shape[0], *classes.shape[2:])
         return torch.nn.functional.cross_entropy(classes, integers(torch, *places))

@@ -127,6 +127,7 @@ def track(
     inputs: Sequence[tuple[list[int], str]] = (),
     seconds: float = DEFAULT_SECONDS,
     memory: int = DEFAULT_MEMORY,
+    changes: bool = True,
 ) -> Tracked:
     """Build a model and follow it, as it is trained and with the changes that may be advised.
 
@@ -136,6 +137,8 @@ def track(
         The user's function, or the content of a config.json.
     rows : int or None
         Of a micro-batch; None where the factory brings its own.
+    changes : bool
+        Whether passes are followed that changes lead to.
 
     Raises
     ------
@@ -155,7 +158,7 @@ def track(
         "input": list(inputs),
         "dtype": {"bf16": "bfloat16", "bf16-only": "bfloat16", "fp16": "float16"}.get(training.precision, "float32"),
         "memory_bytes": memory,
-        "runs": _runs(training, rows),
+        "runs": _runs(training, rows) if changes else _runs(training, rows)[:1],
     }
     said = _ask(order, name, seconds, memory)
     return _tracked(said, training, name)
@@ -245,10 +248,12 @@ def _tracked(said: dict[str, Any], training: Training, name: str) -> Tracked:
         )
         for run in said["runs"]
     )
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = (f"its loss is taken to be {said['assumed']}",) if said.get("assumed") else ()
     expected = training.weight_bytes * facts["parameters"]
     if abs(facts["parameter_bytes"] - expected) > 0.01 * expected:
-        notes = (f"its weights take {facts['parameter_bytes'] / facts['parameters']:.2g} bytes each as it is built",)
+        notes += (f"its weights take {facts['parameter_bytes'] / facts['parameters']:.2g} bytes each as it is built",)
+    if said["missed"]:
+        notes += ("passes of other sizes failed, so fewer changes are known: let the factory take batch=ROWS",)
     model = Model(
         name=f"{name} ({facts['name']})",
         source="torch's MemTracker on fake tensors",

@@ -190,7 +190,7 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         databases = databases_of(paths, settings)
         tables, problems = _opened_tables(engine, paths, databases, declared, settings)
         training, broken = open_training_files(paths)
-        problems += [*unread, *broken]
+        problems = [one for one in problems if one.path not in {one.path for one in broken}] + [*unread, *broken]
         previous = older_version(engine, settings)
         records = open_records(source) if source is not None else None
         known = benchmarks(engine, settings)

@@ -115,7 +115,8 @@ def _repair(need: Need) -> AnyRepair:
 def _plan(need: Need, number: int) -> dict[str, float | str | bool] | None:
     """Return a change by the names of `doctor.repair.treatments`; None where they cannot make it."""
     before, after = need.training, need.changes[number].training
-    if after.offload != before.offload or after.precision != before.precision or after.optimizer == "adamw-fused":
+    fused = after.optimizer == "adamw-fused" != before.optimizer
+    if fused or after.offload != before.offload or after.precision != before.precision:
         return None
     plan: dict[str, float | str | bool] = {}
     if after.micro_batch != before.micro_batch:

@@ -105,7 +105,7 @@ def _is_one(kind: str, content: dict[str, Any]) -> bool:
     if kind == MODEL:
         return isinstance(content.get("model_type"), str)
     if kind == TRAINER:
-        return "per_device_train_batch_size" in content or "num_train_epochs" in content
+        return "per_device_train_batch_size" in content or {"num_train_epochs", "output_dir"} <= content.keys()
     return isinstance(content.get("zero_optimization"), dict) or "train_micro_batch_size_per_gpu" in content
 
 

@@ -70,7 +70,7 @@ def test_the_exit_status_says_whether_it_fits(tmp_path: Path) -> None:
 
 
 def test_json_has_the_numbers_of_the_text(tmp_path: Path) -> None:
-    arguments = (*SHAPE, "--vocabulary", "9000", "--batch", "64", "--device-memory", "2GB")
+    arguments = (*SHAPE, "--vocabulary", "9000", "--batch", "64", "--device-memory", "900MB")
     file = tmp_path / "estimate.json"
     assert run(*arguments, "--output", file)[0] == run(*arguments)[0]
     told = json.loads(file.read_text("utf-8"))

@@ -18,7 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-BUCKET, PREFETCH = 4_000_000, 50_000
+BUCKET = 4_000_000
 SETTINGS = [("bf16", stage, ranks) for stage in (0, 1, 2, 3) for ranks in (1, 2)] + [("fp32", 1, 2), ("fp32", 3, 2)]
 
 
@@ -43,7 +43,6 @@ def main() -> None:
             zero_stage=stage,
             ranks=ranks,
             bucket=BUCKET,
-            prefetch=PREFETCH,
             device="cpu",
             micro_batch=8,
         )
@@ -89,7 +88,7 @@ def train(precision: str, stage: int) -> None:
 
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     parameters = sum(one.numel() for one in gpt()[0].parameters())
-    zero = {"stage": stage, "reduce_bucket_size": BUCKET, "stage3_prefetch_bucket_size": PREFETCH}
+    zero = {"stage": stage, "reduce_bucket_size": BUCKET}
     config = {
         "train_micro_batch_size_per_gpu": 8,
         "bf16": {"enabled": precision == "bf16"},

@@ -60,7 +60,7 @@ def from_deepspeed(config: Mapping[str, Any]) -> dict[str, Any]:
         "offload": _offload(zero, stage),
         "optimizer": _optimizer(config),
         "bucket": _count(zero.get("reduce_bucket_size")),
-        "prefetch": _count(zero.get("stage3_prefetch_bucket_size"), least=0),
+        "live": _count(zero.get("stage3_max_live_parameters"), least=0),
         "sub_group": _count(zero.get("sub_group_size")),
         "overlap": zero.get("overlap_comm") if isinstance(zero.get("overlap_comm"), bool) else None,
     }

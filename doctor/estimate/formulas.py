@@ -58,13 +58,11 @@ def moments(shape: ModelShape, training: Training, *, fused_attention: bool = Tr
     layer = layer_bytes(shape, training, tokens, fused_attention=fused_attention)
     logits, temporary = loss_bytes(shape, training, tokens)
     stream = training.activation_bytes * tokens * shape.hidden
-    if not training.checkpointing:
-        return (Moment(activations=shape.layers * layer + stream + logits, temporary=temporary, gradients_share=0.0),)
-    kept = (shape.layers + 1) * stream
-    # The layer that is computed again takes, on its way back, its gradients beside what it kept.
+    # The layer that is on its way back has its gradients beside what it kept.
     inner = training.activation_bytes * tokens * shape.intermediate
-    return (
-        Moment(activations=kept + logits, temporary=temporary, gradients_share=0.0),
-        Moment(activations=kept + layer, temporary=inner, gradients_share=1 / shape.layers),
-        Moment(activations=stream + layer, temporary=inner, gradients_share=1.0),
-    )
+    kept = shape.layers * (stream if training.checkpointing else layer) + stream
+    moments = [Moment(activations=kept + logits, temporary=temporary, gradients_share=0.0, begun=False)]
+    if training.checkpointing:
+        moments.append(Moment(activations=stream + layer, temporary=inner, gradients_share=1.0))
+        kept += layer
+    return (*moments, Moment(activations=kept, temporary=inner, gradients_share=1 / shape.layers))

@@ -96,31 +96,30 @@ def predicted(subject: Subject | Tracked, training: Training, *, when: str | Non
     """
     model = subject.model
     states = states_of(model.parameters, model.trainable, model.largest_layer, model.largest_tensor, training)
-    fixed = states.parameters + model.buffers
     cache = 2 * model.parameters if training.precision == "autocast" else 0  # 16-bit copies of the weights
-    peaks = [
-        Peak(
-            parameters=fixed,
-            gradients=max(states.held, round(moment.gradients_share * states.gradients)),
+    always = states.lasting if isinstance(subject, Tracked) else states.lasting + cache
+    gathered = states.communication - states.lasting if training.zero_stage == 3 else 0
+
+    def at(when: str, gradients: int, activations: int, temporary: int) -> Peak:
+        return Peak(
+            parameters=states.parameters + model.buffers,
+            gradients=gradients,
             optimizer=states.optimizer,
-            activations=moment.activations,
-            temporary=moment.temporary + states.communication + (0 if isinstance(subject, Tracked) else cache),
+            activations=activations,
+            temporary=temporary,
             host=states.host,
-            when=BACKWARD,
+            when=when,
         )
-        for moment in subject.moments(training)
-    ]
+
+    peaks = []
+    for moment in subject.moments(training):
+        gradients, buffers = states.held, always + gathered
+        if moment.begun:
+            gradients = max(states.begun, round(moment.gradients_share * states.gradients))
+            buffers = always + states.communication - states.lasting
+        peaks.append(at(BACKWARD, gradients, moment.activations, moment.temporary + buffers))
     if not peaks:
         return None
-    peaks.append(
-        Peak(
-            parameters=fixed,
-            gradients=states.left,
-            optimizer=states.optimizer,
-            activations=0,
-            temporary=states.step + states.lasting,
-            host=states.host,
-            when=STEP,
-        )
-    )
+    peaks.append(at(BACKWARD, states.gradients, 0, states.closing + (always - states.lasting)))
+    peaks.append(at(STEP, states.left, 0, states.step + states.lasting))
     return max((peak for peak in peaks if when in (None, peak.when)), key=lambda peak: peak.total)

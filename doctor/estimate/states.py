@@ -32,12 +32,11 @@ class States(Struct, frozen=True, kw_only=True):
     ----------
     gradients : int
         All of them, as at the end of the backward pass.
-    held : int
-        Of the gradients, what is there through the whole backward pass.
-    left : int
-        Of the gradients, what is there in the optimizer's step.
-    communication, lasting : int
-        Buffers that are there in the backward pass, and those of them that stay.
+    held, begun, left : int
+        Of the gradients, what is there before the backward pass, at the least once it has given the first ones, and in
+        the optimizer's step.
+    communication, closing, lasting : int
+        Buffers that are there once there are gradients, at the end of the backward pass, and always.
     step : int
         What the optimizer's step takes for a while.
     host : int
@@ -47,9 +46,11 @@ class States(Struct, frozen=True, kw_only=True):
     parameters: int
     gradients: int
     held: int
+    begun: int
     left: int
     optimizer: int
     communication: int
+    closing: int
     lasting: int
     step: int
     host: int
@@ -75,7 +76,8 @@ def states_of(parameters: int, trainable: int, largest_layer: int, largest_tenso
     held_by_optimizer = master + states
     optimizer = held_by_optimizer * (shard if stage >= 1 else trainable)
     gradients = whole / ranks if stage >= 2 else float(whole)
-    held = gradients if stage >= 2 or training.accumulation > 1 else 0.0
+    held = gradients if stage == 3 or training.accumulation > 1 else 0.0
+    begun = gradients if stage >= 2 else held
     left = whole / ranks if stage == 1 else gradients  # stage 1 averages at the end, and drops what is others'
     weights = weight * parameters / (ranks if stage == 3 else 1)
     step = _step_bytes(trainable, largest_tensor, stage, training)
@@ -86,18 +88,20 @@ def states_of(parameters: int, trainable: int, largest_layer: int, largest_tenso
         optimizer = step = 0.0
         # Stage 2 and 3 send each bucket to the host as soon as it is full.
         gradients = whole if stage == 1 else 0.0
-        held = left = 0.0
+        held = begun = left = 0.0
         if training.offload == "optimizer+parameters":
             host += weights
             weights = 0.0
-    communication, lasting = _communication_bytes(parameters, trainable, largest_layer, stage, training)
+    communication, closing, lasting = _communication_bytes(parameters, trainable, largest_layer, stage, training)
     return States(
         parameters=round(weights),
         gradients=round(gradients),
         held=round(held),
+        begun=round(begun),
         left=round(left),
         optimizer=round(optimizer),
         communication=communication,
+        closing=closing,
         lasting=lasting,
         step=round(step),
         host=round(host),
@@ -106,21 +110,24 @@ def states_of(parameters: int, trainable: int, largest_layer: int, largest_tenso
 
 def _communication_bytes(
     parameters: int, trainable: int, largest_layer: int, stage: int, training: Training
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """Return the buffers in which gradients are averaged, and at stage 3 the weights that are gathered.
 
-    First what is there in the backward pass, then what of it stays.
+    First what is there once there are gradients, then what is at the end of the backward pass, then what always is.
     """
     weight = training.weight_bytes
     if stage < 0:
         copy = weight * trainable if training.ranks > 1 else 0  # DistributedDataParallel's buckets hold a copy
-        return copy, copy
+        return copy, copy, copy
     if stage == 0:
-        return weight * min(trainable, training.bucket) if training.ranks > 1 else 0, 0
+        return 0, weight * min(trainable, training.bucket) if training.ranks > 1 else 0, 0
+    bucket = training.bucket * weight * (2 if training.overlap and stage <= 2 else 1)
     if stage <= 2:
-        return training.bucket * weight * (2 if training.overlap else 1), 0
-    gathered = min(parameters, largest_layer + training.prefetch)
-    return weight * (training.bucket + gathered + largest_layer), training.bucket * weight
+        return (bucket if stage == 2 or training.overlap else 0), bucket, 0
+    # What is used again soon stays gathered, which is all of a model of less than a thousand million weights.
+    away = training.ranks > 1 or training.offload == "optimizer+parameters"
+    gathered = weight * min(parameters, max(training.live, largest_layer)) if away else 0
+    return bucket + gathered + weight * largest_layer, bucket + gathered, bucket
 
 
 def _step_bytes(trainable: int, largest_tensor: int, stage: int, training: Training) -> float:

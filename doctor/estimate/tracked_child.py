@@ -344,9 +344,20 @@ def again(checkpoint: Any, forward: Any) -> Any:
 
 
 def one_run(torch: Any, tracker_class: Any, model: Any, inputs: Any, loss_of: Any, autocast: str) -> dict[str, Any]:
-    """Follow one forward and backward pass, and say what was in memory at its peak."""
+    """Follow one forward and backward pass; say what was in memory at its peak before and after the first gradient."""
     tracker = tracker_class()
     tracker.track_external(model, *(one for one in flat(inputs) if isinstance(one, torch.Tensor)))
+    before: list[dict[str, int]] = []
+
+    def begun(_: Any) -> None:
+        if not before:
+            before.append(categories(tracker.get_tracker_snapshot("peak")))
+            tracker._peak_mem.clear()  # has the peak begin anew; there is no public way
+            tracker._peak_mem_snap.clear()
+
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.register_post_accumulate_grad_hook(begun)
     with tracker:
         with torch.autocast("cpu", getattr(torch, autocast or "bfloat16"), enabled=bool(autocast)):
             if isinstance(inputs, dict):
@@ -358,14 +369,21 @@ def one_run(torch: Any, tracker_class: Any, model: Any, inputs: Any, loss_of: An
             loss = loss_of(output)
         del output
         loss.backward()
-    peak: dict[str, int] = {}
-    for snapshot in tracker.get_tracker_snapshot("peak").values():
+    after = categories(tracker.get_tracker_snapshot("peak"))
+    return {"before": before[0] if before else after, "after": after}
+
+
+def categories(peak: dict[Any, dict[Any, int]]) -> dict[str, int]:
+    """Add up what MemTracker counts, over its devices."""
+    sizes: dict[str, int] = {}
+    for snapshot in peak.values():
         for kind, size in snapshot.items():
-            peak[getattr(kind, "value", kind)] = peak.get(getattr(kind, "value", kind), 0) + size
+            name = getattr(kind, "value", kind)
+            sizes[name] = sizes.get(name, 0) + size
     return {
-        "activations": peak.get("Activation", 0) + peak.get("Other", 0),
-        "temporary": peak.get("Temp", 0) + peak.get("Optstate", 0),
-        "gradients": peak.get("Gradient", 0),
+        "activations": sizes.get("Activation", 0) + sizes.get("Other", 0),
+        "temporary": sizes.get("Temp", 0) + sizes.get("Optstate", 0),
+        "gradients": sizes.get("Gradient", 0),
     }
 
 

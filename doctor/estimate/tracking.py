@@ -67,7 +67,7 @@ class Tracked(Struct, frozen=True, kw_only=True):
     runs: tuple[Run, ...]
 
     def moments(self, training: Training) -> tuple[Moment, ...]:
-        """Return the peak of a pass with these rows, between and beyond the runs along a straight line.
+        """Return the peaks of a pass with these rows, between and beyond the runs along a straight line.
 
         Returns
         -------
@@ -76,27 +76,29 @@ class Tracked(Struct, frozen=True, kw_only=True):
         """
         autocast = training.precision == "autocast"
         like = [run for run in self.runs if run.checkpointed is training.checkpointing and run.autocast is autocast]
-        exact = next((run.moment for run in like if run.rows == training.micro_batch), None)
+        exact = next((run.moments for run in like if run.rows == training.micro_batch), None)
         if exact is not None:
-            return (exact,)
+            return exact
         if len(like) < 2:
             return ()
         few, many = sorted(like, key=lambda run: run.rows)[:2]
         part = (training.micro_batch - few.rows) / (many.rows - few.rows)
 
-        def between(name: str) -> int:
-            low: int
-            high: int
-            low, high = getattr(few.moment, name), getattr(many.moment, name)
-            return max(0, round(low + part * (high - low)))
+        return tuple(_between(one, other, part) for one, other in zip(few.moments, many.moments, strict=True))
 
-        return (
-            Moment(
-                activations=between("activations"),
-                temporary=between("temporary"),
-                gradients_share=max(few.moment.gradients_share, many.moment.gradients_share),
-            ),
-        )
+
+def _between(few: Moment, many: Moment, part: float) -> Moment:
+    """Return a moment on the straight line through two."""
+
+    def size(low: int, high: int) -> int:
+        return max(0, round(low + part * (high - low)))
+
+    return Moment(
+        activations=size(few.activations, many.activations),
+        temporary=size(few.temporary, many.temporary),
+        gradients_share=max(few.gradients_share, many.gradients_share),
+        begun=few.begun or many.begun,
+    )
 
 
 def inputs_of(texts: Sequence[str]) -> list[tuple[list[int], str]]:
@@ -240,11 +242,7 @@ def _tracked(said: dict[str, Any], training: Training, name: str) -> Tracked:
             rows=run["rows"],
             checkpointed=run["checkpointed"],
             autocast=bool(run["autocast"]),
-            moment=Moment(
-                activations=run["activations"],
-                temporary=run["temporary"],
-                gradients_share=min(1.0, run["gradients"] / trained),
-            ),
+            moments=(_moment(run["before"], trained, begun=False), _moment(run["after"], trained, begun=True)),
         )
         for run in said["runs"]
     )
@@ -265,3 +263,12 @@ def _tracked(said: dict[str, Any], training: Training, name: str) -> Tracked:
         notes=notes,
     )
     return Tracked(model=model, rows=runs[0].rows, runs=runs)
+
+
+def _moment(sizes: Mapping[str, int], trained: float, *, begun: bool) -> Moment:
+    return Moment(
+        activations=sizes["activations"],
+        temporary=sizes["temporary"],
+        gradients_share=min(1.0, sizes["gradients"] / trained),
+        begun=begun,
+    )

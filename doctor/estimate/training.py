@@ -40,8 +40,8 @@ _ALIASES = {
 OFFLOADS = ("none", "optimizer", "optimizer+parameters")
 DEFAULT_BUCKET = 500_000_000
 """DeepSpeed's reduce_bucket_size, in elements."""
-DEFAULT_PREFETCH = 50_000_000
-"""DeepSpeed's stage3_prefetch_bucket_size, in elements."""
+DEFAULT_LIVE = 1_000_000_000
+"""DeepSpeed's stage3_max_live_parameters, in elements."""
 DEFAULT_SUB_GROUP = 1_000_000_000
 """DeepSpeed's sub_group_size, in elements."""
 
@@ -61,8 +61,8 @@ class Training(Struct, frozen=True, kw_only=True):
         One of `OFFLOADS`.
     device : str
         "gpu" or "cpu": torch runs some optimizers otherwise there.
-    bucket, prefetch, sub_group : int
-        DeepSpeed's buffers, in elements.
+    bucket, live, sub_group : int
+        DeepSpeed's buffers, and the weights that stage 3 keeps gathered, in elements.
     overlap : bool or None
         DeepSpeed's overlap_comm; None is what the stage brings.
     """
@@ -78,7 +78,7 @@ class Training(Struct, frozen=True, kw_only=True):
     checkpointing: bool = False
     device: str = "gpu"
     bucket: int = DEFAULT_BUCKET
-    prefetch: int = DEFAULT_PREFETCH
+    live: int = DEFAULT_LIVE
     sub_group: int = DEFAULT_SUB_GROUP
     overlap: bool | None = None
 

@@ -12,20 +12,23 @@ class Moment(Struct, frozen=True, kw_only=True):
         Bytes that layers kept for the backward pass, and those in use by one operation alone.
     gradients_share : float
         Share of the gradients that is there already, where there were none before.
+    begun : bool
+        Whether there were gradients by then.
     """
 
     activations: int
     temporary: int
     gradients_share: float
+    begun: bool = True
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """One forward and backward pass that was followed."""
+    """One forward and backward pass that was followed, with its peak before and after the first gradients."""
 
     rows: int
     checkpointed: bool
     autocast: bool
-    moment: Moment
+    moments: tuple[Moment, Moment]
 
 
 class Model(Struct, frozen=True, kw_only=True):

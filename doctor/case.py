@@ -13,8 +13,9 @@ import msgspec
 from doctor.errors import Unavailable, UsageError
 from doctor.evidence.keys import Keys
 from doctor.evidence.roles import Roles
-from doctor.model import CaseSummary, Declared, Guess, Problem, Report, Sampling, SubjectSummary
+from doctor.model import CaseSummary, Declared, DeviceMemory, Guess, Problem, Report, Sampling, SubjectSummary
 from doctor.settings import DUCKDB, Settings
+from doctor.sizes import bytes_of
 from doctor.subjects.batch import ReadingOptions
 from doctor.subjects.benchmarks import Benchmarks
 from doctor.subjects.contents import contents_of, inner_name
@@ -30,9 +31,10 @@ from doctor.subjects.run import Run, is_run_folder, open_run
 from doctor.subjects.source import Source, is_source, open_source
 from doctor.subjects.sweep import Sweep, is_sweep, open_sweep
 from doctor.subjects.table import Engine, Table
+from doctor.subjects.training_files import TrainingFiles, open_training_files
 
 Known = TypeVar("Known")
-DATA_AND_CODE: frozenset[type] = frozenset({Table, Source, Pipeline})
+DATA_AND_CODE: frozenset[type] = frozenset({Table, Source, Pipeline, TrainingFiles})
 
 
 class Ask(Protocol):
@@ -74,7 +76,8 @@ class Case:
     def singles(self, settings: Settings) -> dict[type, object]:
         """Return what every check of this case shares, by type."""
         sampling = Sampling(seed=settings.sample_seed, rows=settings.sample_rows)
-        return {Sampling: sampling} | {type(subject): subject for subject in self.others}
+        device = {DeviceMemory: DeviceMemory(bytes=bytes_of(settings.device_memory))} if settings.device_memory else {}
+        return {Sampling: sampling} | device | {type(subject): subject for subject in self.others}
 
     def summary(self, ask: Ask) -> CaseSummary:
         """Describe the case; `ask` gives the roles of a table's columns where they are known."""
@@ -97,7 +100,9 @@ class Case:
                 )
             )
         subjects += [
-            subject.summary() for subject in self.others if isinstance(subject, (Source, Pipeline, Run, Sweep))
+            subject.summary()
+            for subject in self.others
+            if isinstance(subject, (Source, TrainingFiles, Pipeline, Run, Sweep))
         ]
         return CaseSummary(
             path=self.shown,
@@ -184,12 +189,15 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         databases = databases_of(paths, settings)
         tables, problems = _opened_tables(engine, paths, databases, declared, settings)
-        problems += unread
+        training, broken = open_training_files(paths)
+        problems = [one for one in problems if one.path not in {one.path for one in broken}] + [*unread, *broken]
         previous = older_version(engine, settings)
         records = open_records(source) if source is not None else None
         known = benchmarks(engine, settings)
-        others = tuple(subject for subject in (source, records, pipeline, previous, known) if subject is not None)
-        if not tables and not problems and source is None and pipeline is None:
+        others = tuple(
+            subject for subject in (source, training, records, pipeline, previous, known) if subject is not None
+        )
+        if not tables and not problems and source is None and pipeline is None and training is None:
             raise UsageError(
                 f"{paths[0]}: neither a table nor code found here (looked for CSV, TSV, Parquet, JSONL, Arrow, Feather,"
                 " Python, notebooks)"

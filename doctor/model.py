@@ -528,6 +528,12 @@ class Sampling(Struct, frozen=True, kw_only=True):
     rows: int = 50_000
 
 
+class DeviceMemory(Struct, frozen=True, kw_only=True):
+    """The memory of the device that is trained on, as the user gave it."""
+
+    bytes: int
+
+
 class Declared(Struct, frozen=True, kw_only=True):
     """The roles of columns as the user gave them; what is empty is inferred.
 

@@ -13,6 +13,7 @@ import msgspec
 
 from doctor.errors import UsageError
 from doctor.model import Finding, Severity
+from doctor.sizes import is_size
 from doctor.wording import masked_address
 
 FAIL_ON = ("error", "warning", "info", "never")
@@ -74,6 +75,8 @@ class Settings:
         Path of the file with accepted findings; None looks for one, False does without.
     benchmark : tuple of str
         Paths of benchmarks that must not be trained on.
+    device_memory : str or None
+        Memory of the device that is trained on, such as "24GB".
     sample_rows : int
         Rows drawn for measures that fit a model; counts, hashes and joins use all rows.
     """
@@ -100,6 +103,7 @@ class Settings:
     against: str | None = None
     baseline: str | bool | None = None
     benchmark: tuple[str, ...] = ()
+    device_memory: str | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fail_on: str = Severity.ERROR.value
@@ -165,6 +169,8 @@ def settings_for(path: Path, given: Mapping[str, Any]) -> Settings:
     elif settings.sample_rows < MIN_SAMPLE_ROWS:
         wrong = "sample_rows"
         said = f"sample-rows: {settings.sample_rows} is less than {MIN_SAMPLE_ROWS}, too few for any model"
+    elif settings.device_memory and not is_size(settings.device_memory):
+        wrong, said = "device_memory", f"device-memory: {settings.device_memory!r} is no size, such as 24GB"
     else:
         return settings
     raise UsageError(said if wrong in asked else f"{origin}: {said}")

@@ -50,6 +50,7 @@ def loaded_after(code: str) -> set[str]:
         "from doctor.cli import main; sys.argv = ['doctor', 'report', '--help']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', 'train', '--help']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', 'verify', '--help']; main()",
+        "from doctor.cli import main; sys.argv = ['doctor', 'estimate', '--help']; main()",
         "from doctor.cli import main; sys.argv = ['doctor', 'clinic', '--help']; main()",
     ],
 )

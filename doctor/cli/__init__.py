@@ -21,6 +21,7 @@ VERBS = {
     "fix": "Write a repaired copy of a data set, with a plan of every edit.",
     "train": "Train the reference DeepSpeed model on a data set.",
     "verify": "Prove repairs: train with and without them.",
+    "estimate": "Foretell the memory of a training, and what makes it fit.",
     "clinic": "Run every disease: symptom, finding, repair, symptom gone.",
     "report": "Show stored reports in another format, and what changed between them.",
     "baseline": "Accept what is found today, so that later scans show what is new.",

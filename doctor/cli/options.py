@@ -57,6 +57,11 @@ _CHOOSING = (
         type=click.Path(),
         help="A benchmark's texts, which must not stand in what is trained on.",
     ),
+    click.option(
+        "--device-memory",
+        metavar="SIZE",
+        help="Memory of the device that is trained on, such as 24GB, for the checks of it.",
+    ),
     click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name)."),
     click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks."),
 )

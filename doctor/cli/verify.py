@@ -162,8 +162,8 @@ def _config(
     memory = given["device_memory"]
 
     def work(observer: "Observer", cache: "Cache") -> "Report":
+        from doctor.sizes import bytes_of
         from doctor.verify.config import verify_config
-        from doctor.verify.sizes import bytes_of
 
         return verify_config(
             given["config"],

@@ -189,7 +189,7 @@ def _batch(engine: Engine, split: str, kept: _Records) -> Batch:
     records, lines, malformed, lined = kept
     answer = engine.rows(f"SELECT json_group_structure(j::JSON) FROM {records}")[0][0]
     structure = json.loads(answer) if answer else {}
-    keys = list(structure)
+    keys = list(structure) if isinstance(structure, dict) else []  # of empty records alone it is the word JSON
     if not keys:
         raise CannotOpen(lines[0].text.path, "no row of it can be read" if malformed else "its records are empty")
     types = [_type_of(structure[key]) for key in keys]

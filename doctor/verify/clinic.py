@@ -26,8 +26,8 @@ from doctor.measurements import Observer, Silent
 from doctor.model import AnyRepair, Finding, Location, Report, Severity, Verdict, Verification, fingerprint
 from doctor.rounds import Round, Visit
 from doctor.settings import Settings
+from doctor.sizes import bytes_of
 from doctor.verify.cache import Cache
-from doctor.verify.sizes import bytes_of
 from doctor.version import VERSION
 
 FILES = "clinic*.toml"

@@ -193,12 +193,45 @@ class RewriteCells(Repair, frozen=True, kw_only=True):
     number: bool = False
 
 
+class CodeChange(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One change of a program, at the first character of a statement or an expression.
+
+    Attributes
+    ----------
+    action : str
+        "before" and "after" put `code` beside the statement, "instead" in its place, "first" at the beginning of its
+        body, "wrap" around it (`with …:`); "move" takes the statement away and puts it after the one that begins at
+        `to_line` and `to_character`, "move-before" in front of that. "replace" puts `code` in place of the expression
+        `old`, `{0}` in it standing for the first argument as it is written and `{receiver}` for what a method is
+        called on; "keyword" gives a call the keyword argument `code`, "drop" takes an argument away. "import" puts
+        `code` after the imports, unless it is there.
+    line, character : int
+        Counted from 1; in a notebook within the cell.
+    old : str
+        The expression that is replaced, as `ast.unparse` writes it.
+    """
+
+    action: str
+    path: str
+    line: int
+    character: int = 1
+    cell: int | None = None
+    code: str = ""
+    old: str = ""
+    to_line: int = 0
+    to_character: int = 0
+
+
 class EditCode(Repair, frozen=True, kw_only=True):
-    """Insert `code` before a line, or where not `inserted`, put it in place of an expression in that line."""
+    """Insert `code` before a line, or where not `inserted`, put it in place of an expression in that line.
+
+    Where `changes` are given, these are all that is to be done, and `doctor fix` can do them.
+    """
 
     line: int | None = None
     code: str = ""
     inserted: bool = True
+    changes: tuple[CodeChange, ...] = ()
 
 
 class ChangeTraining(Repair, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""`doctor fix`: write a repaired copy of a data set, and show that it is one."""
+"""`doctor fix`: write a repaired copy of data and code, and show that it is one."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -32,6 +32,7 @@ INDENT = 11
 )
 @click.option("--only", multiple=True, metavar="CHECK", help="Repair only what these checks find (id, family or name).")
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
+@click.option("--diff", is_flag=True, help="Print what changes in programs and notebooks as a unified diff.")
 @click.option("--unsafe", is_flag=True, help="Also make the edits that want a look first.")
 @click.option("--force", is_flag=True, help="Replace an earlier copy by doctor fix.")
 @options.reading
@@ -43,11 +44,12 @@ def command(
     from_: Path | None,
     only: tuple[str, ...],
     dry_run: bool,
+    diff: bool,
     unsafe: bool,
     force: bool,
     **given: Any,
 ) -> int:
-    """Write a repaired copy of a data set, in the same layout and formats; the original is never changed.
+    """Write a repaired copy of data and code, in the same layout and formats; the original is never changed.
 
     The copy holds plan.toml (every edit, the findings it cures, how safe it is), CHANGES.md (the same for people) and
     .review/ (rows that a person should look at, the most suspicious first). Then it is scanned.
@@ -55,10 +57,11 @@ def command(
     Exit status: 0 what was to be repaired is, 1 something was not or a new warning or error came, 2 wrong use, 3
     something could not be read or written.
     """
-    if output is None and not dry_run:
-        raise UsageError("fix: say where the copy goes with --output DIR, or look at the plan with --dry-run")
+    if output is None and not (dry_run or diff):
+        raise UsageError("fix: say where the copy goes with --output DIR, or look at the plan with --dry-run or --diff")
     from doctor.case import open_case
     from doctor.cli.progress import progress
+    from doctor.repair.code_files import differences
     from doctor.repair.copying import places_of, refuse_databases
     from doctor.repair.folder import refuse_output
     from doctor.repair.plan import make_plan
@@ -76,11 +79,17 @@ def command(
         with progress() as observer:
             report = _examined(case, settings, observer, earlier, from_)
         if dry_run or output is None:
-            _say(_planned(make_plan(report, case, only=only, unsafe=unsafe), dry_run=True))
+            plan = make_plan(report, case, only=only, unsafe=unsafe)
+            if dry_run or not diff:
+                _say(_planned(plan, dry_run=True))
+            if diff:
+                _say(differences(plan, case))
             _say(_troubles(report))
             return EXIT_INCOMPLETE if report.incomplete else EXIT_HEALTHY
         with progress() as observer:
             proof = repair(report, case, settings, output, only=only, unsafe=unsafe, force=force, observer=observer)
+        if diff:
+            _say(differences(proof.plan, case))
     _say(_planned(proof.plan, dry_run=False))
     _say(_written(proof.written))
     _say(_compared(proof.comparison))

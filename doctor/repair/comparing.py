@@ -82,6 +82,8 @@ def compare(before: Report, after: Report, plan: Plan, paths: Sequence[Path], co
 def _place(finding: Finding, roots: Sequence[Path]) -> tuple[object, ...]:
     at = finding.at
     path = at.path or ""
+    if at.line is not None and path.endswith((".py", ".ipynb")):
+        return finding.check, finding.fingerprint  # made of the statement: edits above it move its line
     for number, root in enumerate(roots):
         if path == str(root) or path.startswith(f"{root}{os.sep}"):
             path = f"{number}:{path[len(str(root)) :]}"

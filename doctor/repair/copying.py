@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from doctor.case import Case, stamps_of
 from doctor.errors import DoctorError, UsageError
-from doctor.repair import columnar_files, json_files, papers, saved_sets, settings_file, text_files
+from doctor.repair import code_files, columnar_files, json_files, papers, saved_sets, settings_file, text_files
 from doctor.repair.changes import Changes
 from doctor.repair.folder import is_ours, refuse_output, replacing
 from doctor.repair.plan import Plan
@@ -104,12 +104,16 @@ def write_copy(plan: Plan, case: Case, output: Path, *, force: bool = False) -> 
             left_out |= _rewrite(changes, targets)
             rewritten |= {table.parts[number].path.absolute() for number in changes.touched}
             texts |= {path.absolute(): text for path, text in saved_sets.mended(changes).items()}
+        code = {path.absolute(): text for path, text in code_files.edited_files(plan, case).items()}
         gone = {name for edit in plan.edits if edit.applied for name in edit.effect.dropped}
         for path in (root.absolute() / "doctor.toml" for root in case.paths):
             if path in targets and (text := settings_file.mended(path, gone)) is not None:
                 texts[path] = text
         for path, text in texts.items():
             targets[path].write_text(text, "utf-8")
+        for path, text in code.items():
+            _write_code(path, targets[path], text)
+        texts |= code
         copied = [path for path in targets if path not in rewritten and path not in texts]
         for path in copied:
             _copy(path, targets[path])
@@ -178,6 +182,14 @@ def _rewrite(changes: Changes, targets: Mapping[Path, Path]) -> dict[Path, list[
         found = WRITERS[suffix_of(parts[bundle[0]].path)](changes, bundle, own)
         left_out |= {parts[number].path: lines for number, lines in found.items()}
     return left_out
+
+
+def _write_code(path: Path, target: Path, text: str) -> None:
+    """Write a program with the line ends and the mode that it had."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    shutil.copymode(path, target)
 
 
 def _copy(path: Path, target: Path) -> None:

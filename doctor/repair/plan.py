@@ -27,6 +27,7 @@ from doctor.model import (
     Safety,
 )
 from doctor.registry import choose, load_checks
+from doctor.repair.code_files import in_code, tried_on_code
 from doctor.repair.state import Effect
 from doctor.repair.treatment import treat
 from doctor.settings import Settings
@@ -126,6 +127,7 @@ def make_plan(report: Report, case: Case, *, only: Sequence[str] = (), unsafe: b
     chosen = {check.id for check in choose(load_checks(), Settings(select=tuple(only)))} if only else None
     drafts = _joined([finding for finding in report.findings if finding.repair], report, case)
     edits = [_judged(draft, chosen, unsafe) for draft in drafts]
+    edits = tried_on_code(edits, case)
     for table in case.tables:
         table.engine.deadline = None  # a budget is for the scan
         edits = _tried(edits, table)
@@ -184,12 +186,14 @@ def _judged(draft: _Draft, chosen: set[str] | None, unsafe: bool) -> Edit:
         why_not = f"suppressed: {first.suppressed}"
     elif chosen is not None and not chosen & set(checks):
         why_not = "not among --only"
-    elif isinstance(repair, BY_HAND) or draft.safety is Safety.MANUAL:
+    elif draft.safety is Safety.MANUAL or (isinstance(repair, BY_HAND) and not in_code(repair)):
         why_not = "by hand"
-    elif draft.table is None:
+    elif draft.table is None and not in_code(repair):
         why_not = "it is about no table here"
     elif draft.safety is Safety.UNSAFE and not unsafe:
         why_not = "unsafe without a look; --unsafe applies it"
+    elif draft.table is None:
+        wanted = True
     elif trouble := _of_use(draft.repair, draft.table, draft.findings):
         why_not = trouble
     else:
@@ -200,7 +204,7 @@ def _judged(draft: _Draft, chosen: set[str] | None, unsafe: bool) -> Edit:
         checks=checks,
         findings=tuple(finding.fingerprint for finding in draft.findings),
         because=tuple(printable(finding.message) for finding in draft.findings),
-        safety=Safety.MANUAL if isinstance(repair, BY_HAND) else draft.safety,
+        safety=Safety.MANUAL if isinstance(repair, BY_HAND) and not in_code(repair) else draft.safety,
         wanted=wanted,
         applied=wanted,
         why_not=why_not,

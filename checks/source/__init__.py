@@ -1,0 +1,1 @@
+"""Training code, judged by its text alone; nothing is executed."""

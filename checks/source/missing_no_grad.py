@@ -1,0 +1,57 @@
+"""An evaluation that records gradients which nobody uses.
+
+What it finds
+    A loop that only goes forward over evaluation data, or in a function named for evaluation, with a model that the
+    same program trains, outside of `torch.no_grad()`, `torch.inference_mode()` and their like.
+
+Why it matters
+    Every intermediate result is kept for a backward pass that never comes. Evaluation takes up to twice the memory and
+    more time, batches must be smaller, and where outputs or losses are collected the memory grows until it ends.
+
+What to do
+    Put the loop below `with torch.no_grad():`, or write `@torch.no_grad()` above the function.
+
+Thresholds
+    None.
+
+Calibration
+    `python bench/source_corpora.py`; see bench/results/source_corpora.md.
+
+Limits
+    Nothing is executed. Evaluation that only callers out of view can reach is not judged, nor are loops that speak of
+    gradients themselves. A context manager that has no_grad, inference or evaluation in its name is taken at its word.
+
+Source
+    PyTorch's notes on autograd mechanics, "No-grad mode" and "Inference mode".
+"""
+
+from collections.abc import Iterator
+
+from doctor.evidence.code_changes import location
+from doctor.evidence.evaluation_code import EvaluationCode
+from doctor.model import Advise, Check, EditCode, Finding, Safety, Severity, Undecided
+
+CHECK = Check(
+    "source/missing-no-grad",
+    Severity.WARNING,
+    "{where}: {model} is evaluated with gradients recorded, outside of torch.no_grad()",
+)
+
+
+def examine(evaluations: EvaluationCode) -> Iterator[Finding | Undecided]:
+    """State each loop that evaluates with gradients on."""
+    for path in evaluations.too_deep:
+        yield CHECK.unavailable(f"{path} is nested too deeply to be followed")
+    if not evaluations.loops:
+        yield CHECK.not_applicable("no loop here trains a model")
+    for one in evaluations.evaluations:
+        if one.with_gradients:
+            told = "put the loop below `with torch.no_grad():`"
+            yield CHECK.finding(
+                at=location(one.spot),
+                repair=EditCode(changes=one.gradient_changes, safety=Safety.SAFE, summary=told)
+                if one.gradient_changes
+                else Advise(summary=told, safety=Safety.MANUAL),
+                where=one.spot.at.short,
+                model=one.model,
+            )

@@ -1,0 +1,101 @@
+"""Calls that read a file in a way in which the file can run code."""
+
+import ast
+import re
+
+from msgspec import Struct
+
+from doctor.errors import NotApplicable
+from doctor.evidence.code_changes import change
+from doctor.evidence.project import Module, Project
+from doctor.evidence.row_lineage import Spot
+from doctor.evidence.training_scopes import Scope, nested_too_deeply, written
+from doctor.model import CodeChange
+from doctor.subjects.source import Source
+
+_YAML = re.compile(r"yaml\.(load|load_all|unsafe_load|unsafe_load_all)")
+_UNSAFE_LOADERS = frozenset(("Loader", "UnsafeLoader", "CLoader"))
+
+
+class UnsafeLoad(Struct, frozen=True, kw_only=True):
+    """One such call.
+
+    Attributes
+    ----------
+    kind : str
+        "asked" for torch.load with weights_only=False, "unsaid" where it says nothing of it, "yaml".
+    """
+
+    kind: str
+    call: str
+    spot: Spot
+    changes: tuple[CodeChange, ...]
+
+
+class UnsafeLoads(Struct, frozen=True, kw_only=True):
+    """All of them, and how many loads were looked at."""
+
+    loads: int
+    unsafe: tuple[UnsafeLoad, ...]
+    too_deep: tuple[str, ...] = ()
+
+    @classmethod
+    def measure(cls, source: Source) -> "UnsafeLoads":
+        """Look at every call of torch.load and yaml.load.
+
+        Raises
+        ------
+        NotApplicable
+            When no code loads in one of these ways.
+        """
+        loads = 0
+        found = []
+        too_deep: list[str] = []
+        for module in Project(source.programs).modules:
+            if nested_too_deeply(module):
+                too_deep.append(module.program.shown)
+                continue
+            if module.is_test or not module.roots & {"torch", "yaml"}:
+                continue
+            for call in module.calls:
+                dotted = written(call.func, module)
+                if dotted == "torch.load" or _YAML.fullmatch(dotted):
+                    loads += 1
+                    unsafe = _torch(call, module) if dotted == "torch.load" else _yaml(call, dotted, module)
+                    found += [unsafe] if unsafe else []
+        if not (loads or too_deep):
+            raise NotApplicable("nothing here reads by torch.load or yaml.load")
+        return cls(loads=loads, unsafe=tuple(found), too_deep=tuple(too_deep))
+
+
+def _torch(call: ast.Call, module: Module) -> UnsafeLoad | None:
+    if any(keyword.arg is None for keyword in call.keywords) or any(isinstance(one, ast.Starred) for one in call.args):
+        return None
+    said = next((keyword for keyword in call.keywords if keyword.arg == "weights_only"), None)
+    if said is None:
+        # Another pickle module is a choice that only torch before 2.6 takes in silence.
+        return _told("unsaid", call, module, "keyword", "weights_only=True")
+    if isinstance(said.value, ast.Constant) and said.value.value is False:
+        return _told("asked", call, module, "keyword", "weights_only=True")
+    return None
+
+
+def _yaml(call: ast.Call, dotted: str, module: Module) -> UnsafeLoad | None:
+    if not isinstance(call.func, ast.Attribute) or len(call.args) < 1:
+        return None
+    name = "safe_load_all" if dotted.endswith("_all") else "safe_load"
+    safe = f"{ast.unparse(call.func.value)}.{name}({{0}})"
+    if "unsafe" in dotted:
+        return _told("yaml", call, module, "replace", safe)
+    loader = next((keyword.value for keyword in call.keywords if keyword.arg == "Loader"), None)
+    loader = loader if loader is not None else call.args[1] if len(call.args) > 1 else None
+    if loader is None or written(loader, module).rpartition(".")[2] not in _UNSAFE_LOADERS:
+        return None
+    return _told("yaml", call, module, "replace", safe) if written(loader, module).startswith("yaml.") else None
+
+
+def _told(kind: str, call: ast.Call, module: Module, action: str, code: str) -> UnsafeLoad:
+    spot = Spot(at=module.program.place(call.lineno), character=call.col_offset + 1)
+    scope = Scope(module, module.program.tree, None, None)
+    changes = (change(action, call, scope, code),)
+    return UnsafeLoad(kind=kind, call=ast.unparse(call)[:80], spot=spot, changes=changes)

@@ -1,6 +1,7 @@
 """Losses that are added up, or put on a list, together with the graph that they were computed by."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -11,10 +12,11 @@ from doctor.evidence.project import is_function
 from doctor.evidence.reaching import reaching
 from doctor.evidence.row_lineage import Spot
 from doctor.evidence.training_code import StepLoop, TrainingCode, spot_of
-from doctor.evidence.training_scopes import Scope
+from doctor.evidence.training_scopes import Scope, written
 from doctor.model import CodeChange
 
 _KEEPING = names_in("mean sum cpu cuda to float double squeeze view reshape clone abs")
+_LOSSES = re.compile(r"torch\.nn\.functional\.(\w+_loss|\w*cross_entropy\w*|kl_div)")
 _LISTING = frozenset(("append",))
 
 
@@ -96,8 +98,10 @@ class _Keeping:
                     return target, value
         return None, None
 
-    def _carried(self, value: ast.expr) -> ast.Name | None:
+    def _carried(self, value: ast.expr) -> ast.expr | None:
         """Return the loss in an expression that gives on its graph."""
+        if isinstance(value, ast.Call) and self._is_loss(value):
+            return value
         match value:
             case ast.Name():
                 return value if self._has_graph(value) else None
@@ -106,6 +110,18 @@ class _Keeping:
             case ast.Call(func=ast.Attribute(value=inner, attr=name)) if name in _KEEPING:
                 return self._carried(inner)
         return None
+
+    def _is_loss(self, call: ast.Call) -> bool:
+        """Whether a call computes a loss of what a model gives, with its graph."""
+        dotted = written(call.func, self.scope.module)
+        if not _LOSSES.fullmatch(dotted):
+            callees = self.code.things.of(call.func, self.scope) if not dotted.startswith("torch.") else ()
+            if not callees or any(thing.kind != "loss" for thing in callees):
+                return False
+        given = next(iter(call.args), None)
+        return isinstance(given, ast.Call) and any(
+            thing.kind == "model" for thing in self.code.things.of(given.func, self.scope)
+        )
 
     def _has_graph(self, name: ast.Name) -> bool:
         """Whether the name holds what the loop goes backward from, here or in a helper."""
@@ -119,7 +135,10 @@ class _Keeping:
                 for part in ast.walk(event.value):
                     if isinstance(part, ast.Name) and part.id == name.id:
                         return reaching(part.id, part, self.scope) is binding
-        return isinstance(binding.value, ast.Call) and self._comes_from_helper(binding.value, binding.path)
+        if not isinstance(binding.value, ast.Call):
+            return False
+        fresh = not binding.path and self._is_loss(binding.value) and not self._is_quiet(binding.value)
+        return fresh or self._comes_from_helper(binding.value, binding.path)
 
     def _comes_from_helper(self, call: ast.Call, path: tuple[int, ...]) -> bool:
         entered = list(self.code.things.entered(call, self.scope))
@@ -152,7 +171,12 @@ class _Keeping:
 
     def _goes_backward(self, target: ast.expr) -> bool:
         written, root = ast.unparse(target), _root(target)
-        losses = [event.value for event in self.backward if event.value is not None]
+        losses: list[ast.expr] = [event.value for event in self.backward if event.value is not None]
+        calls = [call.func for call in self.scope.calls if isinstance(call.func, ast.Attribute)]
+        losses += [function.value for function in calls if function.attr == "backward"]
+        held = {name for loss in losses for name in _names(loss)}
+        bindings = [binding for name in held for binding in self.scope.bindings.get(name, ())]
+        losses += [binding.value for binding in bindings if isinstance(binding.value, ast.expr)]
         return any(root in _names(loss) and (root != "self" or written in ast.unparse(loss)) for loss in losses)
 
     def _begins_anew(self, target: ast.expr, part: ast.AST) -> bool:
@@ -167,7 +191,7 @@ class _Keeping:
                 return ast.unparse(value) == written
         return False
 
-    def _is_quiet(self, node: ast.stmt) -> bool:
+    def _is_quiet(self, node: ast.AST) -> bool:
         return any(
             isinstance(outer, ast.With) and "grad" in ast.unparse(outer.items[0].context_expr)
             for outer in self.scope.module.enclosing(node)

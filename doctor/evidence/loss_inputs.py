@@ -17,7 +17,7 @@ from doctor.evidence.training_scopes import Scope, written
 from doctor.evidence.training_things import Thing, Things
 from doctor.model import CodeChange
 
-_LOSS_WORD = re.compile(r"loss|crit|cross_entropy|ce|bce|objective|binary_cross", re.IGNORECASE)
+_LOSS_WORD = re.compile(r"loss|crit|cross_entropy|(^|[._])(ce|bce)($|_)|objective", re.IGNORECASE)
 _SHAPING = names_in(
     """
     view reshape squeeze unsqueeze float double half permute transpose contiguous flatten to cuda cpu clone

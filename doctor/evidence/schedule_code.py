@@ -90,7 +90,7 @@ def _receiver(step: Event) -> str:
 
 def _moved(loop: StepLoop, schedule: Event, step: Event) -> tuple[CodeChange, ...]:
     """Move the scheduler's statement behind that in which the optimizer steps, where both stand in one block."""
-    body = loop.block.node.body  # type: ignore[attr-defined]  # a loop has one
+    body = loop.block.node.body if isinstance(loop.block.node, ast.For | ast.AsyncFor | ast.While) else []
     statement = schedule.statement
     if schedule.scope is not loop.scope or statement not in body or not isinstance(statement, ast.Expr):
         return ()

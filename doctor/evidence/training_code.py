@@ -15,6 +15,7 @@ from doctor.evidence.training_scopes import Scope, Scopes, nested_too_deeply
 from doctor.evidence.training_things import Things
 from doctor.subjects.source import Source
 
+LIBRARIES = frozenset(("torch", "sklearn", "xgboost", "lightgbm"))
 Happening = tuple[Event, Trail]
 
 
@@ -77,8 +78,8 @@ class TrainingCode:
         everything = Project(source.programs)
         deep = [module.program for module in everything.modules if nested_too_deeply(module)]
         project = Project([one for one in source.programs if one not in deep]) if deep else everything
-        if not any("torch" in module.roots for module in project.modules):
-            raise NotApplicable("no code here uses torch")
+        if not any(module.roots & LIBRARIES for module in project.modules):
+            raise NotApplicable("no code here uses torch or scikit-learn")
         scopes = Scopes(project)
         things = Things(scopes)
         judged = tuple(module for module in project.modules if not (module.is_test or module.roots & FOREIGN))

@@ -72,7 +72,7 @@ def loops_of(body: Iterable[Node], trail: Trail = ()) -> Iterator[tuple[Block, T
     """Yield the loops that stand in a body itself, not in what it calls."""
     for node in body:
         if isinstance(node, Block) and node.kind != "call":
-            if node.kind == "loop":
+            if node.kind in ("loop", "comprehension"):
                 yield node, trail
             yield from loops_of(node.body, (*trail, node))
 

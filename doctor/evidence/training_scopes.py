@@ -10,7 +10,7 @@ from doctor.evidence.project import Function, Module, Project, is_function
 ELEMENT = -1
 """Stands in a path for "one of its elements"."""
 Path = tuple[int, ...]
-Loop = ast.For | ast.AsyncFor | ast.While
+Loop = ast.For | ast.AsyncFor | ast.While | ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
 MAX_NESTING = 120
 """Levels of syntax within each other, from which code is not followed; a person writes up to 40."""
 
@@ -143,7 +143,7 @@ class Scopes:
             case ast.For(target=target, iter=values) | ast.AsyncFor(target=target, iter=values):
                 scope.loops.append(node)
                 self._bind(target, values, (ELEMENT,), node, scope, owner)
-            case ast.While():
+            case ast.While() | ast.ListComp() | ast.GeneratorExp() | ast.SetComp() | ast.DictComp():
                 scope.loops.append(node)
             case ast.comprehension(target=target, iter=values):
                 self._bind(target, values, (ELEMENT,), node, scope, owner)

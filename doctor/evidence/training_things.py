@@ -79,6 +79,8 @@ class Things:
         if found is None:
             return ()
         told, whole = found
+        if not told and not whole:
+            return ()
         told = told or (Thing(key=node, named=last_name(node)),)
         if whole:
             self._kept[node] = told

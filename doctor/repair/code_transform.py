@@ -10,7 +10,7 @@ from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvide
 from doctor.model import CodeChange
 
 Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
-_ON_STATEMENTS = ("before", "after", "instead", "first", "wrap", "move")
+_ON_STATEMENTS = ("before", "after", "instead", "first", "wrap", "move", "move-before")
 _ON_EXPRESSIONS = ("replace", "keyword", "drop")
 
 
@@ -47,6 +47,7 @@ class _Edits(cst.CSTTransformer):
         self.statements: dict[cst.CSTNode, list[CodeChange]] = {}
         self.expressions: dict[cst.CSTNode, list[CodeChange]] = {}
         self.carried: dict[cst.CSTNode, list[cst.CSTNode]] = {}
+        self.carried_before: dict[cst.CSTNode, list[cst.CSTNode]] = {}
         self.imports = [change.code for change in changes if change.action == "import"]
         by_place: dict[tuple[int, int], list[cst.CSTNode]] = {}
         for node, span in self.positions.items():
@@ -65,9 +66,10 @@ class _Edits(cst.CSTTransformer):
         if change.action in _ON_STATEMENTS:
             node = self._statement(here, change.line)
             self.statements.setdefault(node, []).append(change)
-            if change.action == "move":
+            if change.action.startswith("move"):
                 there = by_place.get((change.to_line, self._column(change.to_line, change.to_character)), [])
-                self.carried.setdefault(self._statement(there, change.to_line), []).append(node)
+                carried = self.carried if change.action == "move" else self.carried_before
+                carried.setdefault(self._statement(there, change.to_line), []).append(node)
         elif change.action in _ON_EXPRESSIONS:
             self.expressions.setdefault(self._expression(here, change), []).append(change)
         else:
@@ -106,7 +108,7 @@ class _Edits(cst.CSTTransformer):
                 node = _changed(original_node, node, change, self.module)
         if isinstance(node, cst.Call) and isinstance(original_node, cst.Call):
             node = self._without_dropped(original_node, node)
-        if original_node in self.statements or original_node in self.carried:
+        if any(original_node in kept for kept in (self.statements, self.carried, self.carried_before)):
             return self._around(original_node, node)
         return node
 
@@ -134,7 +136,7 @@ class _Edits(cst.CSTTransformer):
         for change in sorted(changes, key=lambda change: _ON_STATEMENTS.index(change.action) % 4):
             if change.action == "instead":
                 statement = _parsed(change.code, self.module, _leading(node))
-            elif change.action == "move":
+            elif change.action.startswith("move"):
                 statement = None
             elif change.action == "first" and isinstance(statement, cst.BaseCompoundStatement):
                 statement = _with_first(statement, _parsed(change.code, self.module))
@@ -145,6 +147,9 @@ class _Edits(cst.CSTTransformer):
         for change in changes:
             if change.action == "wrap" and isinstance(statement, cst.SimpleStatementLine | cst.BaseCompoundStatement):
                 statement = _wrapped(statement, change.code, self.module)
+        ahead = [
+            cst.ensure_type(one.deep_clone(), cst.SimpleStatementLine) for one in self.carried_before.get(original, [])
+        ]
         moved = [cst.ensure_type(one.deep_clone(), cst.SimpleStatementLine) for one in self.carried.get(original, [])]
         if before and isinstance(statement, cst.SimpleStatementLine | cst.BaseCompoundStatement):
             # What was written above the statement stays above what is put before it.
@@ -152,9 +157,9 @@ class _Edits(cst.CSTTransformer):
             before[0] = before[0].with_changes(leading_lines=lines)
             statement = statement.with_changes(leading_lines=())
         kept = [statement] if statement is not None else []
-        if statement is None and not (before or after or moved):
+        if statement is None and not (before or after or moved or ahead):
             return cst.FlattenSentinel([])
-        return cst.FlattenSentinel([*before, *kept, *after, *moved])
+        return cst.FlattenSentinel([*ahead, *before, *kept, *after, *moved])
 
     def with_imports(self, module: cst.Module) -> cst.Module:
         """Put imports after those that there are."""

@@ -149,16 +149,14 @@ def _shuffles(sampler: Thing) -> bool:
     return told is None or (isinstance(told, ast.Constant) and told.value is True)
 
 
-def _sources(call: ast.Call, scope: Scope) -> list[ast.AST]:
+def _sources(call: ast.Call, scope: Scope) -> list[ast.expr]:
     """Return the values that the data set of a loader was made from, two names back."""
-    found: list[ast.AST] = []
-    waiting: list[ast.AST] = list(call.args[:1]) + [k.value for k in call.keywords if k.arg == "dataset"]
+    found: list[ast.expr] = []
+    waiting = [*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == "dataset")]
     for _ in range(3):
         names = {part.id for value in waiting for part in ast.walk(value) if isinstance(part, ast.Name)}
-        waiting = [
-            binding.value for name in names for binding in scope.bindings.get(name, ()) if binding.value not in found
-        ]
-        waiting = [value for value in waiting if isinstance(value, ast.expr)]
+        values = [binding.value for name in names for binding in scope.bindings.get(name, ())]
+        waiting = [value for value in values if isinstance(value, ast.expr) and value not in found]
         found += waiting
     return found
 

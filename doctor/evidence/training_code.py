@@ -15,7 +15,7 @@ from doctor.evidence.training_scopes import Scope, Scopes, nested_too_deeply
 from doctor.evidence.training_things import Things
 from doctor.subjects.source import Source
 
-LIBRARIES = frozenset(("torch", "sklearn", "xgboost", "lightgbm"))
+LIBRARIES = frozenset(("torch", "sklearn", "xgboost", "lightgbm", "yaml"))
 Happening = tuple[Event, Trail]
 
 
@@ -79,7 +79,7 @@ class TrainingCode:
         deep = [module.program for module in everything.modules if nested_too_deeply(module)]
         project = Project([one for one in source.programs if one not in deep]) if deep else everything
         if not any(module.roots & LIBRARIES for module in project.modules):
-            raise NotApplicable("no code here uses torch or scikit-learn")
+            raise NotApplicable("no code here uses torch or another library that is judged")
         scopes = Scopes(project)
         things = Things(scopes)
         judged = tuple(module for module in project.modules if not (module.is_test or module.roots & FOREIGN))
@@ -103,7 +103,7 @@ class TrainingCode:
 
     def _loops(self) -> Iterator[StepLoop]:
         for scope in self.judged:
-            if not any(map(self.flows.may_train, scope.loops)):
+            if not self.flows.may_train(scope):
                 continue
             for block, around in loops_of(self.flows.of(scope)):
                 events = list(within(block.body, (), None))

@@ -35,8 +35,12 @@ class Flows:
         step = _reaching(things.scopes, named, lambda scope: bool(scope.words & STEP))
         self._names = tuple(_names(scopes) | words for scopes, words in ((backward, BACKWARD), (step, STEP)))
 
-    def may_train(self, node: ast.AST) -> bool:
-        """Whether a loop may come to both a backward pass and a step, by the names in it."""
+    def may_train(self, scope: Scope) -> bool:
+        """Whether a loop of a function may come to both a backward pass and a step, by the names in it."""
+        both = all(not scope.words.isdisjoint(names) for names in self._names)
+        return both and any(map(self._may_train, scope.loops))
+
+    def _may_train(self, node: ast.AST) -> bool:
         words = {
             part.attr if isinstance(part, ast.Attribute) else part.id
             for part in ast.walk(node)

@@ -11,6 +11,12 @@ ELEMENT = -1
 """Stands in a path for "one of its elements"."""
 Path = tuple[int, ...]
 Loop = ast.For | ast.AsyncFor | ast.While | ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
+_LEAVES = (ast.Name, ast.Constant, ast.Pass, ast.operator, ast.cmpop, ast.alias)
+_NOTED = (
+    *(ast.Call, ast.Attribute, ast.Name, ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign, ast.comprehension),
+    *(ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp),
+    *(ast.withitem, ast.Return, ast.Yield, ast.YieldFrom),
+)
 MAX_NESTING = 120
 """Levels of syntax within each other, from which code is not followed; a person writes up to 40."""
 
@@ -112,7 +118,11 @@ class Scopes:
                 self._bind(ast.Name(id=node.name, ctx=ast.Store()), node, (), node, scope, owner)
                 waiting += [(part, scope, node) for part in reversed(node.body)]
                 continue
-            self._note(node, scope, owner)
+            if isinstance(node, ast.Name):
+                scope.words.add(node.id)
+                continue
+            if isinstance(node, _NOTED):
+                self._note(node, scope, owner)
             waiting += [(part, scope, owner if isinstance(node, ast.stmt) else None) for part in _parts(node)]
 
     def _add(
@@ -130,8 +140,6 @@ class Scopes:
                 name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
                 self.calls.setdefault(name, []).append((scope, node))
             case ast.Attribute(attr=name):
-                scope.words.add(name)
-            case ast.Name(id=name):
                 scope.words.add(name)
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
@@ -209,8 +217,18 @@ def nested_too_deeply(module: Module) -> bool:
 
 
 def _parts(node: ast.AST) -> list[ast.AST]:
-    """Return what a node holds, last first."""
-    return list(ast.iter_child_nodes(node))[::-1]
+    """Return what a node holds, last first; half of all nodes hold nothing."""
+    if isinstance(node, _LEAVES):
+        return []
+    found: list[ast.AST] = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            found += [part for part in value if isinstance(part, ast.AST)]
+        elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+            found.append(value)
+    found.reverse()
+    return found
 
 
 def _self(scope: Scope) -> str:

@@ -7,11 +7,10 @@ from msgspec import Struct
 
 from doctor.errors import NotApplicable
 from doctor.evidence.code_changes import change
-from doctor.evidence.project import Module, Project
 from doctor.evidence.row_lineage import Spot
-from doctor.evidence.training_scopes import Scope, nested_too_deeply, written
+from doctor.evidence.training_code import TrainingCode, spot_of
+from doctor.evidence.training_scopes import Scope, written
 from doctor.model import CodeChange
-from doctor.subjects.source import Source
 
 _YAML = re.compile(r"yaml\.(load|load_all|unsafe_load|unsafe_load_all)")
 _UNSAFE_LOADERS = frozenset(("Loader", "UnsafeLoader", "CLoader"))
@@ -40,7 +39,7 @@ class UnsafeLoads(Struct, frozen=True, kw_only=True):
     too_deep: tuple[str, ...] = ()
 
     @classmethod
-    def measure(cls, source: Source) -> "UnsafeLoads":
+    def measure(cls, code: TrainingCode) -> "UnsafeLoads":
         """Look at every call of torch.load and yaml.load.
 
         Raises
@@ -50,52 +49,43 @@ class UnsafeLoads(Struct, frozen=True, kw_only=True):
         """
         loads = 0
         found = []
-        too_deep: list[str] = []
-        for module in Project(source.programs).modules:
-            if nested_too_deeply(module):
-                too_deep.append(module.program.shown)
-                continue
-            if module.is_test or not module.roots & {"torch", "yaml"}:
-                continue
-            for call in module.calls:
-                dotted = written(call.func, module)
+        for scope in code.judged:
+            for call in scope.calls:
+                dotted = written(call.func, scope.module)
                 if dotted == "torch.load" or _YAML.fullmatch(dotted):
                     loads += 1
-                    unsafe = _torch(call, module) if dotted == "torch.load" else _yaml(call, dotted, module)
+                    unsafe = _torch(call, scope) if dotted == "torch.load" else _yaml(call, dotted, scope)
                     found += [unsafe] if unsafe else []
-        if not (loads or too_deep):
+        if not (loads or code.too_deep):
             raise NotApplicable("nothing here reads by torch.load or yaml.load")
-        return cls(loads=loads, unsafe=tuple(found), too_deep=tuple(too_deep))
+        return cls(loads=loads, unsafe=tuple(found), too_deep=code.too_deep)
 
 
-def _torch(call: ast.Call, module: Module) -> UnsafeLoad | None:
+def _torch(call: ast.Call, scope: Scope) -> UnsafeLoad | None:
     if any(keyword.arg is None for keyword in call.keywords) or any(isinstance(one, ast.Starred) for one in call.args):
         return None
     said = next((keyword for keyword in call.keywords if keyword.arg == "weights_only"), None)
     if said is None:
-        # Another pickle module is a choice that only torch before 2.6 takes in silence.
-        return _told("unsaid", call, module, "keyword", "weights_only=True")
+        return _told("unsaid", call, scope, "keyword", "weights_only=True")
     if isinstance(said.value, ast.Constant) and said.value.value is False:
-        return _told("asked", call, module, "keyword", "weights_only=True")
+        return _told("asked", call, scope, "keyword", "weights_only=True")
     return None
 
 
-def _yaml(call: ast.Call, dotted: str, module: Module) -> UnsafeLoad | None:
+def _yaml(call: ast.Call, dotted: str, scope: Scope) -> UnsafeLoad | None:
     if not isinstance(call.func, ast.Attribute) or len(call.args) < 1:
         return None
     name = "safe_load_all" if dotted.endswith("_all") else "safe_load"
     safe = f"{ast.unparse(call.func.value)}.{name}({{0}})"
     if "unsafe" in dotted:
-        return _told("yaml", call, module, "replace", safe)
+        return _told("yaml", call, scope, "replace", safe)
     loader = next((keyword.value for keyword in call.keywords if keyword.arg == "Loader"), None)
     loader = loader if loader is not None else call.args[1] if len(call.args) > 1 else None
-    if loader is None or written(loader, module).rpartition(".")[2] not in _UNSAFE_LOADERS:
+    if loader is None or written(loader, scope.module).rpartition(".")[2] not in _UNSAFE_LOADERS:
         return None
-    return _told("yaml", call, module, "replace", safe) if written(loader, module).startswith("yaml.") else None
+    return _told("yaml", call, scope, "replace", safe) if written(loader, scope.module).startswith("yaml.") else None
 
 
-def _told(kind: str, call: ast.Call, module: Module, action: str, code: str) -> UnsafeLoad:
-    spot = Spot(at=module.program.place(call.lineno), character=call.col_offset + 1)
-    scope = Scope(module, module.program.tree, None, None)
+def _told(kind: str, call: ast.Call, scope: Scope, action: str, code: str) -> UnsafeLoad:
     changes = (change(action, call, scope, code),)
-    return UnsafeLoad(kind=kind, call=ast.unparse(call)[:80], spot=spot, changes=changes)
+    return UnsafeLoad(kind=kind, call=ast.unparse(call)[:80], spot=spot_of(call, scope), changes=changes)

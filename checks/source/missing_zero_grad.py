@@ -17,9 +17,8 @@ Thresholds
     None.
 
 Calibration
-    `python bench/source_corpora.py` prints what is said of the training code of eight installed libraries and of
-    seventeen others; see bench/results/source_corpora.md. Recall there: with the zeroing taken out of every healthy
-    loop.
+    `python bench/source_corpora.py --planted FOLDER…` on the training code of 26 libraries: no false alarm. With every
+    zero_grad taken out of five of them, 61 of 74 files are told of; see bench/results/source_corpora.md.
 
 Limits
     Nothing is executed. A loop that hands its optimizer to a function out of view, that calls hooks, or that yields, is

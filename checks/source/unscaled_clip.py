@@ -16,7 +16,9 @@ Thresholds
     None.
 
 Calibration
-    `python bench/source_corpora.py`; see bench/results/source_corpora.md.
+    `python bench/source_corpora.py FOLDER…` on the training code of 26 libraries: two findings, both true. With every unscale_ taken
+    out, 4 of 4 files are told of; see bench/results/source_corpora.md.
+    All sick programs of the fixtures are told of in their line, no healthy one.
 
 Limits
     Nothing is executed. A clip on a branch that speaks of precision is not judged, nor is accelerate's, which unscales

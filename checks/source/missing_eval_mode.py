@@ -17,8 +17,8 @@ Thresholds
     None.
 
 Calibration
-    `python bench/source_corpora.py FOLDER…` on the training code of 26 libraries: no false alarm. With every eval() taken out of
-    seven of them, 6 of 56 files are told of: most models there come from out of view; see
+    `python bench/source_corpora.py FOLDER…` on the training code of 26 libraries: no false alarm. With every eval()
+    taken out of seven of them, 6 of 56 files are told of, for most models there come from out of view; see
     bench/results/source_corpora.md.
     All sick programs of the fixtures are told of in their line, no healthy one.
 

@@ -15,8 +15,8 @@ Thresholds
     None.
 
 Calibration
-    `python bench/source_corpora.py FOLDER…` on the training code of 26 libraries: two findings, both true. With every no_grad taken
-    out of four of them, 6 of 25 files are told of; see bench/results/source_corpora.md.
+    `python bench/source_corpora.py FOLDER…` on the training code of 26 libraries: two findings, both true. With every
+    no_grad taken out of four of them, 6 of 25 files are told of; see bench/results/source_corpora.md.
     All sick programs of the fixtures are told of in their line, no healthy one.
 
 Limits

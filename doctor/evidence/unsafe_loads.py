@@ -65,11 +65,18 @@ def _torch(call: ast.Call, scope: Scope) -> UnsafeLoad | None:
     if any(keyword.arg is None for keyword in call.keywords) or any(isinstance(one, ast.Starred) for one in call.args):
         return None
     said = next((keyword for keyword in call.keywords if keyword.arg == "weights_only"), None)
+    if any(keyword.arg == "pickle_module" for keyword in call.keywords):
+        return _told("unsaid" if said is None else "asked", call, scope) if _is_open(said) else None
     if said is None:
         return _told("unsaid", call, scope, "keyword", "weights_only=True")
-    if isinstance(said.value, ast.Constant) and said.value.value is False:
+    if _is_open(said):
         return _told("asked", call, scope, "keyword", "weights_only=True")
     return None
+
+
+def _is_open(said: ast.keyword | None) -> bool:
+    """Whether a load takes more than weights: it says so, or says nothing."""
+    return said is None or (isinstance(said.value, ast.Constant) and said.value.value is False)
 
 
 def _yaml(call: ast.Call, dotted: str, scope: Scope) -> UnsafeLoad | None:
@@ -86,6 +93,7 @@ def _yaml(call: ast.Call, dotted: str, scope: Scope) -> UnsafeLoad | None:
     return _told("yaml", call, scope, "replace", safe) if written(loader, scope.module).startswith("yaml.") else None
 
 
-def _told(kind: str, call: ast.Call, scope: Scope, action: str, code: str) -> UnsafeLoad:
-    changes = (change(action, call, scope, code),)
+def _told(kind: str, call: ast.Call, scope: Scope, action: str = "", code: str = "") -> UnsafeLoad:
+    # Another pickle module and weights_only exclude each other, so there a person must decide.
+    changes = (change(action, call, scope, code),) if action else ()
     return UnsafeLoad(kind=kind, call=ast.unparse(call)[:80], spot=spot_of(call, scope), changes=changes)

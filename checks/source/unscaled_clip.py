@@ -16,8 +16,8 @@ Thresholds
     None.
 
 Calibration
-    `python bench/source_corpora.py FOLDER…` on the training code of 26 libraries: two findings, both true. With every unscale_ taken
-    out, 4 of 4 files are told of; see bench/results/source_corpora.md.
+    `python bench/source_corpora.py FOLDER…` on the training code of 26 libraries: two findings, both true. With every
+    unscale_ taken out of four files, all four are told of; see bench/results/source_corpora.md.
     All sick programs of the fixtures are told of in their line, no healthy one.
 
 Limits

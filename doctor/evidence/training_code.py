@@ -13,7 +13,7 @@ from doctor.evidence.training_flow import Flows
 from doctor.evidence.training_names import FOREIGN
 from doctor.evidence.training_scopes import Scope, Scopes, nested_too_deeply
 from doctor.evidence.training_things import Things
-from doctor.subjects.source import Source
+from doctor.subjects.source import Source, uncollected
 
 LIBRARIES = frozenset(("torch", "sklearn", "xgboost", "lightgbm", "yaml"))
 Happening = tuple[Event, Trail]
@@ -75,6 +75,11 @@ class TrainingCode:
         NotApplicable
             When no code in view uses torch.
         """
+        with uncollected():
+            return cls._gathered(source)
+
+    @classmethod
+    def _gathered(cls, source: Source) -> "TrainingCode":
         everything = Project(source.programs)
         deep = [module.program for module in everything.modules if nested_too_deeply(module)]
         project = Project([one for one in source.programs if one not in deep]) if deep else everything
@@ -94,7 +99,8 @@ class TrainingCode:
     @cached_property
     def all_loops(self) -> list[StepLoop]:
         """All loops in which an optimizer steps, those over epochs too."""
-        return list(self._loops())
+        with uncollected():
+            return list(self._loops())
 
     @cached_property
     def loops(self) -> list[StepLoop]:

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,11 +13,12 @@ import msgspec
 from doctor.errors import Unavailable, UsageError
 from doctor.evidence.keys import Keys
 from doctor.evidence.roles import Roles
-from doctor.model import CaseSummary, Declared, DeviceMemory, Guess, Problem, Report, Sampling, SubjectSummary
+from doctor.model import CaseSummary, Company, Declared, DeviceMemory, Guess, Problem, Report, Sampling, SubjectSummary
 from doctor.settings import DUCKDB, Settings
 from doctor.sizes import bytes_of
 from doctor.subjects.batch import ReadingOptions
 from doctor.subjects.benchmarks import Benchmarks
+from doctor.subjects.config import Configs, may_be_config, open_configs
 from doctor.subjects.contents import contents_of, inner_name
 from doctor.subjects.database import Address, address_of, address_of_file, is_database, is_uri, shown_path
 from doctor.subjects.database_tables import open_database
@@ -34,7 +35,7 @@ from doctor.subjects.table import Engine, Table
 from doctor.subjects.training_files import TrainingFiles, open_training_files
 
 Known = TypeVar("Known")
-DATA_AND_CODE: frozenset[type] = frozenset({Table, Source, Pipeline, TrainingFiles})
+DATA_AND_CODE: frozenset[type] = frozenset({Table, Source, Pipeline, Configs, TrainingFiles})
 
 
 class Ask(Protocol):
@@ -77,7 +78,8 @@ class Case:
         """Return what every check of this case shares, by type."""
         sampling = Sampling(seed=settings.sample_seed, rows=settings.sample_rows)
         device = {DeviceMemory: DeviceMemory(bytes=bytes_of(settings.device_memory))} if settings.device_memory else {}
-        return {Sampling: sampling} | device | {type(subject): subject for subject in self.others}
+        beside = {Company: Company(tables=len(self.tables))}
+        return {Sampling: sampling} | device | beside | {type(subject): subject for subject in self.others}
 
     def summary(self, ask: Ask) -> CaseSummary:
         """Describe the case; `ask` gives the roles of a table's columns where they are known."""
@@ -102,7 +104,7 @@ class Case:
         subjects += [
             subject.summary()
             for subject in self.others
-            if isinstance(subject, (Source, TrainingFiles, Pipeline, Run, Sweep))
+            if isinstance(subject, (Source, Configs, TrainingFiles, Pipeline, Run, Sweep))
         ]
         return CaseSummary(
             path=self.shown,
@@ -153,7 +155,8 @@ def look_at(paths: Sequence[Path]) -> frozenset[type]:
             raise UsageError("a database is named by --uri, not as a path")
         if not path.exists() and not path.is_symlink():
             raise UsageError(f"{path}: there is no such file or folder")
-        if path.is_file() and not (is_table(path) or is_source(path) or is_sweep(path) or is_database(path)):
+        known = (is_table, is_source, is_sweep, may_be_config, is_database)
+        if path.is_file() and not any(kind(path) for kind in known):
             raise UsageError(
                 f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst) and databases "
                 "of DuckDB and SQLite"
@@ -187,20 +190,23 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         declared = declared_roles(settings)
         source, unread = open_source(paths)
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
+        configs, taken, broken = open_configs(paths)
         databases = databases_of(paths, settings)
-        tables, problems = _opened_tables(engine, paths, databases, declared, settings)
-        training, broken = open_training_files(paths)
+        tables, problems = _opened_tables(engine, paths, databases, declared, settings, taken)
+        training, unread_files = open_training_files(paths)
+        told = {one.path for one in broken}
+        broken += [one for one in unread_files if one.path not in told]
         problems = [one for one in problems if one.path not in {one.path for one in broken}] + [*unread, *broken]
         previous = older_version(engine, settings)
         records = open_records(source) if source is not None else None
         known = benchmarks(engine, settings)
-        others = tuple(
-            subject for subject in (source, training, records, pipeline, previous, known) if subject is not None
-        )
-        if not tables and not problems and source is None and pipeline is None and training is None:
+        found = (source, configs, training, records, pipeline, previous, known)
+        others = tuple(subject for subject in found if subject is not None)
+        nothing = all(one is None for one in (source, configs, pipeline, training))
+        if not tables and not problems and nothing:
             raise UsageError(
-                f"{paths[0]}: neither a table nor code found here (looked for CSV, TSV, Parquet, JSONL, Arrow, Feather,"
-                " Python, notebooks)"
+                f"{paths[0]}: neither a table nor code nor a configuration of a training found here (looked for CSV, "
+                "TSV, Parquet, JSONL, Arrow, Feather, Python, notebooks, YAML, JSON, shell scripts)"
             )
         served = " ".join(address.shown for address in databases if address.uri)
         shown = shlex.join(map(str, paths)) or served or settings.pipeline or ""
@@ -275,11 +281,18 @@ def databases_of(paths: Sequence[Path], settings: Settings) -> list[Address]:
 
 
 def _opened_tables(
-    engine: Engine, paths: Sequence[Path], databases: Sequence[Address], declared: Declared, settings: Settings
+    engine: Engine,
+    paths: Sequence[Path],
+    databases: Sequence[Address],
+    declared: Declared,
+    settings: Settings,
+    taken: Collection[Path] = (),
 ) -> tuple[list[Table], list[Problem]]:
-    """Open the tables of files and of databases."""
+    """Open the tables of files and of databases; `taken` are files, absolute, that are something else."""
     inside = {address.path for address in databases}
-    files = [path for path in paths if path not in inside and (path.is_dir() or not is_source(path))]
+    others = (is_source, may_be_config)
+    files = [path for path in paths if path not in inside and (path.is_dir() or not any(is_(path) for is_ in others))]
+    files = [path for path in files if path.absolute() not in taken]
     tables, problems = open_tables(
         engine,
         files,
@@ -287,6 +300,7 @@ def _opened_tables(
         split_globs=() if databases else settings.split,
         split_column=settings.split_column,
         options=reading_options(settings),
+        taken=taken,
     )
     for address in databases:
         more, trouble = open_database(

@@ -36,6 +36,7 @@ from doctor.model import (
 from doctor.registry import LoadedCheck, check_settings, choose, load_checks, thresholds_for
 from doctor.settings import Settings, Suppression, as_options
 from doctor.subjects.anchors import anchored
+from doctor.subjects.config import Configs
 from doctor.subjects.run import Run
 from doctor.subjects.source import Source
 from doctor.subjects.table import Table
@@ -270,8 +271,8 @@ def collapse(findings: Sequence[Finding], width: int) -> list[Finding]:
 def _locate(finding: Finding, scope: Scope, several: bool) -> Finding:
     """Fill in path and place; only where several tables are examined does the path belong to the fingerprint."""
     if finding.at.path is not None:
-        source = scope.subjects.get(Source)
-        place = source.lasting(finding.at) if source else None
+        named = (subject.lasting(finding.at) for kind in (Configs, Source) if (subject := scope.subjects.get(kind)))
+        place = next((place for place in named if place), None)
         kind = str(finding.evidence.get("kind") or "")
         mark = fingerprint(finding.check, kind, place) if place else finding.fingerprint
         return msgspec.structs.replace(finding, fingerprint=mark)

@@ -234,6 +234,24 @@ class EditCode(Repair, frozen=True, kw_only=True):
     changes: tuple[CodeChange, ...] = ()
 
 
+class KeyEdit(Struct, frozen=True, kw_only=True):
+    """One change of a configuration: of the key at a path, `action` "set", "rename" or "remove".
+
+    `value` is what is set, or the new name. A path may hold numbers, of the items of lists.
+    """
+
+    action: str
+    key: tuple[str | int, ...]
+    value: str | int | float | bool | None = None
+
+
+class EditConfig(Repair, frozen=True, kw_only=True):
+    """Change keys of the configuration at `path`; comments, order and layout stay."""
+
+    path: str
+    edits: tuple[KeyEdit, ...]
+
+
 class ChangeTraining(Repair, frozen=True, kw_only=True):
     """Train in another way: what `doctor.repair.treatments` can do to a configuration or to a watched command.
 
@@ -261,6 +279,7 @@ AnyRepair = (
     | FillMissing
     | RewriteCells
     | EditCode
+    | EditConfig
     | ChangeTraining
     | Advise
 )
@@ -565,6 +584,12 @@ class DeviceMemory(Struct, frozen=True, kw_only=True):
     """The memory of the device that is trained on, as the user gave it."""
 
     bytes: int
+
+
+class Company(Struct, frozen=True, kw_only=True):
+    """How many tables a visit looks at: where there are several, nobody can say which one a training reads."""
+
+    tables: int = 0
 
 
 class Declared(Struct, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""Configurations of trainings."""
+"""Configurations of trainings that contradict themselves, their trainer or the data."""

@@ -1,7 +1,7 @@
 """Opens every table at paths: files that belong together, train, validation and test told apart."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -30,6 +30,7 @@ def open_tables(
     split_globs: Sequence[str] = (),
     split_column: str | None = None,
     options: ReadingOptions | None = None,
+    taken: Collection[Path] = (),
 ) -> tuple[list[Table], list[Problem]]:
     """Open every table at paths.
 
@@ -47,6 +48,8 @@ def open_tables(
         The column that names each row's split.
     options : ReadingOptions, optional
         How text is to be read.
+    taken : collection of Path
+        Files, absolute, that are something else, such as configurations.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def open_tables(
         When an option speaks of what is not there.
     """
     given = {path.absolute() for path in paths}
-    groups = grouped(find_files(paths), split_globs)
+    groups = grouped([file for file in find_files(paths) if file.path.absolute() not in taken], split_globs)
     opened: list[tuple[list[Named], list[Batch]]] = []
     problems: list[Problem] = []
     for members in groups:

@@ -31,11 +31,17 @@ _MAGIC_VALUE = re.compile(r"^(\s*[\w.,\s\[\]'\"]+=\s*)[%!].*$")
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """A line of a program; in a notebook the line of a cell, both counted from 1."""
+    """A line of a file; in a notebook the line of a cell, both counted from 1, as the column is."""
 
     path: str
     line: int
     cell: int | None = None
+    column: int | None = None
+
+    @property
+    def location(self) -> Location:
+        """The same as a finding says it."""
+        return Location(path=self.path, line=self.line, cell=self.cell, character=self.column)
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}" if self.cell is None else f"{self.path}, cell {self.cell}, line {self.line}"

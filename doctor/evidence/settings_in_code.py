@@ -1,0 +1,294 @@
+"""The settings of trainings that stand in programs: arguments of trainers, optimizers, schedules and loaders."""
+
+import ast
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from doctor.evidence.constants import Constants
+from doctor.evidence.project import Module, Project
+from doctor.evidence.setting_names import DEEPSPEED, MODEL_PARALLEL, PROGRAM_OPTIONS, TRAINER, Quantity
+from doctor.subjects.config_nodes import Scalar
+from doctor.subjects.source import Place, Program, Source
+
+TRAINING_ROOTS = frozenset(
+    {"torch", "transformers", "trl", "accelerate", "deepspeed", "lightning", "pytorch_lightning", "peft"}
+)
+Q = Quantity
+_OPTIMIZERS = ("Adam", "AdamW", "SGD", "RMSprop", "Adagrad", "NAdam", "RAdam", "Adamax", "Adafactor", "Lion", "AdamW8bit")
+_SCHEDULES = {
+    "get_linear_schedule_with_warmup": {1: Q.WARMUP_STEPS, 2: Q.TOTAL_STEPS},
+    "get_cosine_schedule_with_warmup": {1: Q.WARMUP_STEPS, 2: Q.TOTAL_STEPS},
+    "get_polynomial_decay_schedule_with_warmup": {1: Q.WARMUP_STEPS, 2: Q.TOTAL_STEPS},
+    "get_constant_schedule_with_warmup": {1: Q.WARMUP_STEPS},
+    "get_scheduler": {},
+}
+_SCHEDULE_WORDS = {"num_warmup_steps": Q.WARMUP_STEPS, "num_training_steps": Q.TOTAL_STEPS}
+_ONE_CYCLE = {
+    "max_lr": Q.PEAK_RATE,
+    "total_steps": Q.TOTAL_STEPS,
+    "epochs": Q.EPOCHS,
+    "steps_per_epoch": Q.STEPS_PER_EPOCH,
+}
+_LIGHTNING = {
+    "max_epochs": Q.EPOCHS,
+    "max_steps": Q.MAX_STEPS,
+    "accumulate_grad_batches": Q.ACCUMULATION,
+    "gradient_clip_val": Q.CLIPPING,
+    "devices": Q.PER_NODE,
+    "num_nodes": Q.NODES,
+}
+_HEADS = {"num_labels": Q.NUM_LABELS, "num_classes": Q.NUM_LABELS}
+
+
+class CodeSetting(Struct, frozen=True, kw_only=True):
+    """A value in a program.
+
+    Attributes
+    ----------
+    option : str or None
+        The option of the command line of which it is the default.
+    """
+
+    value: Scalar
+    name: str
+    place: Place
+    option: str | None = None
+
+
+class ProgramSettings(Struct, frozen=True, kw_only=True):
+    """What one program says of its training.
+
+    Attributes
+    ----------
+    facts : mapping of str to Place
+        What it does, such as "loop", "clips", "scales", "compiles", "wraps" (in DDP), "autocast", by where.
+    """
+
+    path: Path
+    shown: str
+    trainer: str | None
+    told: Mapping[Quantity, tuple[CodeSetting, ...]]
+    facts: Mapping[str, Place]
+    parallel: bool = False
+
+
+class CodeSettings(Struct, frozen=True, kw_only=True):
+    """That of all programs; `trainers` are the libraries that train in one of them."""
+
+    programs: tuple[ProgramSettings, ...]
+    trainers: frozenset[str] = frozenset()
+
+    @classmethod
+    def measure(cls, source: Source) -> "CodeSettings":
+        """Read every program that imports a library of training."""
+        found = []
+        for module in Project(source.programs).modules:
+            if module.roots & TRAINING_ROOTS:
+                try:
+                    found.append(_Reader(module).read())
+                except RecursionError:  # nested beyond what any person writes
+                    continue
+        return cls(programs=tuple(found), trainers=frozenset(one.trainer for one in found if one.trainer))
+
+    def program(self, shown: str) -> ProgramSettings | None:
+        """Return one by its path."""
+        return next((program for program in self.programs if program.shown == shown), None)
+
+    def named(self, text: str, folder: Path) -> ProgramSettings | None:
+        """Find the program that a script in a folder starts by a name."""
+        tail = Path(text).parts
+        for above in (folder, *folder.parents):
+            whole = os.path.normpath(above / text)
+            if hit := next((one for one in self.programs if os.path.normpath(one.path) == whole), None):
+                return hit
+        fitting = [one for one in self.programs if one.path.parts[-len(tail) :] == tail]
+        return fitting[0] if len(fitting) == 1 else None
+
+
+class _Reader:
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.program: Program = module.program
+        self.constants = Constants(module)
+        self.told: dict[Quantity, list[CodeSetting]] = {}
+        self.facts: dict[str, Place] = {}
+        self.trainer: str | None = None
+        self.parallel = False
+
+    def read(self) -> ProgramSettings:
+        for call in self.module.calls:
+            self._call(call, self.dotted(call.func))
+        for node in ast.walk(self.program.tree):
+            if isinstance(node, ast.For):
+                self._loop(node)
+        self._options()
+        return ProgramSettings(
+            path=self.program.path,
+            shown=self.program.shown,
+            trainer=self.trainer,
+            told={quantity: tuple(settings) for quantity, settings in self.told.items()},
+            facts=self.facts,
+            parallel=self.parallel,
+        )
+
+    def dotted(self, node: ast.AST) -> str:
+        """Write what is called by its full name, imports followed."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return ".".join(["?", *reversed(parts)])
+        return ".".join([self.module.imports.get(node.id, node.id), *reversed(parts)])
+
+    def place(self, node: ast.AST) -> Place:
+        line = getattr(node, "lineno", 1)
+        seen = self.program.place(line)
+        return Place(path=seen.path, line=seen.line, cell=seen.cell, column=getattr(node, "col_offset", 0) + 1)
+
+    def note(self, quantity: Quantity, name: str, node: ast.expr | None, *, value: Scalar = None) -> None:
+        """Keep a setting, where its value is known."""
+        found = self.constants.of(node)
+        if found is None or (found.value is None and value is None):
+            return
+        place = self.place(found.node if found.option is None else node or found.node)
+        setting = CodeSetting(
+            value=found.value if value is None else value, name=name, place=place, option=found.option
+        )
+        self.told.setdefault(quantity, []).append(setting)
+
+    def _call(self, call: ast.Call, name: str) -> None:
+        root, last = name.partition(".")[0], name.rpartition(".")[2]
+        words = {word.arg: word.value for word in call.keywords if word.arg}
+        if last.endswith("TrainingArguments") or (root == "trl" and last.endswith("Config")):
+            self.trainer = "transformers"
+            self._named(words, TRAINER)
+        elif name in ("deepspeed.initialize", "deepspeed.init_inference") and last == "initialize":
+            self.trainer = self.trainer or "DeepSpeed"
+            self._deepspeed(words.get("config") or words.get("config_params"))
+        elif last == "Accelerator" and root == "accelerate":
+            self.trainer = self.trainer or "accelerate"
+            self._named(words, {"gradient_accumulation_steps": Q.ACCUMULATION})
+            self._precision(words.get("mixed_precision"), "mixed_precision")
+        elif last == "Trainer" and root in ("lightning", "pytorch_lightning"):
+            self.trainer = "lightning"
+            self._named(words, _LIGHTNING)
+            self._precision(words.get("precision"), "precision")
+        elif last in ("Trainer", "Seq2SeqTrainer", "SFTTrainer", "HfArgumentParser") and root in ("transformers", "trl"):
+            self.trainer = "transformers"
+        else:
+            self._torch(call, name, root, last, words)
+
+    def _torch(self, call: ast.Call, name: str, root: str, last: str, words: dict[str, ast.expr]) -> None:
+        if last in _OPTIMIZERS and (root in ("torch", "transformers", "bitsandbytes") or "optim" in name):
+            self._named(words, {"lr": Q.LEARNING_RATE, "weight_decay": Q.WEIGHT_DECAY})
+            self.told.setdefault(Q.OPTIMIZER, []).append(
+                CodeSetting(value=last, name=last, place=self.place(call), option=None)
+            )
+            self.facts.setdefault("optimizer", self.place(call))
+        elif last in _SCHEDULES:
+            self._named(words, _SCHEDULE_WORDS)
+            for at, quantity in _SCHEDULES[last].items():
+                if at < len(call.args):
+                    self.note(quantity, last, call.args[at])
+            self.facts.setdefault("schedule", self.place(call))
+        elif last == "OneCycleLR":
+            self._named(words, _ONE_CYCLE)
+            self.facts.setdefault("one-cycle", self.place(call))
+        elif last == "DataLoader":
+            self._loader(call, words)
+        elif last in ("clip_grad_norm_", "clip_grad_value_"):
+            self.facts.setdefault("clips", self.place(call))
+            self.note(Q.CLIPPING, last, words.get("max_norm") or (call.args[1] if len(call.args) > 1 else None))
+        elif name == "torch.compile":
+            self.facts.setdefault("compiles", self.place(call))
+        elif last == "DistributedDataParallel":
+            self.facts.setdefault("wraps", self.place(call))
+        elif last in ("backward",) and root != "torch":
+            self.facts.setdefault("backward", self.place(call))
+        elif last == "DistributedSampler":
+            self.facts.setdefault("sampler", self.place(call))
+        elif last == "CrossEntropyLoss":
+            self._named(words, {"ignore_index": Q.IGNORE_INDEX})
+        elif last == "from_pretrained" or last.endswith("ForSequenceClassification"):
+            self._named(words, _HEADS)
+        elif "max_length" in words and "token" in name.lower():
+            self._named(words, {"max_length": Q.MAX_LENGTH})
+
+    def _named(self, words: Mapping[str, ast.expr], names: Mapping[str, Quantity]) -> None:
+        for word, quantity in names.items():
+            if word in words:
+                self.note(quantity, word, words[word])
+        if "deepspeed" in words and names is TRAINER:
+            self._deepspeed(words["deepspeed"])
+
+    def _precision(self, node: ast.expr | None, name: str) -> None:
+        found = self.constants.of(node)
+        text = str(found.value) if found else ""
+        if text.startswith("bf16"):
+            self.note(Q.BF16, f"{name}={text!r}", node, value=True)
+        elif text in ("fp16", "16", "16-mixed", "16-true"):
+            self.note(Q.FP16, f"{name}={text!r}", node, value=True)
+
+    def _deepspeed(self, node: ast.expr | None) -> None:
+        """Read a configuration that is a dict in the program; a path is followed by its name."""
+        literal = self.constants.literal(node)
+        if literal is None:
+            self.note(Q.CONFIG_FILE, "deepspeed", node)
+            return
+        for name, quantity in DEEPSPEED.items():
+            inner: ast.expr | None = literal
+            for key in name.split("."):
+                held = self.constants.literal(inner)
+                inner = _value_of(held, key)
+            if inner is not None:
+                self.note(quantity, name, inner)
+        if any(_value_of(literal, key) is not None for key in MODEL_PARALLEL):
+            self.parallel = True
+
+    def _loader(self, call: ast.Call, words: Mapping[str, ast.expr]) -> None:
+        """Take the batch of a loader that shuffles or that is called the one for training."""
+        node = words.get("batch_size") or (call.args[1] if len(call.args) > 1 else None)
+        parent = self.module.parents.get(call)
+        targets = parent.targets if isinstance(parent, ast.Assign) else []
+        said = " ".join(ast.unparse(part) for part in (*targets, *call.args[:1])).lower()
+        shuffled = words.get("shuffle")
+        trains = "train" in said or (isinstance(shuffled, ast.Constant) and shuffled.value is True)
+        if node is not None and trains and not any(word in said for word in ("val", "test", "eval")):
+            self.note(Q.MICRO_BATCH, "batch_size", node)
+
+    def _loop(self, node: ast.For) -> None:
+        """`for epoch in range(10)` says how many there are."""
+        target = node.target.id.lower() if isinstance(node.target, ast.Name) else ""
+        if "epoch" in target and isinstance(node.iter, ast.Call) and getattr(node.iter.func, "id", "") == "range":
+            self.facts.setdefault("loop", self.place(node))
+            if len(node.iter.args) == 1:
+                self.note(Q.EPOCHS, "range", node.iter.args[0])
+
+    def _options(self) -> None:
+        """Take the defaults of options that are known by their names, where no call has told of them."""
+        for stored, (option, default) in self.constants.options.items():
+            quantity = PROGRAM_OPTIONS.get(option)
+            if quantity is None or quantity in self.told or ("args", stored) in self.constants._stored:
+                continue
+            found = self.constants.of(default)
+            if found is not None and found.value is not None:
+                place = self.place(default)
+                setting = CodeSetting(value=found.value, name=f"--{option}", place=place, option=option)
+                self.told.setdefault(quantity, []).append(setting)
+            if option in MODEL_PARALLEL and found is not None and found.value not in (None, 0, 1):
+                self.parallel = True
+
+
+def _value_of(literal: ast.Dict | None, key: str) -> ast.expr | None:
+    return next(iter(_values_of(literal, key)), None)
+
+
+def _values_of(literal: ast.Dict | None, key: str) -> Iterator[ast.expr]:
+    if literal is not None:
+        for name, value in zip(literal.keys, literal.values, strict=True):
+            if isinstance(name, ast.Constant) and name.value == key:
+                yield value

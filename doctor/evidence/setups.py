@@ -1,0 +1,384 @@
+"""The trainings that are set up here: what each was told, by whom, and where that is written."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct, field
+
+from doctor.evidence.launches import Launch, launch_of
+from doctor.evidence.setting_names import MODEL_PARALLEL, NAMES, Quantity
+from doctor.evidence.settings_in_code import CodeSettings
+from doctor.subjects.config import ConfigFile, Configs
+from doctor.subjects.config_kinds import Sort
+from doctor.subjects.config_nodes import KeyPath, Node, Scalar
+from doctor.subjects.shell import Word
+from doctor.subjects.source import Place
+
+AUTO = "auto"
+DEEPSPEED, TRANSFORMERS, ACCELERATE, AXOLOTL = "DeepSpeed", "transformers", "accelerate", "axolotl"
+_TRAINERS = {Sort.TRAINER: TRANSFORMERS, Sort.LLAMA_FACTORY: TRANSFORMERS, Sort.AXOLOTL: AXOLOTL}
+PATHS = (Quantity.CONFIG_FILE, Quantity.ACCELERATE_FILE)
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """A value, and where it is written.
+
+    Attributes
+    ----------
+    name : str
+        As written: `fp16.enabled`, `--learning_rate`.
+    origin : str
+        Who reads it: the sort of configuration, "launcher" or "code".
+    key : KeyPath
+        Where it stands in a configuration file, for a repair; empty elsewhere.
+    """
+
+    value: Scalar
+    name: str
+    place: Place
+    origin: str
+    key: KeyPath = ()
+
+    @property
+    def auto(self) -> bool:
+        """Whether a trainer is to fill it in."""
+        return self.value == AUTO
+
+    @property
+    def number(self) -> float | None:
+        """The value as a number; None where it is none."""
+        if isinstance(self.value, bool) or self.value is None:
+            return None
+        try:
+            return float(self.value)
+        except ValueError:
+            return None
+
+    @property
+    def whole(self) -> int | None:
+        """The value as a whole number; None where it is none."""
+        number = self.number
+        return int(number) if number is not None and number == number and number.is_integer() else None
+
+    @property
+    def truth(self) -> bool | None:
+        """The value as yes or no; None where it is neither."""
+        if isinstance(self.value, bool):
+            return self.value
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
+            str(self.value).lower()
+        )
+
+
+class Setup(Struct, frozen=True, kw_only=True):
+    """One training, as far as it is written down.
+
+    Attributes
+    ----------
+    shown : str
+        The file that leads: a script, a trainer's configuration, a program, or DeepSpeed's configuration alone.
+    trainer : str or None
+        Who trains, where that is known.
+    told : mapping of Quantity to tuple of Setting
+        What rules stands first; further ones say the same thing elsewhere.
+    files : tuple of str
+        All files that belong to it.
+    parallel : bool
+        Whether the model is divided over processes, so that the world of the batch is not that of the launcher.
+    environment : mapping of str to Setting
+        Variables that a script sets for it.
+    deepspeed, root : ConfigFile and Node, or None
+        The DeepSpeed configuration with the file that holds it, for what has no name here.
+    facts : mapping of str to Place
+        What the program does, as in `ProgramSettings`.
+    alone : bool
+        Whether a DeepSpeed configuration is all there is of it.
+    """
+
+    shown: str
+    trainer: str | None
+    told: Mapping[Quantity, tuple[Setting, ...]]
+    files: tuple[str, ...]
+    parallel: bool = False
+    environment: Mapping[str, Setting] = field(default_factory=dict)
+    deepspeed: ConfigFile | None = None
+    root: Node | None = None
+    facts: Mapping[str, Place] = field(default_factory=dict)
+    alone: bool = False
+
+    def get(self, quantity: Quantity) -> Setting | None:
+        """Return what rules; None where it is not written."""
+        return next(iter(self.told.get(quantity, ())), None)
+
+    def all(self, quantity: Quantity) -> tuple[Setting, ...]:
+        """Return all that is written of it."""
+        return self.told.get(quantity, ())
+
+    def of(self, quantity: Quantity, origin: str) -> Setting | None:
+        """Return what one reader is told of it."""
+        return next((setting for setting in self.all(quantity) if setting.origin == origin), None)
+
+    def whole(self, quantity: Quantity) -> int | None:
+        """Return it as a whole number, where it is one."""
+        setting = self.get(quantity)
+        return setting.whole if setting else None
+
+    def number(self, quantity: Quantity) -> float | None:
+        """Return it as a number, where it is one."""
+        setting = self.get(quantity)
+        return setting.number if setting else None
+
+    @property
+    def world(self) -> int | None:
+        """The processes that each have data of their own, where that is known."""
+        if self.parallel:
+            return None
+        world = self.whole(Quantity.WORLD_SIZE)
+        if world is not None:
+            return world
+        per_node, nodes = self.whole(Quantity.PER_NODE), self.get(Quantity.NODES)
+        if per_node is None or (nodes is not None and nodes.whole is None):
+            return None
+        return per_node * (nodes.whole or 1 if nodes else 1)
+
+    @property
+    def global_batch(self) -> int | None:
+        """The samples of one update over all processes, where they are known."""
+        micro, world = self.whole(Quantity.MICRO_BATCH), self.world
+        if micro is not None and world is not None:
+            steps = self.get(Quantity.ACCUMULATION)
+            if steps is None or steps.whole is not None:
+                return micro * (steps.whole or 1 if steps else 1) * world
+        return self.whole(Quantity.TRAIN_BATCH)
+
+
+class Setups(Struct, frozen=True, kw_only=True):
+    """All of them, each once.
+
+    Attributes
+    ----------
+    trainers_in_code : frozenset of str
+        The libraries that train, among those that the scanned code imports.
+    """
+
+    setups: tuple[Setup, ...]
+    models: tuple[tuple[str, Mapping[Quantity, Setting]], ...] = ()
+    trainers_in_code: frozenset[str] = frozenset()
+
+    @classmethod
+    def measure(cls, configs: Configs | None, code: CodeSettings | None) -> "Setups":
+        """Put together what belongs together: by the names by which files call each other."""
+        joiner = _Joiner(configs.files if configs else (), code)
+        setups = tuple(joiner.setups())
+        models = tuple(
+            (file.shown, {quantity: setting for quantity, setting in settings_of(file)})
+            for file in (configs.files if configs else ())
+            if file.sort is Sort.MODEL
+        )
+        return cls(setups=setups, models=models, trainers_in_code=code.trainers if code else frozenset())
+
+
+def settings_of(file: ConfigFile) -> Iterator[tuple[Quantity, Setting]]:
+    """Yield what a configuration file says, in its own order."""
+    names = NAMES.get(file.sort, {})
+    for name, quantity in names.items():
+        path: KeyPath = tuple(name.split("."))
+        node = file.root.at(path)
+        if node is not None and node.entries is None and node.items is None and node.known and node.value is not None:
+            yield quantity, _setting(file, path, name, node)
+    if file.sort is Sort.ACCELERATE:
+        yield from _mixed_precision(file)
+
+
+def deepspeed_settings(file: ConfigFile, root: Node, lead: KeyPath) -> Iterator[tuple[Quantity, Setting]]:
+    """Yield what a DeepSpeed configuration says, wherever it stands."""
+    for name, quantity in NAMES[Sort.DEEPSPEED].items():
+        path: KeyPath = tuple(name.split("."))
+        node = root.at(path)
+        if node is not None and node.entries is None and node.items is None and node.known and node.value is not None:
+            yield quantity, _setting(file, (*lead, *path), name, node, origin=DEEPSPEED)
+
+
+def _setting(file: ConfigFile, path: KeyPath, name: str, node: Node, *, origin: str = "") -> Setting:
+    return Setting(
+        value=node.value, name=name, place=file.place(node), origin=origin or str(file.sort), key=path
+    )
+
+
+def _mixed_precision(file: ConfigFile) -> Iterator[tuple[Quantity, Setting]]:
+    node = file.root.child("mixed_precision")
+    if node is not None and node.value in ("fp16", "bf16"):
+        quantity = Quantity.FP16 if node.value == "fp16" else Quantity.BF16
+        place, name = file.place(node), f"mixed_precision: {node.value}"
+        yield quantity, Setting(value=True, name=name, place=place, origin=ACCELERATE, key=("mixed_precision",))
+
+
+class _Gathered:
+    """What is put together for one training."""
+
+    def __init__(self, shown: str) -> None:
+        self.shown = shown
+        self.trainer: str | None = None
+        self.told: dict[Quantity, list[Setting]] = {}
+        self.files: list[str] = [shown]
+        self.parallel = False
+        self.environment: dict[str, Setting] = {}
+        self.deepspeed: ConfigFile | None = None
+        self.root: Node | None = None
+        self.facts: dict[str, Place] = {}
+
+    def take(self, settings: Iterable[tuple[Quantity, Setting]]) -> None:
+        for quantity, setting in settings:
+            self.told.setdefault(quantity, []).append(setting)
+
+    def first(self, quantity: Quantity) -> Setting | None:
+        return next(iter(self.told.get(quantity, ())), None)
+
+    def setup(self, *, alone: bool = False) -> Setup:
+        return Setup(
+            shown=self.shown,
+            trainer=self.trainer,
+            told={quantity: tuple(settings) for quantity, settings in self.told.items()},
+            files=tuple(dict.fromkeys(self.files)),
+            parallel=self.parallel,
+            environment=self.environment,
+            deepspeed=self.deepspeed,
+            root=self.root,
+            facts=self.facts,
+            alone=alone,
+        )
+
+
+class _Joiner:
+    def __init__(self, files: tuple[ConfigFile, ...], code: CodeSettings | None) -> None:
+        self.files = files
+        self.code = code
+        self.claimed: set[str] = set()
+        self.by_name: dict[str, list[ConfigFile]] = {}
+        for file in files:
+            self.by_name.setdefault(file.path.name, []).append(file)
+
+    def setups(self) -> Iterator[Setup]:
+        """Begin with what leads; what nobody names is a training of its own."""
+        for file in self.files:
+            for command in file.commands:
+                launch = launch_of(command)
+                if launch is not None:
+                    yield self.launched(file, launch)
+        programs = self.code.programs if self.code else ()
+        for program in programs:
+            if program.shown not in self.claimed and program.told:
+                gathered = _Gathered(program.shown)
+                self.program(gathered, program.shown)
+                self.linked(gathered, Path(program.shown).parent)
+                yield gathered.setup()
+        for sort in (Sort.TRAINER, Sort.LLAMA_FACTORY, Sort.AXOLOTL, Sort.ACCELERATE, Sort.DEEPSPEED):
+            for file in self.files:
+                if file.sort is sort and file.shown not in self.claimed:
+                    gathered = _Gathered(file.shown)
+                    self.config(gathered, file)
+                    self.linked(gathered, file.path.parent)
+                    yield gathered.setup(alone=sort is Sort.DEEPSPEED)
+
+    def launched(self, script: ConfigFile, launch: Launch) -> Setup:
+        """Put a command together with the files and the program that it names."""
+        gathered = _Gathered(script.shown)
+        gathered.trainer = launch.trainer
+        gathered.take(
+            (quantity, _of_word(script, name, word)) for quantity, name, word in launch.options if word.known
+        )
+        if launch.included:
+            gathered.take([(Quantity.WORLD_SIZE, _of_word(script, "--include", launch.included[0], launch.included[1]))])
+        gathered.parallel = launch.parallel
+        gathered.environment = {
+            name: _of_word(script, name, word) for name, word in launch.environment.items() if word.known
+        }
+        if launch.mixed_precision and launch.mixed_precision.text in ("fp16", "bf16"):
+            word = launch.mixed_precision
+            quantity = Quantity.FP16 if word.text == "fp16" else Quantity.BF16
+            gathered.take([(quantity, _of_word(script, f"--mixed_precision {word.text}", word, value=True))])
+        folder = script.path.parent
+        for path in launch.configurations:
+            if file := self.found(path.text, folder, (Sort.TRAINER, Sort.LLAMA_FACTORY, Sort.AXOLOTL)):
+                self.config(gathered, file)
+        if launch.program and self.code:
+            program = self.code.named(launch.program.text, folder)
+            if program is not None:
+                self.program(gathered, program.shown, script, launch)
+        self.linked(gathered, folder)
+        return gathered.setup()
+
+    def program(
+        self, gathered: _Gathered, shown: str, script: ConfigFile | None = None, launch: Launch | None = None
+    ) -> None:
+        """Take what a program says, with the options that the command gives in place of their defaults."""
+        program = self.code.program(shown) if self.code else None
+        if program is None:
+            return
+        self.claimed.add(shown)
+        gathered.files.append(shown)
+        gathered.trainer = gathered.trainer or program.trainer
+        gathered.parallel = gathered.parallel or program.parallel
+        gathered.facts |= program.facts
+        given = launch.given if launch else {}
+        for quantity, found in program.told.items():
+            for one in found:
+                if one.option is None or script is None or one.option not in given:
+                    setting = Setting(value=one.value, name=one.name, place=one.place, origin="code")
+                    gathered.take([(quantity, setting)])
+                elif (word := given[one.option]) is not None and word.known and quantity not in gathered.told:
+                    gathered.take([(quantity, _of_word(script, f"--{one.option}", word))])
+
+    def config(self, gathered: _Gathered, file: ConfigFile) -> None:
+        """Take what a configuration says."""
+        self.claimed.add(file.shown)
+        gathered.files.append(file.shown)
+        gathered.trainer = gathered.trainer or _TRAINERS.get(file.sort)
+        if file.sort is Sort.ACCELERATE and gathered.trainer is None:
+            gathered.trainer = ACCELERATE
+        if file.sort is Sort.DEEPSPEED:
+            gathered.deepspeed, gathered.root = file, file.root
+        gathered.take(settings_of(file))
+        inner = file.root.child("deepspeed")
+        if file.sort is not Sort.DEEPSPEED and inner is not None and inner.entries is not None:
+            gathered.deepspeed, gathered.root = file, inner
+            gathered.take(deepspeed_settings(file, inner, ("deepspeed",)))
+        gathered.parallel = gathered.parallel or _divides(file.root)
+
+    def linked(self, gathered: _Gathered, folder: Path) -> None:
+        """Follow the names of configurations, those of accelerate first, which may name another."""
+        for quantity, sort in ((Quantity.ACCELERATE_FILE, Sort.ACCELERATE), (Quantity.CONFIG_FILE, Sort.DEEPSPEED)):
+            setting = gathered.first(quantity)
+            if setting is None or not isinstance(setting.value, str):
+                continue
+            file = self.found(setting.value, folder, (sort,)) or self.found(
+                setting.value, Path(setting.place.path).parent, (sort,)
+            )
+            if file is not None and file.shown not in gathered.files:
+                self.config(gathered, file)
+
+    def found(self, name: str, folder: Path, sorts: tuple[Sort, ...]) -> ConfigFile | None:
+        """Find a scanned file by the name that another gives it: below its folder or above, else the only such one."""
+        named = [file for file in self.by_name.get(Path(name).name, ()) if file.sort in sorts]
+        for above in (folder, *folder.parents):
+            whole = os.path.normpath(os.path.join(above, name))
+            if hit := next((file for file in named if os.path.normpath(file.path) == whole), None):
+                return hit
+        tail = Path(name).parts
+        fitting = [file for file in named if file.path.parts[-len(tail) :] == tail]
+        return fitting[0] if len(fitting) == 1 else None
+
+
+def _of_word(script: ConfigFile, name: str, word: Word, value: Scalar = None) -> Setting:
+    place = Place(path=script.shown, line=word.line, column=word.column)
+    return Setting(value=value if value is not None else word.text, name=name, place=place, origin="launcher")
+
+
+def _divides(root: Node) -> bool:
+    """Whether a configuration divides the model over processes."""
+    for path, entry in root.walk():
+        if str(path[-1]) in MODEL_PARALLEL and len(path) <= 2:  # noqa: PLR2004  # a block at the top, or a key in one
+            if entry.node.entries is not None or entry.node.value not in (None, 0, 1, False):
+                return True
+    return False

@@ -118,9 +118,10 @@ class Package:
 def members(node: ast.ClassDef) -> Iterator[tuple[str, Any]]:
     """Yield the constants of a class."""
     for item in node.body:
-        if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
-            if isinstance(item.value, ast.Constant):
-                yield item.targets[0].id, item.value.value
+        if isinstance(item, ast.Assign) and isinstance(item.value, ast.Constant):
+            target = item.targets[0]
+            if isinstance(target, ast.Name):
+                yield target.id, item.value.value
 
 
 class Reader:
@@ -149,7 +150,9 @@ class Reader:
         constants: Mapping[str, tuple[Any, ...]],
     ) -> Paths:
         """Follow a function with what its parameters are; return what it returns of the configuration."""
-        mark = repr((module.name, owner.name if owner else "", node.name, sorted(given.items()), sorted(constants.items())))
+        mark = repr(
+            (module.name, owner.name if owner else "", node.name, sorted(given.items()), sorted(constants.items()))
+        )
         if mark in self.running:
             return ()
         self.running.add(mark)
@@ -176,7 +179,11 @@ class Reader:
             if isinstance(told.get("alias"), ast.Constant):
                 names.insert(0, told["alias"].value)
             extra = told.get("json_schema_extra")
-            told |= {key.value: value for key, value in zip(extra.keys, extra.values, strict=True)} if isinstance(extra, ast.Dict) else {}
+            told |= (
+                {key.value: value for key, value in zip(extra.keys, extra.values, strict=True)}
+                if isinstance(extra, ast.Dict)
+                else {}
+            )
             if module.constant(told.get("deprecated")) is True:
                 new = FORMER.get(item.target.id, module.constant(told.get("new_param"))) or ""
         words = [part.id for part in ast.walk(item.annotation) if isinstance(part, ast.Name)]
@@ -188,18 +195,25 @@ class Reader:
         simple = [SIMPLE[word] for word in words if word in SIMPLE]
         if kind is None and len(words) - ("Optional" in words) == len(simple) == 1:
             kind = simple[0]
-        optional = "Optional" in words or any(isinstance(p, ast.Constant) and p.value is None for p in ast.walk(item.annotation))
+        optional = "Optional" in words or any(
+            isinstance(p, ast.Constant) and p.value is None for p in ast.walk(item.annotation)
+        )
         for name in names:
-            self.note((*path, name), type=kind, values=values, new=new if new is not ... else None, optional=optional or None)
+            self.note(
+                (*path, name), type=kind, values=values, new=new if new is not ... else None, optional=optional or None
+            )
 
-    def typed(self, found: tuple[Module, ast.ClassDef], names: list[str], path: Path_) -> tuple[str | None, list[Any] | None]:
+    def typed(
+        self, found: tuple[Module, ast.ClassDef], names: list[str], path: Path_
+    ) -> tuple[str | None, list[Any] | None]:
         """Follow a field's own class: a model of its own, or an enumeration."""
         module, node = found
         bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
         if "Enum" in bases or "IntEnum" in bases:
             return "enum", [value for name, value in members(node) if not name.startswith(("max_", "_"))]
         if "DeepSpeedConfigModel" in bases or any(
-            base and isinstance(base[1], ast.ClassDef) and base[1].name.endswith("ConfigModel") for base in map(module.find, bases)
+            base and isinstance(base[1], ast.ClassDef) and base[1].name.endswith("ConfigModel")
+            for base in map(module.find, bases)
         ):
             for name in names:
                 self.model(module, node, (*path, name))
@@ -231,7 +245,11 @@ class Body(ast.NodeVisitor):
             return self.constants[node.id]
         if isinstance(node, ast.List | ast.Tuple):
             return tuple(value for part in node.elts for value in self.values(part))
-        if isinstance(node, ast.Name) and (found := self.module.find(node.id)) and isinstance(found[1], ast.List | ast.Tuple):
+        if (
+            isinstance(node, ast.Name)
+            and (found := self.module.find(node.id))
+            and isinstance(found[1], ast.List | ast.Tuple)
+        ):
             return tuple(value for part in found[1].elts if (value := found[0].constant(part)) is not ...)
         value = self.module.constant(node)
         return () if value is ... else (value,)
@@ -350,7 +368,9 @@ class Body(ast.NodeVisitor):
         names = names[1:] if names[:1] == ["self"] else names
         bound = {name: paths for name, paths in zip(names, given, strict=False) if paths} | named
         words = dict(zip(names, node.args, strict=False)) | {word.arg: word.value for word in node.keywords if word.arg}
-        constants = {name: values for name, value in words.items() if name not in bound and (values := self.values(value))}
+        constants = {
+            name: values for name, value in words.items() if name not in bound and (values := self.values(value))
+        }
         return self.reader.function(module, target, bound, owner, constants)
 
     def _target(self, function: ast.AST) -> tuple[Module, ast.AST | None, ast.ClassDef | None]:
@@ -403,7 +423,11 @@ def removed(package: Package) -> dict[str, str]:
         node = module.own.get(name)
         if isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
-                parts = [part.value for part in ast.walk(value) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+                parts = [
+                    part.value
+                    for part in ast.walk(value)
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                ]
                 words = re.sub(r"\s+", " ", parts[0]).strip()
                 found[prefix + str(module.constant(key))] = words.partition(". ")[0].rstrip(".")
     return found

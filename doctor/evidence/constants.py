@@ -63,7 +63,9 @@ class Constants:
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = self.of(operand, hops - 1)
                 if inner and isinstance(inner.value, int | float):
-                    return Constant(value=-inner.value, node=node, option=None if inner.option is None else inner.option)
+                    return Constant(
+                        value=-inner.value, node=node, option=None if inner.option is None else inner.option
+                    )
             case ast.BinOp():
                 return self._arithmetic(node, hops)
             case ast.Call(func=ast.Name(id="int" | "float" as kind), args=[argument]):
@@ -243,9 +245,12 @@ class Constants:
                     root = root.value
                 if isinstance(root, ast.Name):
                     found.add(root.id)
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("update", "pop"):
-                if isinstance(node.func.value, ast.Name):
-                    found.add(node.func.value.id)
+            elif (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in ("update", "pop")
+            ) and isinstance(node.func.value, ast.Name):
+                found.add(node.func.value.id)
         return found
 
 

@@ -1,5 +1,6 @@
 """What is wrong with the keys of DeepSpeed configurations: unknown, misspelt, given up, doubled, or of another type."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
@@ -216,7 +217,13 @@ def _wrong_type(node: Node, known: KnownKey, *, closed: bool) -> str:
         fits = value in (0, 1) if isinstance(value, int | float) else str(value).lower() in words
         return "" if fits and not many else "true or false"
     if known.type in ("int", "float"):
-        return "" if not many and _is_number(value, whole=known.type == "int") else "a number" if known.type == "float" else "a whole number"
+        return (
+            ""
+            if not many and _is_number(value, whole=known.type == "int")
+            else "a number"
+            if known.type == "float"
+            else "a whole number"
+        )
     return ""
 
 
@@ -227,6 +234,8 @@ def _is_null(node: Node) -> bool:
 def _is_number(value: object, *, whole: bool) -> bool:
     if isinstance(value, bool):
         return True
+    if whole and isinstance(value, str):
+        return re.fullmatch(r"\s*[-+]?\d+(\.0*)?\s*", value) is not None
     try:
         number = float(value)  # type: ignore[arg-type]  # what is no number raises
     except (TypeError, ValueError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from doctor.evidence.constants import Constants
-from doctor.evidence.project import Module, Project
+from doctor.evidence.project import Module
 from doctor.evidence.setting_names import DEEPSPEED, MODEL_PARALLEL, PROGRAM_OPTIONS, TRAINER, Quantity
 from doctor.subjects.config_nodes import Scalar
 from doctor.subjects.source import Place, Program, Source
@@ -17,7 +17,19 @@ TRAINING_ROOTS = frozenset(
     {"torch", "transformers", "trl", "accelerate", "deepspeed", "lightning", "pytorch_lightning", "peft"}
 )
 Q = Quantity
-_OPTIMIZERS = ("Adam", "AdamW", "SGD", "RMSprop", "Adagrad", "NAdam", "RAdam", "Adamax", "Adafactor", "Lion", "AdamW8bit")
+_OPTIMIZERS = (
+    "Adam",
+    "AdamW",
+    "SGD",
+    "RMSprop",
+    "Adagrad",
+    "NAdam",
+    "RAdam",
+    "Adamax",
+    "Adafactor",
+    "Lion",
+    "AdamW8bit",
+)
 _SCHEDULES = {
     "get_linear_schedule_with_warmup": {1: Q.WARMUP_STEPS, 2: Q.TOTAL_STEPS},
     "get_cosine_schedule_with_warmup": {1: Q.WARMUP_STEPS, 2: Q.TOTAL_STEPS},
@@ -40,6 +52,14 @@ _LIGHTNING = {
     "devices": Q.PER_NODE,
     "num_nodes": Q.NODES,
 }
+_CALLS = frozenset(
+    {
+        *_OPTIMIZERS,
+        *_SCHEDULES,
+        *("initialize", "Accelerator", "Trainer", "Seq2SeqTrainer", "SFTTrainer", "HfArgumentParser", "OneCycleLR"),
+        *("DataLoader", "add_argument", "DistributedDataParallel", "DistributedSampler", "clip_grad_norm_"),
+    }
+)
 _HEADS = {"num_labels": Q.NUM_LABELS, "num_classes": Q.NUM_LABELS}
 
 
@@ -50,12 +70,15 @@ class CodeSetting(Struct, frozen=True, kw_only=True):
     ----------
     option : str or None
         The option of the command line of which it is the default.
+    call : int
+        The line of the call that takes it; two calls of a kind are two trainings, or two parts of one.
     """
 
     value: Scalar
     name: str
     place: Place
     option: str | None = None
+    call: int = 0
 
 
 class ProgramSettings(Struct, frozen=True, kw_only=True):
@@ -85,12 +108,12 @@ class CodeSettings(Struct, frozen=True, kw_only=True):
     def measure(cls, source: Source) -> "CodeSettings":
         """Read every program that imports a library of training."""
         found = []
-        for module in Project(source.programs).modules:
-            if module.roots & TRAINING_ROOTS:
-                try:
-                    found.append(_Reader(module).read())
-                except RecursionError:  # nested beyond what any person writes
-                    continue
+        for program in source.programs:
+            try:
+                if _trains(program):
+                    found.append(_Reader(Module(program)).read())
+            except RecursionError:  # nested beyond what any person writes
+                continue
         return cls(programs=tuple(found), trainers=frozenset(one.trainer for one in found if one.trainer))
 
     def program(self, shown: str) -> ProgramSettings | None:
@@ -108,6 +131,20 @@ class CodeSettings(Struct, frozen=True, kw_only=True):
         return fitting[0] if len(fitting) == 1 else None
 
 
+def _trains(program: Program) -> bool:
+    """Whether a program imports a library of training and calls something that takes settings; a quick look."""
+    imports = calls = False
+    for node in ast.walk(program.tree):
+        if isinstance(node, ast.Import):
+            imports = imports or any(alias.name.partition(".")[0] in TRAINING_ROOTS for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            imports = imports or (node.module or "").partition(".")[0] in TRAINING_ROOTS
+        elif isinstance(node, ast.Call):
+            last = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            calls = calls or last in _CALLS or last.endswith(("TrainingArguments", "Config"))
+    return imports and calls
+
+
 class _Reader:
     def __init__(self, module: Module) -> None:
         self.module = module
@@ -117,14 +154,17 @@ class _Reader:
         self.facts: dict[str, Place] = {}
         self.trainer: str | None = None
         self.parallel = False
+        self.call = 0
 
     def read(self) -> ProgramSettings:
         for call in self.module.calls:
+            self.call = call.lineno
             self._call(call, self.dotted(call.func))
         for node in ast.walk(self.program.tree):
             if isinstance(node, ast.For):
                 self._loop(node)
         self._options()
+        self._forget_rivals()
         return ProgramSettings(
             path=self.program.path,
             shown=self.program.shown,
@@ -133,6 +173,16 @@ class _Reader:
             facts=self.facts,
             parallel=self.parallel,
         )
+
+    def _forget_rivals(self) -> None:
+        """Take for unknown what several calls say differently, and formats that different calls ask for."""
+        for quantity, settings in [*self.told.items()]:
+            if len({setting.value for setting in settings}) > 1:
+                del self.told[quantity]
+        formats = [setting for quantity in (Q.FP16, Q.BF16) for setting in self.told.get(quantity, ())]
+        if len({setting.call for setting in formats}) > 1:
+            self.told.pop(Q.FP16, None)
+            self.told.pop(Q.BF16, None)
 
     def dotted(self, node: ast.AST) -> str:
         """Write what is called by its full name, imports followed."""
@@ -156,7 +206,7 @@ class _Reader:
             return
         place = self.place(found.node if found.option is None else node or found.node)
         setting = CodeSetting(
-            value=found.value if value is None else value, name=name, place=place, option=found.option
+            value=found.value if value is None else value, name=name, place=place, option=found.option, call=self.call
         )
         self.told.setdefault(quantity, []).append(setting)
 
@@ -177,7 +227,10 @@ class _Reader:
             self.trainer = "lightning"
             self._named(words, _LIGHTNING)
             self._precision(words.get("precision"), "precision")
-        elif last in ("Trainer", "Seq2SeqTrainer", "SFTTrainer", "HfArgumentParser") and root in ("transformers", "trl"):
+        elif last in ("Trainer", "Seq2SeqTrainer", "SFTTrainer", "HfArgumentParser") and root in (
+            "transformers",
+            "trl",
+        ):
             self.trainer = "transformers"
         else:
             self._torch(call, name, root, last, words)

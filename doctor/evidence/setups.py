@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from doctor.evidence.launches import Launch, launch_of
 from doctor.evidence.setting_names import MODEL_PARALLEL, NAMES, Quantity
 from doctor.evidence.settings_in_code import CodeSettings
+from doctor.model import Advise, AnyRepair, EditConfig, KeyEdit, Safety
 from doctor.subjects.config import ConfigFile, Configs
 from doctor.subjects.config_kinds import Sort
 from doctor.subjects.config_nodes import KeyPath, Node, Scalar
@@ -39,6 +40,24 @@ class Setting(Struct, frozen=True, kw_only=True):
     place: Place
     origin: str
     key: KeyPath = ()
+
+    def changed(self, value: Scalar, summary: str, safety: Safety) -> AnyRepair:
+        """Return the repair that writes another value here: an edit of a configuration file, else advice."""
+        return self._repair(KeyEdit(action="set", key=self.key, value=value), summary, safety)
+
+    def removed(self, summary: str, safety: Safety) -> AnyRepair:
+        """Return the repair that takes the key out, as `changed`."""
+        return self._repair(KeyEdit(action="remove", key=self.key), summary, safety)
+
+    def _repair(self, edit: KeyEdit, summary: str, safety: Safety) -> AnyRepair:
+        if not self.key:
+            return Advise(safety=Safety.MANUAL, summary=summary)
+        return EditConfig(path=self.place.path, edits=(edit,), safety=safety, summary=summary)
+
+    @property
+    def shown(self) -> str:
+        """How it stands in a sentence."""
+        return f"{self.name} {self.value}" if not self.name.startswith("mixed_precision") else self.name
 
     @property
     def auto(self) -> bool:
@@ -172,7 +191,7 @@ class Setups(Struct, frozen=True, kw_only=True):
         joiner = _Joiner(configs.files if configs else (), code)
         setups = tuple(joiner.setups())
         models = tuple(
-            (file.shown, {quantity: setting for quantity, setting in settings_of(file)})
+            (file.shown, dict(settings_of(file)))
             for file in (configs.files if configs else ())
             if file.sort is Sort.MODEL
         )
@@ -201,9 +220,7 @@ def deepspeed_settings(file: ConfigFile, root: Node, lead: KeyPath) -> Iterator[
 
 
 def _setting(file: ConfigFile, path: KeyPath, name: str, node: Node, *, origin: str = "") -> Setting:
-    return Setting(
-        value=node.value, name=name, place=file.place(node), origin=origin or str(file.sort), key=path
-    )
+    return Setting(value=node.value, name=name, place=file.place(node), origin=origin or str(file.sort), key=path)
 
 
 def _mixed_precision(file: ConfigFile) -> Iterator[tuple[Quantity, Setting]]:
@@ -285,11 +302,11 @@ class _Joiner:
         """Put a command together with the files and the program that it names."""
         gathered = _Gathered(script.shown)
         gathered.trainer = launch.trainer
-        gathered.take(
-            (quantity, _of_word(script, name, word)) for quantity, name, word in launch.options if word.known
-        )
+        gathered.take((quantity, _of_word(script, name, word)) for quantity, name, word in launch.options if word.known)
         if launch.included:
-            gathered.take([(Quantity.WORLD_SIZE, _of_word(script, "--include", launch.included[0], launch.included[1]))])
+            gathered.take(
+                [(Quantity.WORLD_SIZE, _of_word(script, "--include", launch.included[0], launch.included[1]))]
+            )
         gathered.parallel = launch.parallel
         gathered.environment = {
             name: _of_word(script, name, word) for name, word in launch.environment.items() if word.known
@@ -362,7 +379,7 @@ class _Joiner:
         """Find a scanned file by the name that another gives it: below its folder or above, else the only such one."""
         named = [file for file in self.by_name.get(Path(name).name, ()) if file.sort in sorts]
         for above in (folder, *folder.parents):
-            whole = os.path.normpath(os.path.join(above, name))
+            whole = os.path.normpath(above / name)
             if hit := next((file for file in named if os.path.normpath(file.path) == whole), None):
                 return hit
         tail = Path(name).parts
@@ -378,7 +395,7 @@ def _of_word(script: ConfigFile, name: str, word: Word, value: Scalar = None) ->
 def _divides(root: Node) -> bool:
     """Whether a configuration divides the model over processes."""
     for path, entry in root.walk():
-        if str(path[-1]) in MODEL_PARALLEL and len(path) <= 2:  # noqa: PLR2004  # a block at the top, or a key in one
-            if entry.node.entries is not None or entry.node.value not in (None, 0, 1, False):
-                return True
+        near = str(path[-1]) in MODEL_PARALLEL and len(path) <= 2  # a block at the top, or a key in one
+        if near and (entry.node.entries is not None or entry.node.value not in (None, 0, 1, False)):
+            return True
     return False

@@ -10,6 +10,7 @@ from msgspec import Struct
 from doctor.model import Finding, Outcome, Report, Severity
 from doctor.repair.plan import Plan
 from doctor.settings import Settings
+from doctor.subjects.config import SUFFIXES
 
 UNDECIDED = (Outcome.UNAVAILABLE, Outcome.CRASHED)
 
@@ -88,6 +89,9 @@ def _place(finding: Finding, roots: Sequence[Path]) -> tuple[object, ...]:
         if path == str(root) or path.startswith(f"{root}{os.sep}"):
             path = f"{number}:{path[len(str(root)) :]}"
             break
+    if at.character is not None and path.lower().endswith(SUFFIXES):
+        # Lines of a configuration move when a key is taken out; its findings are named by their keys.
+        return finding.check, finding.fingerprint
     return finding.check, path, at.split, at.columns, at.line, at.cell
 
 

@@ -10,7 +10,16 @@ from msgspec import Struct
 
 from doctor.case import Case, stamps_of
 from doctor.errors import DoctorError, UsageError
-from doctor.repair import code_files, columnar_files, json_files, papers, saved_sets, settings_file, text_files
+from doctor.repair import (
+    code_files,
+    columnar_files,
+    config_edits,
+    json_files,
+    papers,
+    saved_sets,
+    settings_file,
+    text_files,
+)
 from doctor.repair.changes import Changes
 from doctor.repair.folder import is_ours, refuse_output, replacing
 from doctor.repair.plan import Plan
@@ -109,12 +118,14 @@ def write_copy(plan: Plan, case: Case, output: Path, *, force: bool = False) -> 
         for path in (root.absolute() / "doctor.toml" for root in case.paths):
             if path in targets and (text := settings_file.mended(path, gone)) is not None:
                 texts[path] = text
-        for path, text in texts.items():
-            targets[path].write_text(text, "utf-8")
+        written = {path: text.encode("utf-8") for path, text in texts.items()} | config_edits.new_texts(plan, case)
+        for path, content in written.items():
+            targets[path].parent.mkdir(parents=True, exist_ok=True)
+            targets[path].write_bytes(content)
         for path, text in code.items():
             _write_code(path, targets[path], text)
-        texts |= code
-        copied = [path for path in targets if path not in rewritten and path not in texts]
+        anew = {*written, *code}
+        copied = [path for path in targets if path not in rewritten and path not in anew]
         for path in copied:
             _copy(path, targets[path])
         if changed := changed_since(case):
@@ -124,7 +135,7 @@ def write_copy(plan: Plan, case: Case, output: Path, *, force: bool = False) -> 
     return Written(
         output=str(output),
         paths=tuple(str(output / place) for place in places),
-        rewritten=tuple(sorted(names[path] for path in (*rewritten, *texts))),
+        rewritten=tuple(sorted(names[path] for path in (*rewritten, *anew))),
         copied=tuple(sorted(names[path] for path in copied)),
         papers=told,
         left_out=sum(map(len, left_out.values())),

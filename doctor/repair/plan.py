@@ -16,6 +16,7 @@ from doctor.model import (
     DropColumns,
     DropRows,
     EditCode,
+    EditConfig,
     FillMissing,
     Finding,
     Relabel,
@@ -31,6 +32,7 @@ from doctor.repair.code_files import in_code, tried_on_code
 from doctor.repair.state import Effect
 from doctor.repair.treatment import treat
 from doctor.settings import Settings
+from doctor.subjects.config import Configs
 from doctor.subjects.table import Table
 from doctor.wording import printable
 
@@ -125,9 +127,11 @@ def make_plan(report: Report, case: Case, *, only: Sequence[str] = (), unsafe: b
         When `only` names no check.
     """
     chosen = {check.id for check in choose(load_checks(), Settings(select=tuple(only)))} if only else None
+    from doctor.repair import config_edits
+
     drafts = _joined([finding for finding in report.findings if finding.repair], report, case)
-    edits = [_judged(draft, chosen, unsafe) for draft in drafts]
-    edits = tried_on_code(edits, case)
+    edits = [_judged(draft, chosen, unsafe, case) for draft in drafts]
+    edits = config_edits.tried(tried_on_code(edits, case), case)
     for table in case.tables:
         table.engine.deadline = None  # a budget is for the scan
         edits = _tried(edits, table)
@@ -165,9 +169,11 @@ def _rank(repair: AnyRepair) -> tuple[int, bool]:
 
 
 def table_of(finding: Finding, report: Report, case: Case) -> Table | None:
-    """Return the table that a finding is about; None where it is about code."""
+    """Return the table that a finding is about; None where it is about code or a configuration."""
     path = finding.at.path
     if path is None or path.endswith((".py", ".ipynb")):
+        return None
+    if any(path == file.shown for other in case.others if isinstance(other, Configs) for file in other.files):
         return None
     for table in case.tables:
         if path == table.shown or any(path == str(part.path) for part in table.parts):
@@ -178,7 +184,7 @@ def table_of(finding: Finding, report: Report, case: Case) -> Table | None:
     return case.tables[seen.index(path)] if path in seen and len(seen) == len(case.tables) else None
 
 
-def _judged(draft: _Draft, chosen: set[str] | None, unsafe: bool) -> Edit:
+def _judged(draft: _Draft, chosen: set[str] | None, unsafe: bool, case: Case) -> Edit:
     repair, first = draft.repair, draft.findings[0]
     checks = tuple(dict.fromkeys(finding.check for finding in draft.findings))
     why_not, wanted = "", False
@@ -188,7 +194,9 @@ def _judged(draft: _Draft, chosen: set[str] | None, unsafe: bool) -> Edit:
         why_not = "not among --only"
     elif draft.safety is Safety.MANUAL or (isinstance(repair, BY_HAND) and not in_code(repair)):
         why_not = "by hand"
-    elif draft.table is None and not in_code(repair):
+    elif isinstance(repair, EditConfig) and not _has_config(repair, case):
+        why_not = "its file is not among those that were scanned"
+    elif draft.table is None and not in_code(repair) and not isinstance(repair, EditConfig):
         why_not = "it is about no table here"
     elif draft.safety is Safety.UNSAFE and not unsafe:
         why_not = "unsafe without a look; --unsafe applies it"
@@ -208,6 +216,12 @@ def _judged(draft: _Draft, chosen: set[str] | None, unsafe: bool) -> Edit:
         wanted=wanted,
         applied=wanted,
         why_not=why_not,
+    )
+
+
+def _has_config(repair: EditConfig, case: Case) -> bool:
+    return any(
+        file.shown == repair.path for subject in case.others if isinstance(subject, Configs) for file in subject.files
     )
 
 

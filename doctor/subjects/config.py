@@ -62,7 +62,7 @@ class ConfigFile(Struct, frozen=True, kw_only=True):
         return None
 
 
-class Configs(Struct, frozen=True, kw_only=True):
+class Configs(Struct, frozen=True, kw_only=True, eq=False):
     """All configurations under the scanned paths."""
 
     files: tuple[ConfigFile, ...]
@@ -144,7 +144,7 @@ def _candidates(root: Path) -> Iterator[Path]:
 
 def _files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
     for name in names:
-        if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
+        if not name.startswith(".") and name.lower().endswith(SUFFIXES):
             yield folder / name
 
 

@@ -22,7 +22,15 @@ class Sort(StrEnum):
 
 
 BATCH_KEYS = ("train_batch_size", "train_micro_batch_size_per_gpu")
-_DEEPSPEED_BLOCKS = ("zero_optimization", "fp16", "bf16", "bfloat16", "optimizer", "scheduler", "activation_checkpointing")
+_DEEPSPEED_BLOCKS = (
+    "zero_optimization",
+    "fp16",
+    "bf16",
+    "bfloat16",
+    "optimizer",
+    "scheduler",
+    "activation_checkpointing",
+)
 _DEEPSPEED_WORDS = (
     *BATCH_KEYS,
     "zero_allow_untested_optimizer",
@@ -37,7 +45,14 @@ _DEEPSPEED_WORDS = (
     "data_efficiency",
     "torch_autocast",
 )
-_ZERO_WORDS = ("stage", "offload_optimizer", "offload_param", "overlap_comm", "contiguous_gradients", "reduce_bucket_size")
+_ZERO_WORDS = (
+    "stage",
+    "offload_optimizer",
+    "offload_param",
+    "overlap_comm",
+    "contiguous_gradients",
+    "reduce_bucket_size",
+)
 _TRAINER_WORDS = (
     "per_device_train_batch_size",
     "per_device_eval_batch_size",
@@ -120,8 +135,8 @@ def _sort_of_mapping(node: Node) -> Sort | None:
     if "base_model" in keys and len(keys & set(_AXOLOTL_WORDS)) >= MIN_AXOLOTL:
         return Sort.AXOLOTL
     trainer = len(keys & set(_TRAINER_WORDS)) >= MIN_TRAINER and bool(keys & set(_TRAINER_OWN))
-    if trainer and _text(node, "model_type") and _list(node, "architectures"):
-        trainer = False
+    if "log_history" in keys or (_text(node, "model_type") and _list(node, "architectures")):
+        trainer = False  # the state of a run, the description of a model
     if trainer:
         return Sort.LLAMA_FACTORY if len(keys & set(_LLAMA_WORDS)) >= MIN_AXOLOTL else Sort.TRAINER
     if len(keys & set(_ACCELERATE_WORDS)) >= MIN_ACCELERATE and keys & {"distributed_type", "compute_environment"}:

@@ -92,9 +92,7 @@ def _raw_commands(text: str) -> Iterator[list[Word]]:
         if kind == "word" and len(found) <= MAX_WORD:
             if heredoc := _HEREDOC.match(found):
                 awaited.append(heredoc["word"])
-            words.append(
-                Word(text=found, known=True, line=line, column=here - begin + 1, start=here, end=match.end())
-            )
+            words.append(Word(text=found, known=True, line=line, column=here - begin + 1, start=here, end=match.end()))
         elif kind == "end" and words:
             yield words
             words = []

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from doctor.errors import CannotOpen
 from doctor.subjects.config_nodes import MAX_DEPTH, MAX_VALUES, Entry, Node, Scalar
@@ -69,7 +70,7 @@ class _Converter:
         self.made: dict[int, tuple[Node, int]] = {}
         self.open: set[int] = set()
 
-    def node(self, given: object, depth: int) -> Node:
+    def node(self, given: Any, depth: int) -> Node:
         node, size = self._converted(given, depth)
         if size > MAX_VALUES:
             raise self._too_many(node.line)
@@ -78,34 +79,31 @@ class _Converter:
     def _too_many(self, line: int) -> CannotOpen:
         return CannotOpen(self.path, f"its aliases come to more than {MAX_VALUES:,} values", line=line)
 
-    def _converted(self, given: object, depth: int) -> tuple[Node, int]:
+    def _converted(self, given: Any, depth: int) -> tuple[Node, int]:
         """Convert a node once, however often aliases name it; return it with the values that it stands for."""
         key = id(given)
         if key in self.made:
             return self.made[key]
-        start, end = given.start_mark, given.end_mark  # type: ignore[attr-defined]  # a node of PyYAML
-        place = {"line": start.line + 1, "column": start.column + 1, "start": start.index, "end": end.index}
         if key in self.open or depth > MAX_DEPTH:  # an anchor inside itself
-            return Node(**place, known=False), 1
+            return _node(given, known=False), 1
         self.open.add(key)
-        made = self._made(given, place, depth)
+        made = self._made(given, depth)
         self.open.discard(key)
         if made[1] > MAX_VALUES:
             raise self._too_many(made[0].line)
         self.made[key] = made
         return made
 
-    def _made(self, given: object, place: dict[str, int], depth: int) -> tuple[Node, int]:
+    def _made(self, given: Any, depth: int) -> tuple[Node, int]:
         import yaml
 
         if isinstance(given, yaml.ScalarNode):
             value, known, text = _scalar(given.tag, given.value)
-            return Node(**place, value=value, known=known, text=text), 1
+            return _node(given, value=value, known=known, text=text), 1
         if isinstance(given, yaml.SequenceNode):
             parts = [self._converted(item, depth + 1) for item in given.value]
             items = tuple(node for node, _ in parts)
-            return Node(**place, items=items, flow=bool(given.flow_style)), 1 + sum(size for _, size in parts)
-        assert isinstance(given, yaml.MappingNode)  # noqa: S101  # PyYAML knows three kinds
+            return _node(given, items=items, known=_standard(given)), 1 + sum(size for _, size in parts)
         entries: list[Entry] = []
         merged: list[Entry] = []
         total = 1
@@ -129,7 +127,37 @@ class _Converter:
                 )
         own = {entry.key for entry in entries}
         entries = [*(entry for entry in merged if entry.key not in own), *entries]
-        return Node(**place, entries=tuple(entries), flow=bool(given.flow_style)), total
+        return _node(given, entries=tuple(entries), known=_standard(given)), total
+
+
+def _node(
+    given: Any,
+    *,
+    value: Scalar = None,
+    entries: tuple[Entry, ...] | None = None,
+    items: tuple[Node, ...] | None = None,
+    known: bool = True,
+    text: bool = False,
+) -> Node:
+    """Give a node of PyYAML's the place that its marks tell."""
+    start, end = given.start_mark, given.end_mark
+    return Node(
+        line=start.line + 1,
+        column=start.column + 1,
+        start=start.index,
+        end=end.index,
+        value=value,
+        entries=entries,
+        items=items,
+        known=known,
+        flow=bool(getattr(given, "flow_style", True)),
+        text=text,
+    )
+
+
+def _standard(given: Any) -> bool:
+    """Whether a mapping or list is one of YAML's own, not of a tag."""
+    return str(given.tag) in (f"{_STANDARD}map", f"{_STANDARD}seq")
 
 
 def _as_merged(entry: Entry) -> Entry:
@@ -155,7 +183,11 @@ def _scalar(tag: str, text: str) -> tuple[Scalar, bool, bool]:
         if kind == "bool":
             return _WORDS[text.lower()], True, False
         if kind == "int":
-            return int(text.replace("_", ""), 0 if text.lower().lstrip("-+").startswith(("0x", "0b")) else 10), True, False
+            return (
+                int(text.replace("_", ""), 0 if text.lower().lstrip("-+").startswith(("0x", "0b")) else 10),
+                True,
+                False,
+            )
         if kind == "float":
             return float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan")), True, False
     except (ValueError, KeyError):

@@ -38,6 +38,8 @@ class Launch(Struct, frozen=True, kw_only=True):
         What it sets, by which option, with the word that holds the value; the program's own stand first.
     given : dict of str to Word or None
         The program's options by their names.
+    open : bool
+        Whether it holds words that are not known, and so perhaps further options.
     included : (Word, int) or None
         Where the devices are listed, and how many they are.
     configurations : tuple of Word
@@ -53,6 +55,8 @@ class Launch(Struct, frozen=True, kw_only=True):
     mixed_precision: Word | None = None
     included: tuple[Word, int] | None = None
     parallel: bool = False
+    open: bool = False
+    words: tuple[str, ...] = ()
 
 
 def launch_of(command: Command) -> Launch | None:
@@ -85,6 +89,8 @@ def launch_of(command: Command) -> Launch | None:
         configurations=tuple(word for word in (*rest, *own) if word.text.endswith((".yaml", ".yml", ".json"))),
         mixed_precision=next((word for option, word in options if option == "mixed_precision"), None),
         included=(listed, count) if listed and (count := _devices(listed.text)) else None,
+        open=any(not word.known for word in rest),
+        words=tuple(word.text for word in command.words[1:] if not word.text.startswith("-")),
         parallel=any(option in MODEL_PARALLEL for option, _ in (*given, *options)),
     )
 

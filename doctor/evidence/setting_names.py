@@ -22,11 +22,13 @@ class Quantity(StrEnum):
     TOTAL_STEPS = "steps of the schedule"
     MAX_STEPS = "steps of the run"
     STEPS_PER_EPOCH = "steps per epoch"
+    SCHEDULE_EPOCHS = "epochs of the schedule"
     EPOCHS = "epochs"
     SCHEDULE = "schedule"
     OPTIMIZER = "optimizer"
     WEIGHT_DECAY = "weight decay"
     CLIPPING = "clipping"
+    OPTIMIZER_CLIPPING = "clipping by the optimizer"
     FP16 = "fp16"
     BF16 = "bf16"
     AUTOCAST = "autocast"
@@ -42,6 +44,7 @@ class Quantity(StrEnum):
     ADAPTER = "adapter"
     NUM_LABELS = "labels of the head"
     MAX_LENGTH = "length of a text"
+    POSITIONS = "positions of the model"
     PAD_TOKEN = "padding token"  # noqa: S105  # no password
     IGNORE_INDEX = "ignored label"
     IMAGE_SIZE = "image size"
@@ -60,6 +63,7 @@ DEEPSPEED: Mapping[str, Quantity] = {
     "optimizer.type": Q.OPTIMIZER,
     "optimizer.params.lr": Q.LEARNING_RATE,
     "optimizer.params.weight_decay": Q.WEIGHT_DECAY,
+    "optimizer.params.max_grad_norm": Q.OPTIMIZER_CLIPPING,
     "scheduler.type": Q.SCHEDULE,
     "scheduler.params.warmup_num_steps": Q.WARMUP_STEPS,
     "scheduler.params.total_num_steps": Q.TOTAL_STEPS,
@@ -143,7 +147,9 @@ MODEL: Mapping[str, Quantity] = {
     "num_labels": Q.NUM_LABELS,
     "pad_token_id": Q.PAD_TOKEN,
     "image_size": Q.IMAGE_SIZE,
-    "max_position_embeddings": Q.MAX_LENGTH,
+    "max_position_embeddings": Q.POSITIONS,
+    "n_positions": Q.POSITIONS,
+    "model_type": Q.MODEL,
     "num_local_experts": Q.EXPERTS,
     "num_experts": Q.EXPERTS,
     "n_routed_experts": Q.EXPERTS,

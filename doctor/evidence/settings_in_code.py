@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -41,7 +42,7 @@ _SCHEDULE_WORDS = {"num_warmup_steps": Q.WARMUP_STEPS, "num_training_steps": Q.T
 _ONE_CYCLE = {
     "max_lr": Q.PEAK_RATE,
     "total_steps": Q.TOTAL_STEPS,
-    "epochs": Q.EPOCHS,
+    "epochs": Q.SCHEDULE_EPOCHS,
     "steps_per_epoch": Q.STEPS_PER_EPOCH,
 }
 _LIGHTNING = {
@@ -57,9 +58,19 @@ _CALLS = frozenset(
         *_OPTIMIZERS,
         *_SCHEDULES,
         *("initialize", "Accelerator", "Trainer", "Seq2SeqTrainer", "SFTTrainer", "HfArgumentParser", "OneCycleLR"),
-        *("DataLoader", "add_argument", "DistributedDataParallel", "DistributedSampler", "clip_grad_norm_"),
+        *(
+            "DataLoader",
+            "add_argument",
+            "CrossEntropyLoss",
+            "DistributedDataParallel",
+            "DistributedSampler",
+            "clip_grad_norm_",
+            "from_pretrained",
+        ),
     }
 )
+_NORMS = ("LayerNorm", "RMSNorm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm2d")
+_SEQUENCES = ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "Transformer", "TransformerEncoder", "TransformerDecoder")
 _HEADS = {"num_labels": Q.NUM_LABELS, "num_classes": Q.NUM_LABELS}
 
 
@@ -72,6 +83,8 @@ class CodeSetting(Struct, frozen=True, kw_only=True):
         The option of the command line of which it is the default.
     call : int
         The line of the call that takes it; two calls of a kind are two trainings, or two parts of one.
+    origin : str
+        Who reads it: "code", or DeepSpeed where it stands in a configuration that is a dict.
     """
 
     value: Scalar
@@ -79,6 +92,7 @@ class CodeSetting(Struct, frozen=True, kw_only=True):
     place: Place
     option: str | None = None
     call: int = 0
+    origin: str = "code"
 
 
 class ProgramSettings(Struct, frozen=True, kw_only=True):
@@ -87,7 +101,13 @@ class ProgramSettings(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     facts : mapping of str to Place
-        What it does, such as "loop", "clips", "scales", "compiles", "wraps" (in DDP), "autocast", by where.
+        What it does, by where: "optimizer", "schedule", "one-cycle", "loop", "backward", "clips", "compiles", "wraps"
+        (in DDP), "norm", "norm-float", "sequence" (a recurrent net or a transformer), "half", "sampler",
+        "sampler-by-rank", "sampler-unshuffled".
+    parses : bool
+        Whether its command line, or another mapping, may say more than is written.
+    words : tuple of str
+        What its trainers are called.
     """
 
     path: Path
@@ -96,6 +116,8 @@ class ProgramSettings(Struct, frozen=True, kw_only=True):
     told: Mapping[Quantity, tuple[CodeSetting, ...]]
     facts: Mapping[str, Place]
     parallel: bool = False
+    parses: bool = False
+    words: tuple[str, ...] = ()
 
 
 class CodeSettings(Struct, frozen=True, kw_only=True):
@@ -155,6 +177,9 @@ class _Reader:
         self.trainer: str | None = None
         self.parallel = False
         self.call = 0
+        self.origin = "code"
+        self.parses = False
+        self.words: list[str] = []
 
     def read(self) -> ProgramSettings:
         for call in self.module.calls:
@@ -172,14 +197,16 @@ class _Reader:
             told={quantity: tuple(settings) for quantity, settings in self.told.items()},
             facts=self.facts,
             parallel=self.parallel,
+            parses=self.parses,
+            words=tuple(self.words),
         )
 
     def _forget_rivals(self) -> None:
         """Take for unknown what several calls say differently, and formats that different calls ask for."""
         for quantity, settings in [*self.told.items()]:
-            if len({setting.value for setting in settings}) > 1:
-                del self.told[quantity]
-        formats = [setting for quantity in (Q.FP16, Q.BF16) for setting in self.told.get(quantity, ())]
+            rivals = {one.origin for one in settings for other in settings if _rival(one, other)}
+            self.told[quantity] = [one for one in settings if one.origin not in rivals]
+        formats = [one for quantity in (Q.FP16, Q.BF16) for one in self.told.get(quantity, ()) if one.origin == "code"]
         if len({setting.call for setting in formats}) > 1:
             self.told.pop(Q.FP16, None)
             self.told.pop(Q.BF16, None)
@@ -206,7 +233,12 @@ class _Reader:
             return
         place = self.place(found.node if found.option is None else node or found.node)
         setting = CodeSetting(
-            value=found.value if value is None else value, name=name, place=place, option=found.option, call=self.call
+            value=found.value if value is None else value,
+            name=name,
+            place=place,
+            option=found.option,
+            call=self.call,
+            origin=self.origin,
         )
         self.told.setdefault(quantity, []).append(setting)
 
@@ -215,6 +247,8 @@ class _Reader:
         words = {word.arg: word.value for word in call.keywords if word.arg}
         if last.endswith("TrainingArguments") or (root == "trl" and last.endswith("Config")):
             self.trainer = "transformers"
+            self.words.append(re.sub(r"(?<=[A-Z])Config|TrainingArguments", " ", last))
+            self.parses = self.parses or any(word.arg is None for word in call.keywords)
             self._named(words, TRAINER)
         elif name in ("deepspeed.initialize", "deepspeed.init_inference") and last == "initialize":
             self.trainer = self.trainer or "DeepSpeed"
@@ -232,6 +266,7 @@ class _Reader:
             "trl",
         ):
             self.trainer = "transformers"
+            self.parses = self.parses or last == "HfArgumentParser"
         else:
             self._torch(call, name, root, last, words)
 
@@ -256,6 +291,14 @@ class _Reader:
         elif last in ("clip_grad_norm_", "clip_grad_value_"):
             self.facts.setdefault("clips", self.place(call))
             self.note(Q.CLIPPING, last, words.get("max_norm") or (call.args[1] if len(call.args) > 1 else None))
+        elif last in _NORMS and (root == "torch" or "nn" in name):
+            self.facts.setdefault("norm", self.place(call))
+        elif last in _SEQUENCES and root == "torch":
+            self.facts.setdefault("sequence", self.place(call))
+        elif last == "float" and "norm" in name.lower() and not call.args:
+            self.facts.setdefault("norm-float", self.place(call))
+        elif last == "half" and not call.args and "model" in name.lower():
+            self.facts.setdefault("half", self.place(call))
         elif name == "torch.compile":
             self.facts.setdefault("compiles", self.place(call))
         elif last == "DistributedDataParallel":
@@ -263,13 +306,26 @@ class _Reader:
         elif last in ("backward",) and root != "torch":
             self.facts.setdefault("backward", self.place(call))
         elif last == "DistributedSampler":
-            self.facts.setdefault("sampler", self.place(call))
+            self._sampler(call, words)
         elif last == "CrossEntropyLoss":
             self._named(words, {"ignore_index": Q.IGNORE_INDEX})
         elif last == "from_pretrained" or last.endswith("ForSequenceClassification"):
             self._named(words, _HEADS)
         elif "max_length" in words and "token" in name.lower():
             self._named(words, {"max_length": Q.MAX_LENGTH})
+
+    def _sampler(self, call: ast.Call, words: Mapping[str, ast.expr]) -> None:
+        """Note a sampler whose order differs between ranks, and one for training that keeps the order of the data."""
+        parent = self.module.parents.get(call)
+        targets = parent.targets if isinstance(parent, ast.Assign) else []
+        said = " ".join(ast.unparse(part) for part in (*targets, *call.args[:1])).lower()
+        self.facts.setdefault("sampler", self.place(call))
+        if "seed" in words and "rank" in ast.unparse(words["seed"]).lower():
+            self.facts.setdefault("sampler-by-rank", self.place(words["seed"]))
+        shuffle = words.get("shuffle")
+        stays = isinstance(shuffle, ast.Constant) and shuffle.value is False
+        if stays and "train" in said and not any(word in said for word in ("val", "test", "eval")):
+            self.facts.setdefault("sampler-unshuffled", self.place(call))
 
     def _named(self, words: Mapping[str, ast.expr], names: Mapping[str, Quantity]) -> None:
         for word, quantity in names.items():
@@ -298,7 +354,9 @@ class _Reader:
                 held = self.constants.literal(inner)
                 inner = _value_of(held, key)
             if inner is not None:
+                self.origin = "DeepSpeed"
                 self.note(quantity, name, inner)
+                self.origin = "code"
         if any(_value_of(literal, key) is not None for key in MODEL_PARALLEL):
             self.parallel = True
 
@@ -334,6 +392,11 @@ class _Reader:
                 self.told.setdefault(quantity, []).append(setting)
             if option in MODEL_PARALLEL and found is not None and found.value not in (None, 0, 1):
                 self.parallel = True
+
+
+def _rival(one: CodeSetting, other: CodeSetting) -> bool:
+    """Whether two places tell one reader different things."""
+    return one.origin == other.origin and one.value != other.value
 
 
 def _value_of(literal: ast.Dict | None, key: str) -> ast.expr | None:

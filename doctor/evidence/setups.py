@@ -19,7 +19,8 @@ from doctor.subjects.source import Place
 AUTO = "auto"
 DEEPSPEED, TRANSFORMERS, ACCELERATE, AXOLOTL = "DeepSpeed", "transformers", "accelerate", "axolotl"
 _TRAINERS = {Sort.TRAINER: TRANSFORMERS, Sort.LLAMA_FACTORY: TRANSFORMERS, Sort.AXOLOTL: AXOLOTL}
-PATHS = (Quantity.CONFIG_FILE, Quantity.ACCELERATE_FILE)
+HOW = ("stage", "rl", "pref_loss", "trainer_type")
+"""Keys that say how is trained: on examples, preferences, or rewards."""
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -48,6 +49,10 @@ class Setting(Struct, frozen=True, kw_only=True):
     def removed(self, summary: str, safety: Safety) -> AnyRepair:
         """Return the repair that takes the key out, as `changed`."""
         return self._repair(KeyEdit(action="remove", key=self.key), summary, safety)
+
+    def beside(self, name: str, value: Scalar, summary: str) -> AnyRepair:
+        """Return the repair that writes another key beside this one."""
+        return self._repair(KeyEdit(action="set", key=(*self.key[:-1], name), value=value), summary, Safety.UNSAFE)
 
     def _repair(self, edit: KeyEdit, summary: str, safety: Safety) -> AnyRepair:
         if not self.key:
@@ -113,6 +118,10 @@ class Setup(Struct, frozen=True, kw_only=True):
         What the program does, as in `ProgramSettings`.
     alone : bool
         Whether a DeepSpeed configuration is all there is of it.
+    open : bool
+        Whether more may be told than is written, as by `"$@"` in a script.
+    words : tuple of str
+        What else is written of how it is trained: the command's words, the stage of LLaMA-Factory, axolotl's rl.
     """
 
     shown: str
@@ -125,6 +134,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     root: Node | None = None
     facts: Mapping[str, Place] = field(default_factory=dict)
     alone: bool = False
+    open: bool = False
+    words: tuple[str, ...] = ()
 
     def get(self, quantity: Quantity) -> Setting | None:
         """Return what rules; None where it is not written."""
@@ -208,6 +219,9 @@ def settings_of(file: ConfigFile) -> Iterator[tuple[Quantity, Setting]]:
             yield quantity, _setting(file, path, name, node)
     if file.sort is Sort.ACCELERATE:
         yield from _mixed_precision(file)
+    if file.sort is Sort.MODEL and (names_of := file.root.child("id2label")) is not None and names_of.entries:
+        name, count = "id2label", len(names_of.entries)
+        yield Quantity.NUM_LABELS, Setting(value=count, name=name, place=file.place(names_of), origin=str(file.sort))
 
 
 def deepspeed_settings(file: ConfigFile, root: Node, lead: KeyPath) -> Iterator[tuple[Quantity, Setting]]:
@@ -244,6 +258,8 @@ class _Gathered:
         self.deepspeed: ConfigFile | None = None
         self.root: Node | None = None
         self.facts: dict[str, Place] = {}
+        self.open = False
+        self.words: list[str] = []
 
     def take(self, settings: Iterable[tuple[Quantity, Setting]]) -> None:
         for quantity, setting in settings:
@@ -264,6 +280,8 @@ class _Gathered:
             root=self.root,
             facts=self.facts,
             alone=alone,
+            open=self.open,
+            words=tuple(self.words),
         )
 
 
@@ -308,6 +326,8 @@ class _Joiner:
                 [(Quantity.WORLD_SIZE, _of_word(script, "--include", launch.included[0], launch.included[1]))]
             )
         gathered.parallel = launch.parallel
+        gathered.open = launch.open
+        gathered.words += launch.words
         gathered.environment = {
             name: _of_word(script, name, word) for name, word in launch.environment.items() if word.known
         }
@@ -337,12 +357,14 @@ class _Joiner:
         gathered.files.append(shown)
         gathered.trainer = gathered.trainer or program.trainer
         gathered.parallel = gathered.parallel or program.parallel
+        gathered.open = gathered.open or (program.parses and script is None)
+        gathered.words += program.words
         gathered.facts |= program.facts
         given = launch.given if launch else {}
         for quantity, found in program.told.items():
             for one in found:
                 if one.option is None or script is None or one.option not in given:
-                    setting = Setting(value=one.value, name=one.name, place=one.place, origin="code")
+                    setting = Setting(value=one.value, name=one.name, place=one.place, origin=one.origin)
                     gathered.take([(quantity, setting)])
                 elif (word := given[one.option]) is not None and word.known and quantity not in gathered.told:
                     gathered.take([(quantity, _of_word(script, f"--{one.option}", word))])
@@ -362,6 +384,8 @@ class _Joiner:
             gathered.deepspeed, gathered.root = file, inner
             gathered.take(deepspeed_settings(file, inner, ("deepspeed",)))
         gathered.parallel = gathered.parallel or _divides(file.root)
+        told = (file.root.child(name) for name in HOW)
+        gathered.words += [str(node.value) for node in told if node is not None and isinstance(node.value, str)]
 
     def linked(self, gathered: _Gathered, folder: Path) -> None:
         """Follow the names of configurations, those of accelerate first, which may name another."""
@@ -399,3 +423,12 @@ def _divides(root: Node) -> bool:
         if near and (entry.node.entries is not None or entry.node.value not in (None, 0, 1, False)):
             return True
     return False
+
+
+def auto_values(setup: Setup) -> Iterator[tuple[str, Place]]:
+    """Yield the keys of a setup's DeepSpeed configuration whose value is left to a trainer."""
+    if setup.root is None or setup.deepspeed is None:
+        return
+    for path, entry in setup.root.walk():
+        if entry.node.value == AUTO and entry.node.text:
+            yield ".".join(map(str, path)), setup.deepspeed.place(entry.node)

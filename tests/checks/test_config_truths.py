@@ -33,7 +33,7 @@ WORLDS = {
     "ds_parallel.json": {"healthy": 2},
 }
 """The processes with data of their own that the scripts of the patients start, or may start; else one."""
-LATER = ("ds_nvme.json", "ds_amp.json", "ds_fp16.json", "ds_trainer.json")
+LATER = ("ds_nvme.json", "ds_amp.json", "ds_fp16.json", "ds_trainer.json", "ds_misplaced.json")
 """Refused by more than the reading of the configuration: by the engine, or by the trainer."""
 
 

@@ -1,0 +1,93 @@
+"""A learning rate outside the range in which Adam and its kin train.
+
+What it finds
+    Rates of zero or less, rates from which on Adam breaks, and rates outside the range that is usually searched, or in
+    which a pretrained model is usually fine-tuned; by configuration, launcher and code.
+
+Why it matters
+    Adam's step is about as long as its rate, whatever the gradient is: at 0.01 a few updates undo a pretrained model,
+    below 1e-5 the budget ends before it has learned anything.
+
+What to do
+    Begin with 1e-4 where all weights of a pretrained model are trained, and search between 1e-5 and 1e-3. A misplaced
+    digit is the usual cause.
+
+Thresholds
+    min_search: the lower end of the range that is searched for any model (1e-05, the team's guide).
+    max_search: its upper end (0.001).
+    min_finetune: the lower end of the range for all weights of a pretrained model (5e-05, the team's guide).
+    max_finetune: its upper end (0.0003).
+    max_rate: from here on Adam breaks (0.01).
+
+Calibration
+    Outside a range is a remark, 0.01 a warning, zero an error: python bench/config_corpora.py counts them on the
+    configurations that six packages ship; none of these is a warning or an error.
+
+Limits
+    Only Adam and optimizers with steps like its (AdamW, Adafactor without its own rate, LAMB, paged and 8-bit ones) are
+    judged; SGD, Lion and Muon have other ranges. Adapters such as LoRA bear higher rates and are held to the range that
+    is searched. Preference training (DPO, GRPO) takes much lower ones and is held to no lower bound.
+
+Source
+    The team's guide: 5e-5 to 3e-4 for fine-tuning, 1e-5 to 1e-3 for a search, 0.01 breaks.
+"""
+
+from collections.abc import Iterator
+
+from doctor.evidence.rates_told import RatesTold, RateTold
+from doctor.model import Check, Finding, Safety, Severity, Undecided
+
+CHECK = Check(
+    "config/learning-rate-range",
+    Severity.INFO,
+    {
+        "nothing": "{where}: with {name} {rate:g} nothing is learned",
+        "breaks": "{where}: {name} is {rate:g}; from {bound:g} on {optimizer} breaks a network",
+        "search": "{where}: {name} is {rate:g}, outside of {low:g} to {high:g}, in which rates of "
+        "{optimizer} are searched",
+        "finetune": "{where}: {name} is {rate:g}, outside of {low:g} to {high:g}, in which pretrained models are "
+        "usually fine-tuned",
+    },
+)
+
+
+def examine(
+    rates: RatesTold,
+    *,
+    min_search: float = 1e-5,
+    max_search: float = 1e-3,
+    min_finetune: float = 5e-5,
+    max_finetune: float = 3e-4,
+    max_rate: float = 0.01,
+) -> Iterator[Finding | Undecided]:
+    """Hold each rate that is written against the range for what it trains."""
+    if not rates.rates:
+        yield CHECK.not_applicable("no learning rate is written here")
+    for told in rates.rates:
+        rate = told.rate
+        if rate <= 0:
+            yield _finding(told, "nothing", Severity.ERROR)
+        elif not told.like_adam:
+            continue
+        elif rate >= max_rate:
+            yield _finding(told, "breaks", Severity.WARNING, bound=max_rate)
+        elif rate > max_search or (rate < min_search and not told.preference):
+            yield _finding(told, "search", Severity.INFO, low=min_search, high=max_search)
+        elif told.finetunes and (rate > max_finetune or (rate < min_finetune and not told.preference)):
+            yield _finding(told, "finetune", Severity.INFO, low=min_finetune, high=max_finetune)
+
+
+def _finding(told: RateTold, kind: str, severity: Severity, **bounds: float) -> Finding:
+    wish = 1e-4
+    repair = told.setting.changed(wish, f"set {told.setting.name} to {wish:g}, and search from there", Safety.UNSAFE)
+    return CHECK.finding(
+        kind,
+        at=told.setting.place.location,
+        severity=severity,
+        repair=repair if severity is not Severity.INFO else None,
+        where=told.setting.place.short,
+        name=told.setting.name,
+        rate=told.rate,
+        optimizer=told.optimizer,
+        **bounds,
+    )

@@ -26,7 +26,8 @@ Calibration
 Limits
     Only Adam and optimizers with steps like its (AdamW, Adafactor without its own rate, LAMB, paged and 8-bit ones) are
     judged; SGD, Lion and Muon have other ranges. Adapters such as LoRA bear higher rates and are held to the range that
-    is searched. Preference training (DPO, GRPO) takes much lower ones and is held to no lower bound.
+    is searched. Preference training (DPO, GRPO) and models of a billion parameters and more take
+    lower ones, and are held to no lower bound.
 
 Source
     The team's guide: 5e-5 to 3e-4 for fine-tuning, 1e-5 to 1e-3 for a search, 0.01 breaks.
@@ -65,15 +66,16 @@ def examine(
         yield CHECK.not_applicable("no learning rate is written here")
     for told in rates.rates:
         rate = told.rate
+        lower = told.preference or told.large
         if rate <= 0:
             yield _finding(told, "nothing", Severity.ERROR)
         elif not told.like_adam:
             continue
         elif rate >= max_rate:
             yield _finding(told, "breaks", Severity.WARNING, bound=max_rate)
-        elif rate > max_search or (rate < min_search and not told.preference):
+        elif rate > max_search or (rate < min_search and not lower):
             yield _finding(told, "search", Severity.INFO, low=min_search, high=max_search)
-        elif told.finetunes and (rate > max_finetune or (rate < min_finetune and not told.preference)):
+        elif told.finetunes and (rate > max_finetune or (rate < min_finetune and not lower)):
             yield _finding(told, "finetune", Severity.INFO, low=min_finetune, high=max_finetune)
 
 

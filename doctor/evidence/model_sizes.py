@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from doctor.evidence.rates_told import adapts
+from doctor.evidence.rates_told import adapts, size_of_name
 from doctor.evidence.setting_names import Quantity
 from doctor.evidence.setups import Setup, Setups
 from doctor.evidence.training_rows import TrainingRows
@@ -14,7 +14,6 @@ from doctor.subjects.config_kinds import Sort
 from doctor.subjects.config_nodes import Node
 from doctor.subjects.source import Place
 
-_SIZE = re.compile(r"(?<![\w.])(?:(?P<experts>\d+)x)?(?P<size>\d+(?:\.\d+)?)(?P<unit>[bm])(?![a-z0-9])", re.IGNORECASE)
 _MIXTURE = re.compile(r"mixtral|moe|deepseek-v[23]|\d+x\d+b|-a\d+(\.\d+)?b", re.IGNORECASE)
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 
@@ -75,15 +74,6 @@ def _named(setup: Setup) -> Iterator[ModelSize]:
             adapted=adapts(setup),
             because=model.value,
         )
-
-
-def size_of_name(name: str) -> float | None:
-    """Return about how many parameters a model has by its name, such as `Llama-3-8B` or `Mixtral-8x7B`."""
-    match = _SIZE.search(name.rpartition("/")[2].replace("_", "-"))
-    if not match:
-        return None
-    unit = 1e9 if match["unit"].lower() == "b" else 1e6
-    return float(match["size"]) * unit * int(match["experts"] or 1)
 
 
 def _described(file: ConfigFile, *, adapted: bool) -> ModelSize | None:

@@ -9,6 +9,9 @@ from doctor.evidence.setups import AXOLOTL, TRANSFORMERS, Setting, Setup, Setups
 
 _LIKE_ADAM = re.compile(r"adam|lamb|radam", re.IGNORECASE)
 _PREFERENCE = re.compile(r"\b(dpo|grpo|kto|orpo|simpo|cpo|rloo|ppo|reward|ipo)\b", re.IGNORECASE)
+_SIZE = re.compile(r"(?<![\w.])(?:(?P<experts>\d+)x)?(?P<size>\d+(?:\.\d+)?)(?P<unit>[bm])(?![a-z0-9])", re.IGNORECASE)
+LARGE = 1e9
+"""Parameters from which on full fine-tuning takes lower rates."""
 _FULL = ("full", "false", "none", "")
 
 
@@ -23,6 +26,8 @@ class RateTold(Struct, frozen=True, kw_only=True):
         Whether all weights of a pretrained model are trained with it.
     preference : bool
         Whether it is for training on preferences or rewards.
+    large : bool
+        Whether the model's name says that it has a billion parameters or more.
     """
 
     setting: Setting
@@ -31,6 +36,7 @@ class RateTold(Struct, frozen=True, kw_only=True):
     like_adam: bool
     finetunes: bool
     preference: bool
+    large: bool = False
 
 
 class RatesTold(Struct, frozen=True, kw_only=True):
@@ -47,6 +53,8 @@ class RatesTold(Struct, frozen=True, kw_only=True):
             if setting is None or setting.number is None:
                 continue
             optimizer = setup.get(Quantity.OPTIMIZER)
+            model = setup.get(Quantity.MODEL)
+            said = re.sub(r"[_/.-]", " ", " ".join((*setup.files, *setup.words)))
             own = setup.trainer in (TRANSFORMERS, AXOLOTL)  # their default is AdamW
             name = str(optimizer.value) if optimizer is not None else "AdamW" if own else "the optimizer"
             told = RateTold(
@@ -54,8 +62,9 @@ class RatesTold(Struct, frozen=True, kw_only=True):
                 rate=setting.number,
                 optimizer=name,
                 like_adam=bool(_LIKE_ADAM.search(name)),
-                finetunes=setup.get(Quantity.MODEL) is not None and not adapts(setup),
-                preference=bool(_PREFERENCE.search(re.sub(r"[_/.-]", " ", " ".join((*setup.files, *setup.words))))),
+                finetunes=model is not None and not adapts(setup) and "pretrain" not in said.lower(),
+                preference=bool(_PREFERENCE.search(said)),
+                large=model is not None and (size_of_name(str(model.value)) or 0) >= LARGE,
             )
             found.setdefault(setting.place, told)
         return cls(rates=tuple(found.values()))
@@ -65,3 +74,12 @@ def adapts(setup: Setup) -> bool:
     """Whether only an adapter is trained, such as LoRA's."""
     adapter = setup.get(Quantity.ADAPTER)
     return adapter is not None and str(adapter.value).lower() not in _FULL
+
+
+def size_of_name(name: str) -> float | None:
+    """Return about how many parameters a model has by its name, such as `Llama-3-8B` or `Mixtral-8x7B`."""
+    match = _SIZE.search(name.rpartition("/")[2].replace("_", "-"))
+    if not match:
+        return None
+    unit = 1e9 if match["unit"].lower() == "b" else 1e6
+    return float(match["size"]) * unit * int(match["experts"] or 1)

@@ -64,7 +64,7 @@ def _warmup(setup: Setup) -> Iterator[Mismatch]:
     ]
     for of, end in ends:
         total = _positive(end)
-        if total is not None and length >= total:
+        if total is not None and length > total:
             yield Mismatch(kind="warmup", setting=warmup, facts={"warmup": length, "of": of, "total": total})
             return
 

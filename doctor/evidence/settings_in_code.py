@@ -128,12 +128,12 @@ class CodeSettings(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def measure(cls, source: Source) -> "CodeSettings":
-        """Read every program that imports a library of training."""
+        """Read every program that imports a library of training, but for tests and benchmarks."""
         found = []
         for program in source.programs:
             try:
-                if _trains(program):
-                    found.append(_Reader(Module(program)).read())
+                if _trains(program) and not (module := Module(program)).is_test:
+                    found.append(_Reader(module).read())
             except RecursionError:  # nested beyond what any person writes
                 continue
         return cls(programs=tuple(found), trainers=frozenset(one.trainer for one in found if one.trainer))

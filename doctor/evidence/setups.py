@@ -386,6 +386,7 @@ class _Joiner:
         gathered.parallel = gathered.parallel or _divides(file.root)
         told = (file.root.child(name) for name in HOW)
         gathered.words += [str(node.value) for node in told if node is not None and isinstance(node.value, str)]
+        gathered.words += [name for name in ("pretraining_dataset",) if file.root.child(name) is not None]
 
     def linked(self, gathered: _Gathered, folder: Path) -> None:
         """Follow the names of configurations, those of accelerate first, which may name another."""

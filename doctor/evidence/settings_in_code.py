@@ -231,7 +231,7 @@ class _Reader:
         found = self.constants.of(node)
         if found is None or (found.value is None and value is None):
             return
-        place = self.place(found.node if found.option is None else node or found.node)
+        place = self.place(found.node)
         setting = CodeSetting(
             value=found.value if value is None else value,
             name=name,

@@ -29,7 +29,8 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.setups import DEEPSPEED, Setup, Setups, auto_values
+from doctor.evidence.settings_told import DEEPSPEED, Setup, auto_values
+from doctor.evidence.setups import Setups
 from doctor.model import Advise, Check, Finding, Safety, Severity, Undecided
 
 CHECK = Check(

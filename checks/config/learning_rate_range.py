@@ -1,8 +1,9 @@
 """A learning rate outside the range in which Adam and its kin train.
 
 What it finds
-    Rates of zero or less, rates from which on Adam breaks, and rates outside the range that is usually searched, or in
-    which a pretrained model is usually fine-tuned; by configuration, launcher and code.
+    Rates of zero or less; rates without a dot in YAML that a program of transformers reads with parse_yaml_file, where
+    2e-5 is a text, and the optimizer gets it as one; rates from which on Adam breaks; and rates outside the range that
+    is usually searched, or in which a pretrained model is usually fine-tuned; by configuration, launcher and code.
 
 Why it matters
     Adam's step is about as long as its rate, whatever the gradient is: at 0.01 a few updates undo a pretrained model,
@@ -25,9 +26,10 @@ Calibration
 
 Limits
     Only Adam and optimizers with steps like its (AdamW, Adafactor without its own rate, LAMB, paged and 8-bit ones) are
-    judged; SGD, Lion and Muon have other ranges. Adapters such as LoRA bear higher rates and are held to the range that
-    is searched. Preference training (DPO, GRPO) and models of a billion parameters and more take
-    lower ones, and are held to no lower bound.
+    judged; SGD, Lion and Muon have other ranges. A loop around a net of its own is only judged where that
+    is a recurrent net or a transformer: small ones are trained at 0.01 and above. Adapters such as LoRA bear higher
+    rates and are held to the range that is searched. Preference training (DPO, GRPO) and models of a billion parameters
+    and more take lower ones, and are held to no lower bound.
 
 Source
     The team's guide: 5e-5 to 3e-4 for fine-tuning, 1e-5 to 1e-3 for a search, 0.01 breaks.
@@ -42,6 +44,7 @@ CHECK = Check(
     "config/learning-rate-range",
     Severity.INFO,
     {
+        "text": "{where}: {name} {rate:g} has no dot, so that it is a text for YAML 1.1, and the optimizer stops at it",
         "nothing": "{where}: with {name} {rate:g} nothing is learned",
         "breaks": "{where}: {name} is {rate:g}; from {bound:g} on {optimizer} breaks a network",
         "search": "{where}: {name} is {rate:g}, outside of {low:g} to {high:g}, in which rates of "
@@ -67,9 +70,11 @@ def examine(
     for told in rates.rates:
         rate = told.rate
         lower = told.preference or told.large
+        if told.as_text:
+            yield _finding(told, "text", Severity.ERROR)
         if rate <= 0:
             yield _finding(told, "nothing", Severity.ERROR)
-        elif not told.like_adam:
+        elif not told.like_adam or told.small:
             continue
         elif rate >= max_rate:
             yield _finding(told, "breaks", Severity.WARNING, bound=max_rate)
@@ -80,8 +85,12 @@ def examine(
 
 
 def _finding(told: RateTold, kind: str, severity: Severity, **bounds: float) -> Finding:
-    wish = 1e-4
-    repair = told.setting.changed(wish, f"set {told.setting.name} to {wish:g}, and search from there", Safety.UNSAFE)
+    if kind == "text":
+        repair = told.setting.changed(told.rate, f"write {told.setting.name} with a dot", Safety.SAFE)
+    else:
+        wish = 1e-4
+        said = f"set {told.setting.name} to {wish:g}, and search from there"
+        repair = told.setting.changed(wish, said, Safety.UNSAFE)
     return CHECK.finding(
         kind,
         at=told.setting.place.location,

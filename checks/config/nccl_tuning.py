@@ -28,7 +28,8 @@ Source
 from collections.abc import Iterator
 
 from doctor.evidence.setting_names import Quantity
-from doctor.evidence.setups import Setting, Setup, Setups
+from doctor.evidence.settings_told import Setting, Setup
+from doctor.evidence.setups import Setups
 from doctor.model import Advise, Check, Finding, Safety, Severity, Undecided
 
 CHECK = Check(

@@ -33,7 +33,8 @@ Source
 from collections.abc import Iterator
 
 from doctor.evidence.setting_names import Quantity
-from doctor.evidence.setups import DEEPSPEED, Setup, Setups
+from doctor.evidence.settings_told import DEEPSPEED, Setup
+from doctor.evidence.setups import Setups
 from doctor.model import Advise, Check, EditConfig, Finding, KeyEdit, Location, Safety, Severity, Undecided
 
 CHECK = Check(

@@ -29,7 +29,8 @@ Source
 from collections.abc import Iterator
 
 from doctor.evidence.setting_names import Quantity
-from doctor.evidence.setups import DEEPSPEED, TRANSFORMERS, Setting, Setup, Setups
+from doctor.evidence.settings_told import DEEPSPEED, TRANSFORMERS, Setting, Setup
+from doctor.evidence.setups import Setups
 from doctor.model import AnyRepair, Check, Finding, Safety, Severity, Undecided
 
 CHECK = Check(

@@ -5,7 +5,8 @@ from msgspec import Struct
 from doctor.evidence.rates_told import adapts
 from doctor.evidence.schedules_told import run_steps
 from doctor.evidence.setting_names import Quantity
-from doctor.evidence.setups import DEEPSPEED, TRANSFORMERS, Setting, Setups
+from doctor.evidence.settings_told import DEEPSPEED, TRANSFORMERS, Setting
+from doctor.evidence.setups import Setups
 from doctor.evidence.training_rows import TrainingRows
 
 DIVIDING_STAGE = 3

@@ -9,7 +9,8 @@ from sqlglot import exp
 from doctor.evidence.classes import Classes
 from doctor.evidence.profile import Profile
 from doctor.evidence.setting_names import Quantity
-from doctor.evidence.setups import Setting, Setups
+from doctor.evidence.settings_told import Setting
+from doctor.evidence.setups import Setups
 from doctor.model import Company
 from doctor.subjects import sql
 from doctor.subjects.table import Kind, Table

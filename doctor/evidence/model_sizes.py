@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from doctor.evidence.rates_told import adapts, size_of_name
 from doctor.evidence.setting_names import Quantity
-from doctor.evidence.setups import Setup, Setups
+from doctor.evidence.settings_told import Setup
+from doctor.evidence.setups import Setups
 from doctor.evidence.training_rows import TrainingRows
 from doctor.subjects.config import ConfigFile, Configs
 from doctor.subjects.config_kinds import Sort

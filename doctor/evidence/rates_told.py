@@ -5,11 +5,14 @@ import re
 from msgspec import Struct
 
 from doctor.evidence.setting_names import Quantity
-from doctor.evidence.setups import AXOLOTL, TRANSFORMERS, Setting, Setup, Setups
+from doctor.evidence.settings_told import AXOLOTL, TRANSFORMERS, Setting, Setup
+from doctor.evidence.setups import Setups
+from doctor.subjects.config_kinds import Sort
 
 _LIKE_ADAM = re.compile(r"adam|lamb|radam", re.IGNORECASE)
 _PREFERENCE = re.compile(r"\b(dpo|grpo|kto|orpo|simpo|cpo|rloo|ppo|reward|ipo)\b", re.IGNORECASE)
 _SIZE = re.compile(r"(?<![\w.])(?:(?P<experts>\d+)x)?(?P<size>\d+(?:\.\d+)?)(?P<unit>[bm])(?![a-z0-9])", re.IGNORECASE)
+_DEEP = {"sequence", "pretrained"}
 LARGE = 1e9
 """Parameters from which on full fine-tuning takes lower rates."""
 _FULL = ("full", "false", "none", "")
@@ -28,6 +31,10 @@ class RateTold(Struct, frozen=True, kw_only=True):
         Whether it is for training on preferences or rewards.
     large : bool
         Whether the model's name says that it has a billion parameters or more.
+    as_text : bool
+        Whether the trainer gets it as a text.
+    small : bool
+        Whether a loop trains a net of its own with it, and no recurrent one or transformer: such bear any rate.
     """
 
     setting: Setting
@@ -37,6 +44,8 @@ class RateTold(Struct, frozen=True, kw_only=True):
     finetunes: bool
     preference: bool
     large: bool = False
+    small: bool = False
+    as_text: bool = False
 
 
 class RatesTold(Struct, frozen=True, kw_only=True):
@@ -64,6 +73,8 @@ class RatesTold(Struct, frozen=True, kw_only=True):
                 like_adam=bool(_LIKE_ADAM.search(name)),
                 finetunes=model is not None and not adapts(setup) and "pretrain" not in said.lower(),
                 preference=bool(_PREFERENCE.search(said)),
+                small=setting.origin == "code" and setup.trainer is None and not _DEEP & setup.facts.keys(),
+                as_text=setting.late and setting.origin == str(Sort.TRAINER) and "plain-yaml" in setups.facts,
                 large=model is not None and (size_of_name(str(model.value)) or 0) >= LARGE,
             )
             found.setdefault(setting.place, told)

@@ -7,7 +7,8 @@ from typing import Any
 from msgspec import Struct
 
 from doctor.evidence.setting_names import Quantity
-from doctor.evidence.setups import DEEPSPEED, TRANSFORMERS, Setting, Setup, Setups
+from doctor.evidence.settings_told import DEEPSPEED, TRANSFORMERS, Setting, Setup
+from doctor.evidence.setups import Setups
 from doctor.evidence.training_rows import TrainingRows
 
 

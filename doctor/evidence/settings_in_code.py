@@ -102,8 +102,8 @@ class ProgramSettings(Struct, frozen=True, kw_only=True):
     ----------
     facts : mapping of str to Place
         What it does, by where: "optimizer", "schedule", "one-cycle", "loop", "backward", "clips", "compiles", "wraps"
-        (in DDP), "norm", "norm-float", "sequence" (a recurrent net or a transformer), "half", "sampler",
-        "sampler-by-rank", "sampler-unshuffled".
+        (in DDP), "norm", "norm-float", "sequence" (a recurrent net or a transformer), "pretrained", "half", "sampler",
+        "sampler-by-rank", "sampler-unshuffled", "plain-yaml" (arguments taken from YAML as they are).
     parses : bool
         Whether its command line, or another mapping, may say more than is written.
     words : tuple of str
@@ -299,6 +299,8 @@ class _Reader:
             self.facts.setdefault("norm-float", self.place(call))
         elif last == "half" and not call.args and "model" in name.lower():
             self.facts.setdefault("half", self.place(call))
+        elif last == "parse_yaml_file":
+            self.facts.setdefault("plain-yaml", self.place(call))
         elif name == "torch.compile":
             self.facts.setdefault("compiles", self.place(call))
         elif last == "DistributedDataParallel":
@@ -311,6 +313,10 @@ class _Reader:
             self._named(words, {"ignore_index": Q.IGNORE_INDEX})
         elif last == "from_pretrained" or last.endswith("ForSequenceClassification"):
             self._named(words, _HEADS)
+            named = words.get("pretrained_model_name_or_path") or next(iter(call.args), None)
+            if last == "from_pretrained" and "Model" in name:
+                self.facts.setdefault("pretrained", self.place(call))
+                self.note(Q.MODEL, "from_pretrained", named)
         elif "max_length" in words and "token" in name.lower():
             self._named(words, {"max_length": Q.MAX_LENGTH})
 

@@ -237,6 +237,8 @@ class _Editor:
 
     def _value(self, value: Any, *, flow: bool, indent: str = "") -> str:
         """Write a value: as JSON, which brackets of YAML understand too, or as a plain word of YAML."""
+        if isinstance(value, float) and not self.json:
+            return _dotted(value)
         if isinstance(value, dict) or flow:
             width = max(INDENT, len(indent) or INDENT)
             text = json.dumps(value, ensure_ascii=False, indent=min(width, 4) if indent else None)
@@ -245,6 +247,12 @@ class _Editor:
             plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS_OF_YAML and not value.endswith(" ")
             return value if plain else json.dumps(value, ensure_ascii=False)
         return json.dumps(value)
+
+
+def _dotted(value: float) -> str:
+    """Write a number with a dot, without which YAML 1.1 takes 2e-05 for a text."""
+    mantissa, e, exponent = repr(value).partition("e")
+    return f"{mantissa}{'' if '.' in mantissa else '.0'}{e}{exponent}"
 
 
 def _block(name: str, value: Any, indent: str, write: Any) -> list[str]:

@@ -10,7 +10,8 @@ from doctor.evidence.project import Module
 from doctor.evidence.rates_told import size_of_name
 from doctor.evidence.setting_names import Quantity
 from doctor.evidence.settings_in_code import CodeSettings
-from doctor.evidence.setups import Setup, Setups
+from doctor.evidence.settings_told import Setup
+from doctor.evidence.setups import Setups
 from doctor.subjects.config import open_configs
 from doctor.subjects.source import Program, open_source
 

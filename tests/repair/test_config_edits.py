@@ -86,7 +86,12 @@ def test_what_would_change_more_is_refused(name: str, text: str, edit: KeyEdit) 
         edited(Path(name), text, [edit])
 
 
-SCALARS = st.booleans() | st.integers(-1000, 1000) | st.sampled_from(["auto", "cosine", "yes", "a: b", "# c", ""])
+SCALARS = (
+    st.floats(1e-9, 1e9)
+    | st.booleans()
+    | st.integers(-1000, 1000)
+    | st.sampled_from(["auto", "cosine", "yes", "a: b", "# c", ""])
+)
 KEYS = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
 TREES = st.dictionaries(KEYS, SCALARS | st.dictionaries(KEYS, SCALARS, min_size=1, max_size=4), min_size=1, max_size=6)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from doctor.evidence.code_facts import fact_of
 from doctor.evidence.constants import Constants
 from doctor.evidence.project import Module
 from doctor.evidence.setting_names import DEEPSPEED, MODEL_PARALLEL, PROGRAM_OPTIONS, TRAINER, Quantity
@@ -69,8 +70,6 @@ _CALLS = frozenset(
         ),
     }
 )
-_NORMS = ("LayerNorm", "RMSNorm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm2d")
-_SEQUENCES = ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "Transformer", "TransformerEncoder", "TransformerDecoder")
 _HEADS = {"num_labels": Q.NUM_LABELS, "num_classes": Q.NUM_LABELS}
 
 
@@ -269,6 +268,8 @@ class _Reader:
             self.parses = self.parses or last == "HfArgumentParser"
         else:
             self._torch(call, name, root, last, words)
+            if (fact := fact_of(call, name)) is not None:
+                self.facts.setdefault(fact, self.place(call))
 
     def _torch(self, call: ast.Call, name: str, root: str, last: str, words: dict[str, ast.expr]) -> None:
         if last in _OPTIMIZERS and (root in ("torch", "transformers", "bitsandbytes") or "optim" in name):
@@ -285,38 +286,18 @@ class _Reader:
             self.facts.setdefault("schedule", self.place(call))
         elif last == "OneCycleLR":
             self._named(words, _ONE_CYCLE)
-            self.facts.setdefault("one-cycle", self.place(call))
         elif last == "DataLoader":
             self._loader(call, words)
         elif last in ("clip_grad_norm_", "clip_grad_value_"):
-            self.facts.setdefault("clips", self.place(call))
             self.note(Q.CLIPPING, last, words.get("max_norm") or (call.args[1] if len(call.args) > 1 else None))
-        elif last in _NORMS and (root == "torch" or "nn" in name):
-            self.facts.setdefault("norm", self.place(call))
-        elif last in _SEQUENCES and root == "torch":
-            self.facts.setdefault("sequence", self.place(call))
-        elif last == "float" and "norm" in name.lower() and not call.args:
-            self.facts.setdefault("norm-float", self.place(call))
-        elif last == "half" and not call.args and "model" in name.lower():
-            self.facts.setdefault("half", self.place(call))
-        elif last == "parse_yaml_file":
-            self.facts.setdefault("plain-yaml", self.place(call))
-        elif name == "torch.compile":
-            self.facts.setdefault("compiles", self.place(call))
-        elif last == "DistributedDataParallel":
-            self.facts.setdefault("wraps", self.place(call))
-        elif last in ("backward",) and root != "torch":
-            self.facts.setdefault("backward", self.place(call))
         elif last == "DistributedSampler":
             self._sampler(call, words)
         elif last == "CrossEntropyLoss":
             self._named(words, {"ignore_index": Q.IGNORE_INDEX})
         elif last == "from_pretrained" or last.endswith("ForSequenceClassification"):
             self._named(words, _HEADS)
-            named = words.get("pretrained_model_name_or_path") or next(iter(call.args), None)
             if last == "from_pretrained" and "Model" in name:
-                self.facts.setdefault("pretrained", self.place(call))
-                self.note(Q.MODEL, "from_pretrained", named)
+                self.note(Q.MODEL, "from_pretrained", next(iter(call.args), None))
         elif "max_length" in words and "token" in name.lower():
             self._named(words, {"max_length": Q.MAX_LENGTH})
 

@@ -32,10 +32,9 @@ from doctor.subjects.run import Run, is_run_folder, open_run
 from doctor.subjects.source import Source, is_source, open_source
 from doctor.subjects.sweep import Sweep, is_sweep, open_sweep
 from doctor.subjects.table import Engine, Table
-from doctor.subjects.training_files import TrainingFiles, open_training_files
 
 Known = TypeVar("Known")
-DATA_AND_CODE: frozenset[type] = frozenset({Table, Source, Pipeline, Configs, TrainingFiles})
+DATA_AND_CODE: frozenset[type] = frozenset({Table, Source, Pipeline, Configs})
 
 
 class Ask(Protocol):
@@ -102,9 +101,7 @@ class Case:
                 )
             )
         subjects += [
-            subject.summary()
-            for subject in self.others
-            if isinstance(subject, (Source, Configs, TrainingFiles, Pipeline, Run, Sweep))
+            subject.summary() for subject in self.others if isinstance(subject, (Source, Configs, Pipeline, Run, Sweep))
         ]
         return CaseSummary(
             path=self.shown,
@@ -193,16 +190,13 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         configs, taken, broken = open_configs(paths)
         databases = databases_of(paths, settings)
         tables, problems = _opened_tables(engine, paths, databases, declared, settings, taken)
-        training, unread_files = open_training_files(paths)
-        told = {one.path for one in broken}
-        broken += [one for one in unread_files if one.path not in told]
         problems = [one for one in problems if one.path not in {one.path for one in broken}] + [*unread, *broken]
         previous = older_version(engine, settings)
         records = open_records(source) if source is not None else None
         known = benchmarks(engine, settings)
-        found = (source, configs, training, records, pipeline, previous, known)
+        found = (source, configs, records, pipeline, previous, known)
         others = tuple(subject for subject in found if subject is not None)
-        nothing = all(one is None for one in (source, configs, pipeline, training))
+        nothing = all(one is None for one in (source, configs, pipeline))
         if not tables and not problems and nothing:
             raise UsageError(
                 f"{paths[0]}: neither a table nor code nor a configuration of a training found here (looked for CSV, "

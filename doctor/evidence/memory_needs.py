@@ -14,7 +14,8 @@ from doctor.estimate.peak import Counted, Peak, predicted
 from doctor.estimate.shapes import ModelShape, shape_from
 from doctor.estimate.training import Training, optimizer_named
 from doctor.model import DeviceMemory
-from doctor.subjects.training_files import DEEPSPEED, MODEL, TRAINER, TrainingFile, TrainingFiles
+from doctor.subjects.config import ConfigFile, Configs
+from doctor.subjects.config_kinds import Sort
 
 MANY_RANKS = 4096
 """Of an unknown number of ranks, more than which nobody has."""
@@ -92,7 +93,7 @@ class MemoryNeeds(Struct, frozen=True, kw_only=True):
     untold: tuple[str, ...]
 
     @classmethod
-    def measure(cls, files: TrainingFiles | None, device: DeviceMemory | None) -> "MemoryNeeds":
+    def measure(cls, configs: Configs | None, device: DeviceMemory | None) -> "MemoryNeeds":
         """Join each training with the model that it trains.
 
         Raises
@@ -102,7 +103,7 @@ class MemoryNeeds(Struct, frozen=True, kw_only=True):
         Unavailable
             When the device is not known.
         """
-        pairs = list(_pairs(files)) if files else []
+        pairs = list(_pairs([_Read(file) for file in configs.files])) if configs else []
         if not pairs:
             raise NotApplicable("no config.json of a model lies beside the configuration of a training")
         if device is None:
@@ -161,17 +162,32 @@ def _steps(counted: Counted, peaks: Sequence[tuple[int, Training, Peak]]) -> Ite
             yield training, alone
 
 
-def _pairs(files: TrainingFiles) -> Iterator[tuple[TrainingFile, list[TrainingFile]]]:
+class _Read:
+    """A configuration as Python would hold it."""
+
+    def __init__(self, file: ConfigFile) -> None:
+        self.path, self.shown, self.sort, self._root = file.path, file.shown, file.sort, file.root
+        content = file.root.plain()
+        self.content: dict[str, Any] = content if isinstance(content, dict) else {}
+
+    def line_of(self, *keys: str) -> int:
+        """Return the line of the first of these keys that is there, else 1."""
+        entries = (self._root.entry(key) for key in keys)
+        return next((entry.line for entry in entries if entry), 1)
+
+
+def _pairs(files: Sequence[_Read]) -> Iterator[tuple[_Read, list[_Read]]]:
     """Yield each training's files with the model that it trains, where that is plain."""
-    models = files.of(MODEL)
+    models = [one for one in files if one.sort is Sort.MODEL]
+    engines = [one for one in files if one.sort is Sort.DEEPSPEED]
     claimed: set[str] = set()
     trainings = []
-    for trainer in files.of(TRAINER):
+    for trainer in [one for one in files if one.sort in (Sort.TRAINER, Sort.LLAMA_FACTORY)]:
         named = trainer.content.get("deepspeed")
-        beside = [one for one in files.of(DEEPSPEED) if isinstance(named, str) and one.path.name == Path(named).name]
+        beside = [one for one in engines if isinstance(named, str) and one.path.name == Path(named).name]
         claimed |= {one.shown for one in beside}
         trainings.append([trainer, *beside[:1]])
-    trainings += [[one] for one in files.of(DEEPSPEED) if one.shown not in claimed]
+    trainings += [[one] for one in engines if one.shown not in claimed]
     for parts in trainings:
         named = parts[0].content.get("model_name_or_path")
         folder = parts[0].path.parent
@@ -181,7 +197,7 @@ def _pairs(files: TrainingFiles) -> Iterator[tuple[TrainingFile, list[TrainingFi
             yield near[0], parts
 
 
-def _why_not(parts: Sequence[TrainingFile]) -> str:
+def _why_not(parts: Sequence[_Read]) -> str:
     """Say why the formulas do not speak of a training; nothing where they do."""
     keys = {key: value for part in parts for key, value in part.content.items()}
     if any(keys.get(name) for name in _ADAPTERS) or keys.get("finetuning_type") in ("lora", "qlora", "freeze"):
@@ -192,10 +208,10 @@ def _why_not(parts: Sequence[TrainingFile]) -> str:
     return ""
 
 
-def written_in(parts: Sequence[TrainingFile], model: Mapping[str, Any]) -> Written:
+def written_in(parts: Sequence[_Read], model: Mapping[str, Any]) -> Written:
     """Read a training from a trainer's arguments and a DeepSpeed configuration, or from one of them."""
-    deepspeed = next((part.content for part in parts if part.kind == DEEPSPEED), None)
-    trainer = next((part.content for part in parts if part.kind == TRAINER), None)
+    deepspeed = next((part.content for part in parts if part.sort is Sort.DEEPSPEED), None)
+    trainer = next((part.content for part in parts if part.sort is not Sort.DEEPSPEED), None)
     known: dict[str, Any] = from_deepspeed(deepspeed) if deepspeed is not None else {}
     if deepspeed is not None and "optimizer" not in deepspeed and trainer is None:
         known.pop("optimizer", None)

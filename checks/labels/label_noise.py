@@ -38,15 +38,13 @@ Calibration
     forest): wine .999 (.995; .973; .981; .991) and breast_cancer .958 (.953; .891; .866; .873) in 10 seeds, digits .995
     (.994; .933; .980; .992) in 5. `… alarms`: 33 designs in which no label is wrong (clouds, heavy tails, odds along a
     plane, categories, boxes, rare classes, no signal): with 50 rows nothing is said; with 100 rows 6 alarms in 4,101
-    tables of 23 designs, with 300 rows 2 in 6,028 of 31, in no design more than 1 % of its 200 tables (Student's t with
-    2 degrees of freedom, coarse categories); with 1,000 rows none in 1,428 of all 33, 40 tables each. max_chance,
-    max_errors and min_witnesses were set after alarms in these same tables; of fresh ones, `… alarms --first 1000
-    --trials 100 --rows 100 300`, 5 of 3,300 with 100 rows raise an alarm and 6 of 3,300 with 300, 3 of these 6 among
-    the 100 of Student's t with 2 degrees of freedom. Labels that chance decides alike in two groups far apart are
-    called wrong (46 of 100 with 300 rows): the features cannot tell. Nothing is said of
-    scikit-learn's data as they are, nor of 34 public tables with classes. `… recall`, 5 % flipped: a warning in 5 of 5
-    for breast_cancer, 6 of 8 for wine (178 rows), 1 of 8 for iris (150 rows, else no verdict); 3 % in digits: all 8;
-    these before min_witnesses rose from 0.7. The run on digits with all peers was not finished.
+    tables, with 300 rows 2 in 6,028, with 1,000 rows none in 1,428. max_chance, max_errors and min_witnesses were set
+    after alarms in these; of fresh tables, `… alarms --first 1000 --trials 100 --rows 100 300`, 5 of 3,300 with 100
+    rows raise an alarm and 6 of 3,300 with 300, 3 of these among 100 of Student's t with 2 degrees of freedom. Labels
+    that chance decides alike in two groups far apart are called wrong (46 of 100): the features cannot tell. Nothing is
+    said of scikit-learn's data as they are, nor of 34 public tables with classes. `… recall`, 5 % flipped: a warning in
+    5 of 5 for breast_cancer, 6 of 8 for wine (178 rows), 1 of 8 for iris (150 rows, else no verdict); 3 % in digits:
+    all 8; these before min_witnesses rose from 0.7.
 
 Limits
     A floor is known to the step: 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15 %. Up to 2,000 drawn rows of train, the first 120

@@ -72,9 +72,9 @@ def run() -> None:
     except SystemExit as end:
         if threading.active_count() > 1 or not isinstance(end.code, int):
             raise
-        with suppress(OSError, ValueError):  # nobody reads any more
-            sys.stdout.flush()
-            sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # None where it was closed before
+            with suppress(OSError, ValueError):  # nobody reads any more
+                stream.flush()
         atexit._run_exitfuncs()
         os._exit(end.code)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from typing import Any
 
@@ -186,10 +187,17 @@ def _alike(table: Table, hashes: RowHashes) -> str:
     if table.rows > table.engine.max_rows_fetched:
         twice = f"(SELECT feature_hash FROM {source} GROUP BY feature_hash HAVING count(*) > 1)"
         return table.engine.keep("alike", query.format(twice))
-    ordered = np.sort(np.asarray(table.engine.arrays(f"SELECT feature_hash FROM {source}")["feature_hash"]))
+    ordered = _sorted(np.asarray(table.engine.arrays(f"SELECT feature_hash FROM {source}")["feature_hash"]))
     repeated = {"feature_hash": np.unique(ordered[1:][ordered[1:] == ordered[:-1]])}
     with table.engine.lent("twice", repeated) as twice:
         return table.engine.keep("alike", query.format(sql.name(twice)))
+
+
+def _sorted(hashes: Array) -> Array:
+    """Sort on two threads, each the numbers of one half of the range."""
+    low = hashes < np.uint64(1 << 63)
+    with ThreadPoolExecutor(2) as pool:
+        return np.concatenate(list(pool.map(np.sort, (hashes[low], hashes[~low]))))
 
 
 def _content(table: Table, alike: str) -> str:

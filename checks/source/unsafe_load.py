@@ -39,26 +39,31 @@ CHECK = Check(
     "source/unsafe-load",
     Severity.WARNING,
     {
-        "asked": "{where}: {call} runs whatever code the file holds",
-        "unsaid": "{where}: {call} runs whatever code the file holds under torch before 2.6",
-        "yaml": "{where}: {call} makes any object that the file asks for",
+        "asked": "{where}: {call} runs whatever code the file holds{more}",
+        "unsaid": "{where}: {call} runs whatever code the file holds under torch before 2.6{more}",
+        "yaml": "{where}: {call} makes any object that the file asks for{more}",
     },
 )
 
 
 def examine(loads: UnsafeLoads) -> Iterator[Finding | Undecided]:
-    """State each unsafe load."""
+    """State the unsafe loads of each file."""
     for path in loads.too_deep:
         yield CHECK.unavailable(f"{path} is nested too deeply to be followed")
-    for one in loads.unsafe:
-        told = "read it by yaml.safe_load" if one.kind == "yaml" else "load with weights_only=True"
-        unsaid = one.kind == "unsaid"
+    for kind, path in dict.fromkeys((one.kind, one.spot.at.path) for one in loads.unsafe):
+        calls = [one for one in loads.unsafe if (one.kind, one.spot.at.path) == (kind, path)]
+        first, others = calls[0], len(calls) - 1
+        told = "read it by yaml.safe_load" if kind == "yaml" else "load with weights_only=True"
+        changes = tuple(change for one in calls for change in one.changes)
         yield CHECK.finding(
-            one.kind,
-            at=location(one.spot),
-            severity=Severity.INFO if unsaid else Severity.WARNING,
+            kind,
+            at=location(first.spot),
+            severity=Severity.INFO if kind == "unsaid" else Severity.WARNING,
             # Where nothing was said, this is what torch does by now.
-            repair=EditCode(changes=one.changes, safety=Safety.SAFE if unsaid else Safety.UNSAFE, summary=told),
-            where=one.spot.at.short,
-            call=one.call,
+            repair=EditCode(changes=changes, safety=Safety.SAFE if kind == "unsaid" else Safety.UNSAFE, summary=told),
+            where=first.spot.at.short,
+            call=first.call,
+            calls=len(calls),
+            lines=[one.spot.at.line for one in calls],
+            more=f" ({others} more in this file)" if others else "",
         )

@@ -30,9 +30,9 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.code_changes import location
+from doctor.evidence.code_changes import location, repair_by
 from doctor.evidence.swallowed_steps import SwallowedSteps
-from doctor.model import Check, EditCode, Finding, Safety, Severity, Undecided
+from doctor.model import Check, Finding, Safety, Severity, Undecided
 
 CHECK = Check(
     "source/bare-except-around-step",
@@ -55,7 +55,7 @@ def examine(steps: SwallowedSteps) -> Iterator[Finding | Undecided]:
             "silent" if one.silent else "reported",
             at=location(one.spot),
             severity=Severity.WARNING if one.silent else Severity.INFO,
-            repair=EditCode(changes=one.changes, safety=Safety.UNSAFE, summary="raise the error again"),
+            repair=repair_by(one.changes, "raise the error again", Safety.UNSAFE),
             where=one.spot.at.short,
             caught=one.caught,
             step_where=one.step_spot.at.short,

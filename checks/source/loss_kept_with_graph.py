@@ -30,9 +30,9 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.code_changes import location
+from doctor.evidence.code_changes import location, repair_by
 from doctor.evidence.kept_losses import KeptLosses
-from doctor.model import Check, EditCode, Finding, Safety, Severity, Undecided
+from doctor.model import Check, Finding, Severity, Undecided
 
 CHECK = Check(
     "source/loss-kept-with-graph",
@@ -54,7 +54,7 @@ def examine(losses: KeptLosses) -> Iterator[Finding | Undecided]:
         yield CHECK.finding(
             "list" if one.listed else "sum",
             at=location(one.spot),
-            repair=EditCode(changes=one.changes, safety=Safety.SAFE, summary=f"write {one.plain} for {one.loss}"),
+            repair=repair_by(one.changes, f"write {one.plain} for {one.loss}"),
             where=one.spot.at.short,
             statement=one.statement,
             plain=one.plain,

@@ -33,9 +33,9 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.code_changes import location
-from doctor.evidence.evaluation_code import Evaluation, EvaluationCode
-from doctor.model import Advise, AnyRepair, Check, EditCode, Finding, Safety, Severity, Undecided
+from doctor.evidence.code_changes import location, repair_by
+from doctor.evidence.evaluation_code import EvaluationCode
+from doctor.model import Check, Finding, Severity, Undecided
 
 CHECK = Check(
     "source/missing-eval-mode",
@@ -55,20 +55,14 @@ def examine(evaluations: EvaluationCode) -> Iterator[Finding | Undecided]:
         yield CHECK.not_applicable("no loop here trains a model")
     for one in evaluations.evaluations:
         if one.in_training_mode:
+            told = f"write {one.model}.eval() before the loop and {one.model}.train() after it"
             yield CHECK.finding(
                 "layers" if one.layers else "switched",
                 at=location(one.spot),
                 severity=Severity.ERROR if one.layers else Severity.WARNING,
-                repair=_repair(one),
+                repair=repair_by(one.mode_changes, told),
                 where=one.spot.at.short,
                 model=one.model,
                 layers=one.layers,
                 after=one.after,
             )
-
-
-def _repair(one: Evaluation) -> AnyRepair:
-    told = f"write {one.model}.eval() before the loop and {one.model}.train() after it"
-    if not one.mode_changes:
-        return Advise(summary=told, safety=Safety.MANUAL)
-    return EditCode(changes=one.mode_changes, safety=Safety.SAFE, summary=told)

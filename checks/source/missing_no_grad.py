@@ -29,9 +29,9 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.code_changes import location
+from doctor.evidence.code_changes import location, repair_by
 from doctor.evidence.evaluation_code import EvaluationCode
-from doctor.model import Advise, Check, EditCode, Finding, Safety, Severity, Undecided
+from doctor.model import Check, Finding, Severity, Undecided
 
 CHECK = Check(
     "source/missing-no-grad",
@@ -48,12 +48,9 @@ def examine(evaluations: EvaluationCode) -> Iterator[Finding | Undecided]:
         yield CHECK.not_applicable("no loop here trains a model")
     for one in evaluations.evaluations:
         if one.with_gradients:
-            told = "put the loop below `with torch.no_grad():`"
             yield CHECK.finding(
                 at=location(one.spot),
-                repair=EditCode(changes=one.gradient_changes, safety=Safety.SAFE, summary=told)
-                if one.gradient_changes
-                else Advise(summary=told, safety=Safety.MANUAL),
+                repair=repair_by(one.gradient_changes, "put the loop below `with torch.no_grad():`"),
                 where=one.spot.at.short,
                 model=one.model,
             )

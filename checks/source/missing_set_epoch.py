@@ -30,9 +30,9 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.code_changes import location
+from doctor.evidence.code_changes import location, repair_by
 from doctor.evidence.loader_code import LoaderCode
-from doctor.model import Advise, Check, EditCode, Finding, Safety, Severity, Undecided
+from doctor.model import Check, Finding, Severity, Undecided
 
 CHECK = Check(
     "source/missing-set-epoch",
@@ -52,9 +52,7 @@ def examine(loaders: LoaderCode) -> Iterator[Finding | Undecided]:
             told = f"call {one.name}.sampler.set_epoch(epoch) at the beginning of each epoch"
             yield CHECK.finding(
                 at=location(one.loop_spot),
-                repair=EditCode(changes=one.epoch_changes, safety=Safety.SAFE, summary=told)
-                if one.epoch_changes
-                else Advise(summary=told, safety=Safety.MANUAL),
+                repair=repair_by(one.epoch_changes, told),
                 where=one.loop_spot.at.short,
                 loader=one.name,
                 made=one.spot.at.short,

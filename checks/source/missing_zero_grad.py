@@ -32,9 +32,9 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.code_changes import location
-from doctor.evidence.zeroing import UnzeroedStep, Zeroing
-from doctor.model import Advise, AnyRepair, Check, EditCode, Finding, Safety, Severity, Undecided
+from doctor.evidence.code_changes import location, repair_by
+from doctor.evidence.zeroing import Zeroing
+from doctor.model import Check, Finding, Safety, Severity, Undecided
 
 CHECK = Check(
     "source/missing-zero-grad",
@@ -53,21 +53,14 @@ def examine(zeroing: Zeroing) -> Iterator[Finding | Undecided]:
     if not zeroing.loops:
         yield CHECK.not_applicable("no loop here goes backward and steps an optimizer")
     for step in zeroing.steps:
+        safety = Safety.SAFE if step.made and not step.accumulates else Safety.UNSAFE
         yield CHECK.finding(
             "outside" if step.outside else "never",
             at=location(step.spot),
             severity=Severity.ERROR if step.made else Severity.WARNING,
-            repair=_repair(step),
+            repair=repair_by(step.changes, f"write {step.optimizer}.zero_grad() after the step", safety),
             where=step.spot.at.short,
             optimizer=step.optimizer,
             optimizer_seen=step.made,
             accumulates=step.accumulates,
         )
-
-
-def _repair(step: UnzeroedStep) -> AnyRepair:
-    told = f"write {step.optimizer}.zero_grad() after the step"
-    if not step.changes:
-        return Advise(summary=told, safety=Safety.MANUAL)
-    sure = step.made and not step.accumulates
-    return EditCode(changes=step.changes, safety=Safety.SAFE if sure else Safety.UNSAFE, summary=told)

@@ -30,9 +30,9 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.code_changes import location
-from doctor.evidence.model_moves import LateMove, ModelMoves
-from doctor.model import Advise, AnyRepair, Check, EditCode, Finding, Safety, Severity, Undecided
+from doctor.evidence.code_changes import location, repair_by
+from doctor.evidence.model_moves import ModelMoves
+from doctor.model import Check, Finding, Severity, Undecided
 
 CHECK = Check(
     "source/optimizer-before-model-move",
@@ -57,17 +57,10 @@ def examine(moves: ModelMoves) -> Iterator[Finding | Undecided]:
             one.kind,
             at=location(one.spot),
             severity=_SEVERITY[one.kind],
-            repair=_repair(one),
+            repair=repair_by(one.changes, f"put {one.move} before {one.optimizer} is made"),
             where=one.spot.at.short,
             move=one.move,
             model=one.model,
             optimizer=one.optimizer,
             optimizer_where=one.optimizer_spot.at.short,
         )
-
-
-def _repair(one: LateMove) -> AnyRepair:
-    told = f"put {one.move} before {one.optimizer} is made"
-    if not one.changes:
-        return Advise(summary=told, safety=Safety.MANUAL)
-    return EditCode(changes=one.changes, safety=Safety.SAFE, summary=told)

@@ -29,9 +29,9 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.code_changes import location
-from doctor.evidence.schedule_code import EarlySchedule, ScheduleCode
-from doctor.model import Advise, AnyRepair, Check, EditCode, Finding, Safety, Severity, Undecided
+from doctor.evidence.code_changes import location, repair_by
+from doctor.evidence.schedule_code import ScheduleCode
+from doctor.model import Check, Finding, Severity, Undecided
 
 CHECK = Check(
     "source/scheduler-order",
@@ -49,16 +49,9 @@ def examine(schedules: ScheduleCode) -> Iterator[Finding | Undecided]:
     for one in schedules.early:
         yield CHECK.finding(
             at=location(one.spot),
-            repair=_repair(one),
+            repair=repair_by(one.changes, f"move {one.scheduler}.step() behind {one.optimizer}.step()"),
             where=one.spot.at.short,
             scheduler=one.scheduler,
             optimizer=one.optimizer,
             step_where=one.step_spot.at.short,
         )
-
-
-def _repair(one: EarlySchedule) -> AnyRepair:
-    told = f"move {one.scheduler}.step() behind {one.optimizer}.step()"
-    if not one.changes:
-        return Advise(summary=told, safety=Safety.MANUAL)
-    return EditCode(changes=one.changes, safety=Safety.SAFE, summary=told)

@@ -29,9 +29,9 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.code_changes import location
+from doctor.evidence.code_changes import location, repair_by
 from doctor.evidence.loader_code import LoaderCode
-from doctor.model import Advise, Check, EditCode, Finding, Safety, Severity, Undecided
+from doctor.model import Check, Finding, Safety, Severity, Undecided
 
 CHECK = Check(
     "source/shuffle-off-train",
@@ -51,14 +51,11 @@ def examine(loaders: LoaderCode) -> Iterator[Finding | Undecided]:
         yield CHECK.not_applicable("no loop here trains over a DataLoader that was seen to be made")
     for one in loaders.loaders:
         if one.unshuffled:
-            told = "write shuffle=True"
             yield CHECK.finding(
                 "drawn" if one.drawn else "stored",
                 at=location(one.spot),
                 severity=Severity.INFO if one.drawn else Severity.WARNING,
-                repair=EditCode(changes=one.shuffle_changes, safety=Safety.UNSAFE, summary=told)
-                if one.shuffle_changes
-                else Advise(summary=told, safety=Safety.MANUAL),
+                repair=repair_by(one.shuffle_changes, "write shuffle=True", Safety.UNSAFE),
                 where=one.spot.at.short,
                 loop=one.loop_spot.at.short,
                 loader=one.name,

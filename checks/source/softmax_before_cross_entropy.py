@@ -29,9 +29,9 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.code_changes import location
-from doctor.evidence.loss_inputs import LossInputs, SquashedInput, squashes
-from doctor.model import Advise, AnyRepair, Check, EditCode, Finding, Safety, Severity, Undecided
+from doctor.evidence.code_changes import location, repair_by
+from doctor.evidence.loss_inputs import LossInputs, squashes
+from doctor.model import Check, Finding, Safety, Severity, Undecided
 
 CHECK = Check(
     "source/softmax-before-cross-entropy",
@@ -53,18 +53,11 @@ def examine(losses: LossInputs) -> Iterator[Finding | Undecided]:
         yield CHECK.finding(
             "model" if one.inside else "beside",
             at=location(one.spot),
-            repair=_repair(one),
+            # Without it the model gives logits, also to whoever else asks it.
+            repair=repair_by(one.changes, f"give {one.call} the logits, without {one.squash}", Safety.UNSAFE),
             where=one.spot.at.short,
             call=one.call,
             squash=one.squash,
             squash_where=one.squash_spot.at.short,
             inside=one.inside,
         )
-
-
-def _repair(one: SquashedInput) -> AnyRepair:
-    told = f"give {one.call} the logits, without {one.squash}"
-    if not one.changes:
-        return Advise(summary=told, safety=Safety.MANUAL)
-    # Without it the model gives logits, also to whoever else asks it.
-    return EditCode(changes=one.changes, safety=Safety.UNSAFE, summary=told)

@@ -31,9 +31,9 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.code_changes import location
+from doctor.evidence.code_changes import location, repair_by
 from doctor.evidence.unsafe_loads import UnsafeLoads
-from doctor.model import Check, EditCode, Finding, Safety, Severity, Undecided
+from doctor.model import Check, Finding, Safety, Severity, Undecided
 
 CHECK = Check(
     "source/unsafe-load",
@@ -60,7 +60,7 @@ def examine(loads: UnsafeLoads) -> Iterator[Finding | Undecided]:
             at=location(first.spot),
             severity=Severity.INFO if kind == "unsaid" else Severity.WARNING,
             # Where nothing was said, this is what torch does by now.
-            repair=EditCode(changes=changes, safety=Safety.SAFE if kind == "unsaid" else Safety.UNSAFE, summary=told),
+            repair=repair_by(changes, told, Safety.SAFE if kind == "unsaid" else Safety.UNSAFE),
             where=first.spot.at.short,
             call=first.call,
             calls=len(calls),

@@ -30,9 +30,9 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.amp_code import ScaledClip, ScaledClips
-from doctor.evidence.code_changes import location
-from doctor.model import Advise, AnyRepair, Check, EditCode, Finding, Safety, Severity, Undecided
+from doctor.evidence.amp_code import ScaledClips
+from doctor.evidence.code_changes import location, repair_by
+from doctor.model import Check, Finding, Severity, Undecided
 
 CHECK = Check(
     "source/unscaled-clip",
@@ -54,16 +54,9 @@ def examine(clips: ScaledClips) -> Iterator[Finding | Undecided]:
         yield CHECK.finding(
             "late" if one.late else "never",
             at=location(one.spot),
-            repair=_repair(one),
+            repair=repair_by(one.changes, f"write {one.scaler}.unscale_({one.optimizer}) before the clip"),
             where=one.spot.at.short,
             clip=one.clip,
             scaler=one.scaler,
             optimizer=one.optimizer,
         )
-
-
-def _repair(one: ScaledClip) -> AnyRepair:
-    told = f"write {one.scaler}.unscale_({one.optimizer}) before the clip"
-    if not one.changes:
-        return Advise(summary=told, safety=Safety.MANUAL)
-    return EditCode(changes=one.changes, safety=Safety.SAFE, summary=told)

@@ -1,10 +1,11 @@
 """Changes of code as data, made from the nodes that a measure looked at."""
 
 import ast
+from collections.abc import Sequence
 
 from doctor.evidence.row_lineage import Spot
 from doctor.evidence.training_scopes import Scope
-from doctor.model import CodeChange, Location
+from doctor.model import Advise, CodeChange, EditCode, Location, Safety
 
 TORCH = "torch"
 
@@ -38,6 +39,13 @@ def torch_in(scope: Scope) -> tuple[str, tuple[CodeChange, ...]]:
     return TORCH, (
         CodeChange(action="import", path=path, line=1, cell=cells[0][0] if cells else None, code="import torch"),
     )
+
+
+def repair_by(changes: Sequence[CodeChange], summary: str, safety: Safety = Safety.SAFE) -> EditCode | Advise:
+    """Return the edit that makes the changes; where none is known, the same as advice."""
+    if not changes:
+        return Advise(summary=summary, safety=Safety.MANUAL)
+    return EditCode(changes=tuple(changes), safety=safety, summary=summary)
 
 
 def location(spot: Spot) -> Location:

@@ -184,7 +184,7 @@ class _Program:
             elif event.detail == "eval":
                 later = True
         if last is None:
-            fresh = all(isinstance(thing.key, ast.Call) and not known.is_ready(thing.name) for thing in models)
+            fresh = all(isinstance(thing.key, ast.Call) and not known.READY.fullmatch(thing.name) for thing in models)
             return None if later or not fresh else ""
         event, trail = last
         uncertain = any(block.kind in ("arm", "handler") and block not in loop.trail for block in trail)
@@ -248,7 +248,7 @@ def mode_layers(thing: Thing, scopes: Scopes, hops: int = 4) -> str:
         return _layers_of(thing.definition, scopes, hops)
     if isinstance(thing.key, ast.Call) and thing.scope is not None and thing.name.endswith(".Sequential"):
         return _layers_in(thing.key, thing.scope, scopes, hops)
-    if known.is_pretrained(thing.name) and not known.is_ready(thing.name):
+    if known.PRETRAINED.fullmatch(thing.name) and not known.READY.fullmatch(thing.name):
         return thing.name.rpartition(".")[2]
     return ""
 

@@ -97,7 +97,7 @@ def _wrapped(code: TrainingCode) -> Iterator[tuple[tuple[Thing, ...], Spot]]:
     """Yield each model that is copied to several ranks, and where."""
     for scope in code.judged:
         for call in scope.calls:
-            if call.args and known.is_parallel(written(call.func, scope.module)):
+            if call.args and known.PARALLEL.fullmatch(written(call.func, scope.module)):
                 yield code.things.of(call.args[0], scope), spot_of(call, scope)
 
 

@@ -72,7 +72,7 @@ def _after(optimizer: ast.Call, scope: Scope, code: TrainingCode) -> list[LateMo
         return []
     call = later[0]
     dotted = written(optimizer.func, scope.module)
-    kind = "sharded" if known.is_sharded(written(call.func, scope.module)) else "moved"
+    kind = "sharded" if known.SHARDED.fullmatch(written(call.func, scope.module)) else "moved"
     if kind == "moved" and dotted.rpartition(".")[2] in _STATE_AT_ONCE:
         kind = "state"
     first, second = _statement(optimizer, scope), _statement(call, scope)
@@ -98,7 +98,7 @@ def _after(optimizer: ast.Call, scope: Scope, code: TrainingCode) -> list[LateMo
 
 
 def _moves(call: ast.Call, scope: Scope) -> bool:
-    if known.is_sharded(written(call.func, scope.module)):
+    if known.SHARDED.fullmatch(written(call.func, scope.module)):
         return bool(call.args)
     if not isinstance(call.func, ast.Attribute):
         return False

@@ -49,7 +49,7 @@ def _early(loop: StepLoop, code: TrainingCode) -> EarlySchedule | None:
     if first.node.args or first.node.keywords or loop.of("hidden"):
         return None
     if not first.things or not all(
-        one.kind == "scheduler" and one.name and not known.is_plateau(one.name) for one in first.things
+        one.kind == "scheduler" and one.name and not known.PLATEAU.fullmatch(one.name) for one in first.things
     ):
         return None
     own = _optimizers(first.things, code.things)

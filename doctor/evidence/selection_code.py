@@ -80,7 +80,7 @@ def _choices(loop: ast.AST, code: TrainingCode, scope: Scope) -> Iterator[tuple[
         elif isinstance(node, ast.Call) and last_name(node.func) == "step" and isinstance(node.func, ast.Attribute):
             given = node.args[0] if len(node.args) == 1 else None
             if isinstance(given, ast.Name) and any(
-                known.is_plateau(thing.name) for thing in code.things.of(node.func.value, scope)
+                known.PLATEAU.fullmatch(thing.name) for thing in code.things.of(node.func.value, scope)
             ):
                 yield "schedule", given, node
 

@@ -14,11 +14,11 @@ _OPTIMIZER_CLASS = re.compile(
     r"|MuonW?|Muon|AdaBelief|Prodigy|RAdam|NAdam|ASGD|CAME|Sophia|ZeroRedundancyOptimizer)\w*)"
 )
 _OPTIMIZER_MAKER = re.compile(r"timm\.optim(\.\w+)*\.create_optimizer\w*")
-_CLOSURE_OPTIMIZERS = re.compile(r"torch\.optim(\.\w+)*\.LBFGS")
+CLOSURE_OPTIMIZERS = re.compile(r"torch\.optim(\.\w+)*\.LBFGS")
 _SCHEDULER = re.compile(
     r"torch\.optim\.lr_scheduler\.[A-Z]\w+|transformers(\.\w+)*\.(get_\w*schedule\w*|get_scheduler)"
 )
-_PLATEAU = re.compile(r"torch\.optim\.lr_scheduler\.ReduceLROnPlateau")
+PLATEAU = re.compile(r"torch\.optim\.lr_scheduler\.ReduceLROnPlateau")
 _SCALER = re.compile(r"torch(\.cuda)?\.amp(\.grad_scaler)?\.GradScaler|torch\.(cuda|cpu)\.amp\.GradScaler")
 _LOADER = re.compile(r"torch\.utils\.data(\.\w+)*\.DataLoader|torch_geometric\.loader\.DataLoader")
 _SAMPLER = re.compile(r"torch\.utils\.data(\.\w+)*\.DistributedSampler")
@@ -27,13 +27,13 @@ _WRAPPER = re.compile(
     r"torch\.nn\.(parallel\.)?(\w+\.)?(DataParallel|DistributedDataParallel)|torch\.compile|torch\.jit\.(script|trace)"
     r"|torch\.distributed\.fsdp(\.\w+)*\.(FullyShardedDataParallel|fully_shard)"
 )
-_PARALLEL = re.compile(r"torch\.nn\.(parallel\.)?(\w+\.)?DistributedDataParallel")
-_SHARDED = re.compile(r"torch\.distributed\.fsdp(\.\w+)*\.FullyShardedDataParallel")
-_PRETRAINED = re.compile(
+PARALLEL = re.compile(r"torch\.nn\.(parallel\.)?(\w+\.)?DistributedDataParallel")
+SHARDED = re.compile(r"torch\.distributed\.fsdp(\.\w+)*\.FullyShardedDataParallel")
+PRETRAINED = re.compile(
     r"torchvision\.models(\.\w+)*\.\w+|timm(\.\w+)*\.create_model|transformers(\.\w+)*\.\w+\.(from_pretrained|from_config)"
     r"|torch\.hub\.load|transformers(\.\w+)*\.\w+(Model|For[A-Z]\w+)|segmentation_models_pytorch\.\w+"
 )
-_READY = re.compile(r".*\.from_pretrained")
+READY = re.compile(r".*\.from_pretrained")
 MODE_LAYERS = re.compile(
     r"torch\.nn(\.\w+)*\.(\w*Dropout\w*|(Lazy)?(Sync)?BatchNorm\w*|InstanceNorm\d?d?|RReLU|TransformerEncoder\w*"
     r"|TransformerDecoder\w*|Transformer)"
@@ -59,7 +59,7 @@ MAP_STYLE = re.compile(
 _KINDS = (
     ("optimizer", _OPTIMIZER_CLASS),
     ("optimizer", _OPTIMIZER_MAKER),
-    ("optimizer", _CLOSURE_OPTIMIZERS),
+    ("optimizer", CLOSURE_OPTIMIZERS),
     ("scheduler", _SCHEDULER),
     ("scaler", _SCALER),
     ("loader", _LOADER),
@@ -71,7 +71,7 @@ _KINDS = (
     ("loss", LOSS),
     ("model", _SEQUENTIAL),
     ("model", TORCH_LAYER),
-    ("model", _PRETRAINED),
+    ("model", PRETRAINED),
 )
 
 OPTIMIZER_NAME = re.compile(r"(\w*_)?(optimi[sz]ers?|optims?|opts?)(_\w+)?|(optimizer|optim|opt)[DG]\w*", re.IGNORECASE)
@@ -87,33 +87,3 @@ TRAINING = re.compile(r"(^|_)(train|training|trn)(_|$)")
 def kind_of(dotted: str) -> str:
     """Say what a call of this name makes; empty where that is not known."""
     return next((kind for kind, pattern in _KINDS if pattern.fullmatch(dotted)), "")
-
-
-def takes_closure(dotted: str) -> bool:
-    """Whether an optimizer of this name works through a closure, which zeroes by itself."""
-    return bool(_CLOSURE_OPTIMIZERS.fullmatch(dotted))
-
-
-def is_plateau(dotted: str) -> bool:
-    """Whether a scheduler waits for a measure."""
-    return bool(_PLATEAU.fullmatch(dotted))
-
-
-def is_parallel(dotted: str) -> bool:
-    """Whether it makes a copy of the model on each rank."""
-    return bool(_PARALLEL.fullmatch(dotted))
-
-
-def is_sharded(dotted: str) -> bool:
-    """Whether it replaces the parameters of the model that it wraps."""
-    return bool(_SHARDED.fullmatch(dotted))
-
-
-def is_pretrained(dotted: str) -> bool:
-    """Whether it makes a whole model of a library."""
-    return bool(_PRETRAINED.fullmatch(dotted))
-
-
-def is_ready(dotted: str) -> bool:
-    """Whether the model that it makes is in evaluation mode already."""
-    return bool(_READY.fullmatch(dotted))

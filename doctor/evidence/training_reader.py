@@ -232,7 +232,9 @@ class Reader:
             self._event(out, "schedule", node, receivers)
             return True
         if receivers and all(thing.is_optimizer or thing.kind == "none" for thing in receivers):
-            closure = bool(node.args or node.keywords) or any(known.takes_closure(thing.name) for thing in receivers)
+            closure = bool(node.args or node.keywords) or any(
+                known.CLOSURE_OPTIMIZERS.fullmatch(thing.name) for thing in receivers
+            )
             self._event(out, "step", node, receivers, detail="closure" if closure else "")
             return True
         return False

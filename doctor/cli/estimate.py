@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from doctor.cli import EXIT_FOUND, EXIT_HEALTHY
+from doctor.cli.writing import OutputFile, write_report
 from doctor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,9 +49,7 @@ OFFLOADS = ("none", "optimizer", "optimizer+parameters")
 @click.option("--timeout", type=click.FloatRange(min=1), metavar="SECONDS", help="For building MODEL. [default: 300]")
 @click.option("--memory-limit", metavar="SIZE", help="For building MODEL. [default: 8GB]")
 @click.option("--format", "format_", type=click.Choice(("text", "json")), help="[default: text]")
-@click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write here instead of standard output."
-)
+@click.option("--output", type=OutputFile(), help="Write here instead of standard output.")
 def command(model: str | None, output: Path | None, format_: str | None, **given: Any) -> int:
     """Foretell the memory that a training takes on one device, by what takes it.
 
@@ -61,7 +60,6 @@ def command(model: str | None, output: Path | None, format_: str | None, **given
 
     Exit status: 0 it fits or the device is not known, 1 it does not fit, 2 wrong use, 3 the model cannot be built.
     """
-    from doctor.cli.writing import write_report
     from doctor.estimate.estimate import estimated
     from doctor.sizes import bytes_of
 

@@ -1,7 +1,7 @@
 """Configurations of trainings: found by their contents, read with the place of every key, and never executed."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -12,7 +12,7 @@ from doctor.subjects.config_kinds import CERTAIN, MARKS, MIN_CERTAIN, Sort, sort
 from doctor.subjects.config_nodes import KeyPath, Node
 from doctor.subjects.json_nodes import read_json_nodes
 from doctor.subjects.shell import Command, is_launch, read_shell
-from doctor.subjects.source import FOREIGN_FOLDERS, Place
+from doctor.subjects.source import Place, files_below
 from doctor.subjects.yaml_nodes import read_yaml_nodes
 
 JSON_SUFFIXES = (".json",)
@@ -113,7 +113,7 @@ def open_configs(paths: Sequence[Path]) -> tuple[Configs | None, tuple[Path, ...
     taken: list[Path] = []
     problems: list[Problem] = []
     for root in paths:
-        for path in _candidates(root):
+        for path in files_below(root, SUFFIXES):
             inner = path.relative_to(root).parts if path != root else (path.name,)
             try:
                 file = read_config(path, inner)
@@ -125,27 +125,6 @@ def open_configs(paths: Sequence[Path]) -> tuple[Configs | None, tuple[Path, ...
                 taken.append(path.absolute())
                 files.setdefault(path.resolve(), file)
     return (Configs(files=tuple(files.values())) if files else None), tuple(taken), problems
-
-
-def _candidates(root: Path) -> Iterator[Path]:
-    if root.is_file():
-        if root.suffix.lower() in SUFFIXES:
-            yield root
-        return
-    for folder, folders, names in os.walk(root):
-        here = Path(folder)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and name not in FOREIGN_FOLDERS and not (here / name / "pyvenv.cfg").exists()
-        )
-        yield from _files(here, sorted(names))
-
-
-def _files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
-    for name in names:
-        if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-            yield folder / name
 
 
 def read_config(path: Path, inner: tuple[str, ...]) -> ConfigFile | None:

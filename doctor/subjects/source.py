@@ -174,7 +174,7 @@ def _opened(paths: Sequence[Path]) -> tuple[Source | None, list[Problem]]:
     programs: dict[Path, Program] = {}
     problems: list[Problem] = []
     for root in paths:
-        for file in _files(root):
+        for file in files_below(root, SUFFIXES):
             inside = file.relative_to(root).parts if file != root else (file.name,)
             try:
                 program = _open(file, inside, problems)
@@ -186,22 +186,22 @@ def _opened(paths: Sequence[Path]) -> tuple[Source | None, list[Problem]]:
     return (Source(programs=tuple(programs.values())) if programs else None), problems
 
 
-def _files(root: Path) -> Iterator[Path]:
+def files_below(root: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """Yield the user's own files with one of these suffixes at a path, sorted by folder."""
     if root.is_file():
-        if is_source(root):
+        if root.suffix.lower() in suffixes:
             yield root
         return
-    for folder, folders, files in os.walk(root):
+    for folder, folders, names in os.walk(root):
+        here = Path(folder)
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".")
-            and name not in FOREIGN_FOLDERS
-            and not (Path(folder) / name / "pyvenv.cfg").exists()
+            if not name.startswith(".") and name not in FOREIGN_FOLDERS and not (here / name / "pyvenv.cfg").exists()
         )
-        for name in sorted(files):
-            if is_source(Path(name)) and not name.startswith("."):
-                yield Path(folder) / name
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+                yield here / name
 
 
 def _open(path: Path, inner: tuple[str, ...], problems: list[Problem]) -> Program | None:

@@ -1,14 +1,14 @@
 """What the checks of the family `config` say of configurations that others ship.
 
-    python bench/config_corpora.py FOLDER…
+    python bench/config_corpora.py FOLDER… [--each]
 
 Each folder is one corpus, such as an unpacked source distribution; what stands in fenced blocks of its documents, as
 JSON or YAML, is scanned too. Prints how many configurations there are, and every kind of finding with its number;
 `--each` prints every finding.
 """
 
+import argparse
 import re
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -40,17 +40,17 @@ def told(report: Report) -> Counter[tuple[str, str, str]]:
     return Counter(found)
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Scan each folder and print what is found."""
-    each = "--each" in arguments
-    for name in arguments:
-        if name == "--each":
-            continue
-        folder = Path(name)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--each", action="store_true", help="print every finding")
+    given = parser.parse_args()
+    for folder in given.folders:
         with tempfile.TemporaryDirectory() as made:
             blocks(folder, Path(made))
             for corpus, path in ((folder.name, folder), (f"{folder.name}, documents", Path(made))):
-                show(corpus, path, each)
+                show(corpus, path, given.each)
 
 
 def show(corpus: str, path: Path, each: bool) -> None:
@@ -76,4 +76,4 @@ def show(corpus: str, path: Path, each: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

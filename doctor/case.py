@@ -24,6 +24,7 @@ from doctor.subjects.database import Address, address_of, address_of_file, is_da
 from doctor.subjects.database_tables import open_database
 from doctor.subjects.file_names import find_files
 from doctor.subjects.formats import READERS, is_table
+from doctor.subjects.images import Images
 from doctor.subjects.layout import open_tables
 from doctor.subjects.pipeline import Pipeline
 from doctor.subjects.previous import Previous
@@ -34,7 +35,7 @@ from doctor.subjects.sweep import Sweep, is_sweep, open_sweep
 from doctor.subjects.table import Engine, Table
 
 Known = TypeVar("Known")
-DATA_AND_CODE: frozenset[type] = frozenset({Table, Source, Pipeline, Configs})
+DATA_AND_CODE: frozenset[type] = frozenset({Table, Images, Source, Pipeline, Configs})
 
 
 class Ask(Protocol):
@@ -52,6 +53,8 @@ class Case:
     ----------
     tables : tuple of Table
         Each is examined by itself.
+    images : tuple of Images
+        Each is examined by itself.
     others : tuple
         Subjects of which there is one per case, such as the source code.
     problems : tuple of Problem
@@ -68,10 +71,16 @@ class Case:
     paths: tuple[Path, ...] = ()
     stamps: Mapping[Path, tuple[int, ...]] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
+    images: tuple[Images, ...] = ()
     others: tuple[object, ...] = ()
     problems: tuple[Problem, ...] = ()
     matters: frozenset[type] = DATA_AND_CODE
     in_memory: bool = False
+
+    @property
+    def collections(self) -> tuple[Table | Images, ...]:
+        """What is examined by itself, one by one."""
+        return (*self.tables, *self.images)
 
     def singles(self, settings: Settings) -> dict[type, object]:
         """Return what every check of this case shares, by type."""
@@ -100,6 +109,9 @@ class Case:
                     roles=roles | ({"group": [guess.value for guess in keys.guesses]} if keys and keys.guesses else {}),
                 )
             )
+        for collection in self.images:
+            guesses += collection.guesses
+            subjects.append(collection.summary())
         subjects += [
             subject.summary() for subject in self.others if isinstance(subject, (Source, Configs, Pipeline, Run, Sweep))
         ]

@@ -37,6 +37,7 @@ from doctor.registry import LoadedCheck, check_settings, choose, load_checks, th
 from doctor.settings import Settings, Suppression, as_options
 from doctor.subjects.anchors import anchored
 from doctor.subjects.config import Configs
+from doctor.subjects.images import Images
 from doctor.subjects.run import Run
 from doctor.subjects.source import Source
 from doctor.subjects.table import Table
@@ -83,14 +84,14 @@ def _examined(case: Case, settings: Settings, observer: Observer, every: Sequenc
     for table in case.tables:
         table.engine.deadline = deadline
     measurements = Measurements(observer, deadline)
-    observer.planned(sum(1 for part in _all_evidence(chosen)) * max(1, len(case.tables)))
+    observer.planned(sum(1 for part in _all_evidence(chosen)) * max(1, len(case.collections)))
 
     findings: list[Finding] = []
     examinations: list[Examination] = []
     for check in chosen:
         told: set[str] = set()
         for scope in _scopes(check, case, settings):
-            found, examination = _examine(check, scope, measurements, settings, len(case.tables) > 1, told)
+            found, examination = _examine(check, scope, measurements, settings, len(case.collections) > 1, told)
             findings += found
             told |= {finding.fingerprint for finding in found}
             examinations.append(examination)
@@ -107,7 +108,7 @@ def _examined(case: Case, settings: Settings, observer: Observer, every: Sequenc
             fail_on=settings.fail_on,
             versions=versions(),
         ),
-        case=case.summary(lambda wanted, table: measurements.had(wanted, _table_scope(case, table, settings))),
+        case=case.summary(lambda wanted, table: measurements.had(wanted, _scope_of(case, table, settings))),
         findings=findings,
         baseline=baseline.told(settings, case, findings, examinations),
         diagnoses=diagnoses,
@@ -133,7 +134,7 @@ def _with_costs(
 
     def ask(finding: Finding) -> Surrogate | None:
         table = tables.get(finding.at.path or "")
-        model: Surrogate | None = measurements.had(Surrogate, _table_scope(case, table, settings)) if table else None
+        model: Surrogate | None = measurements.had(Surrogate, _scope_of(case, table, settings)) if table else None
         return model
 
     return measurements.attempt(Surrogate.__name__, case.shown, lambda: with_costs(diagnoses, findings, ask), diagnoses)
@@ -172,8 +173,8 @@ def _all_evidence(checks: Iterable[LoadedCheck]) -> set[type]:
     return wanted
 
 
-def _table_scope(case: Case, table: Any, settings: Settings) -> Scope:
-    return Scope({**case.singles(settings), type(table): table}, table.label, table.shown)
+def _scope_of(case: Case, collection: Table | Images, settings: Settings) -> Scope:
+    return Scope({**case.singles(settings), type(collection): collection}, collection.label, collection.shown)
 
 
 def _roots(check: LoadedCheck) -> frozenset[type]:
@@ -181,10 +182,10 @@ def _roots(check: LoadedCheck) -> frozenset[type]:
 
 
 def _scopes(check: LoadedCheck, case: Case, settings: Settings) -> Iterator[Scope]:
-    """One scope per table for a check that reads tables, else one for the whole case."""
-    tables = [table for table in case.tables if type(table) in _roots(check)]
-    if tables:
-        yield from (_table_scope(case, table, settings) for table in tables)
+    """One scope per table or collection of images for a check that reads such, else one for the whole case."""
+    read = [one for one in case.collections if type(one) in _roots(check)]
+    if read:
+        yield from (_scope_of(case, one, settings) for one in read)
     else:
         yield Scope(case.singles(settings), "", case.shown)
 

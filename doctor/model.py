@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -263,6 +264,20 @@ class ChangeTraining(Repair, frozen=True, kw_only=True):
     otherwise: tuple[dict[str, float | str | bool], ...] = ()
 
 
+class DropFiles(Repair, frozen=True, kw_only=True):
+    """Leave files of a collection out, by the names under which they were told; `instead` are those kept for them."""
+
+    files: tuple[str, ...]
+    instead: tuple[str, ...] = ()
+
+
+class ReviewFiles(Repair, frozen=True, kw_only=True):
+    """Have a person look at these files, which stay; `suggested` are the labels they may deserve."""
+
+    files: tuple[str, ...]
+    suggested: tuple[str, ...] = ()
+
+
 class Advise(Repair, frozen=True, kw_only=True):
     """Something only a person can do; `summary` says what."""
 
@@ -281,8 +296,50 @@ AnyRepair = (
     | EditCode
     | EditConfig
     | ChangeTraining
+    | DropFiles
+    | ReviewFiles
     | Advise
 )
+
+
+class Thumbnail(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A small picture of a file that a finding is about.
+
+    Attributes
+    ----------
+    file : str
+        Its name as told.
+    jpeg : str
+        Base64 of a JPEG of at most 160 pixels on its longer side.
+    group : int
+        Those of one number belong side by side.
+    caption : str
+        What is to be seen in it.
+    """
+
+    file: str
+    jpeg: str
+    group: int = 0
+    caption: str = ""
+
+
+class Excerpt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A piece of a text that a finding is about, already masked where it must be.
+
+    Attributes
+    ----------
+    place : str
+        Where it stands, as a person would look for it.
+    spans : list of (int, int)
+        First character, counted from 0, and the one after the last, of what matters in it.
+    group : int
+        Those of one number belong side by side.
+    """
+
+    place: str
+    text: str
+    spans: list[tuple[int, int]] = []
+    group: int = 0
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -298,6 +355,12 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     fingerprint: str = ""
     suppressed: str | None = None
     """The reason the user gave for living with it."""
+    thumbnails: list[Thumbnail] = []
+    excerpts: list[Excerpt] = []
+
+    def showing(self, *, thumbnails: Sequence[Thumbnail] = (), excerpts: Sequence[Excerpt] = ()) -> "Finding":
+        """Return it with pictures and pieces of text beside its numbers."""
+        return msgspec.structs.replace(self, thumbnails=list(thumbnails), excerpts=list(excerpts))
 
 
 class Undecided(Struct, frozen=True, kw_only=True):

@@ -230,7 +230,7 @@ class Constants:
         """Attributes of names that are assigned somewhere, as (owner, name)."""
         return {
             (node.value.id, node.attr)
-            for node in ast.walk(self.module.program.tree)
+            for node in self.module.program.nodes
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name)
         }
 
@@ -238,7 +238,7 @@ class Constants:
     def _changed(self) -> set[str]:
         """Names of dicts that are written to after they were made."""
         found = set()
-        for node in ast.walk(self.module.program.tree):
+        for node in self.module.program.nodes:
             if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
                 root: ast.AST = node
                 while isinstance(root, ast.Subscript | ast.Attribute):

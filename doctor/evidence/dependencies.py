@@ -12,7 +12,7 @@ from doctor.evidence.project import Module, Project
 from doctor.evidence.randomness import Randomness
 from doctor.evidence.requirements import Requirement, declares, is_library, plain_name, requirements_of
 from doctor.subjects.records import Record, Records, Sort
-from doctor.subjects.source import Place, Source
+from doctor.subjects.source import Place
 
 DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "torch": ("torch", "pytorch"),
@@ -88,7 +88,7 @@ class Dependencies(Struct, frozen=True, kw_only=True):
     troubles: tuple[str, ...] = ()
 
     @classmethod
-    def measure(cls, source: Source, records: Records, randomness: Randomness) -> "Dependencies":
+    def measure(cls, project: Project, records: Records, randomness: Randomness) -> "Dependencies":
         """Join the imports of each program that trains with the records around it.
 
         Raises
@@ -97,7 +97,6 @@ class Dependencies(Struct, frozen=True, kw_only=True):
             When no scanned program trains.
         """
         training = {program.path for program in randomness.programs if "trains" in program.purposes}
-        project = Project(source.programs)
         troubles: dict[str, None] = {}
         found = []
         for module in project.entries():
@@ -106,7 +105,7 @@ class Dependencies(Struct, frozen=True, kw_only=True):
                 found.append(_program(module, imports, records, troubles))
         if not found:
             raise NotApplicable("no program here trains with a known library")
-        return cls(programs=tuple(found), scanned=len(source.programs), troubles=tuple(troubles))
+        return cls(programs=tuple(found), scanned=len(project.modules), troubles=tuple(troubles))
 
 
 def _imports(project: Project, entry: Module) -> Iterator[tuple[str, Place]]:
@@ -115,7 +114,7 @@ def _imports(project: Project, entry: Module) -> Iterator[tuple[str, Place]]:
     waiting = [entry]
     told: set[str] = set()
     for module in waiting:
-        for node in ast.walk(module.program.tree):
+        for node in module.program.nodes:
             if isinstance(node, ast.Import):
                 whole = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and not node.level:

@@ -10,7 +10,6 @@ from doctor.evidence.fitted_tools import Family, names_in
 from doctor.evidence.lineage_walk import LineageWalk, TooLong
 from doctor.evidence.project import Function, Module, Project, is_function
 from doctor.evidence.row_lineage import Leak, Ledger, Role, Spot, leaks, role_of
-from doctor.subjects.source import Source
 
 _FITS = names_in(
     "fit fit_transform fit_resample fit_sample adapt resample zscore scale minmax_scale quantile_transform"
@@ -62,7 +61,7 @@ class EarlyFits(Struct, frozen=True, kw_only=True):
     too_long: tuple[str, ...] = ()
 
     @classmethod
-    def measure(cls, source: Source) -> "EarlyFits":
+    def measure(cls, project: Project) -> "EarlyFits":
         """Follow each program from its first line to its last, then each function that none of them calls.
 
         Raises
@@ -70,7 +69,6 @@ class EarlyFits(Struct, frozen=True, kw_only=True):
         NotApplicable
             When nothing is fitted in the code, or nothing is divided.
         """
-        project = Project(source.programs)
         said = {module: _Words(module) for module in project.modules if not module.is_test}
         fitting = [module for module, words in said.items() if words.all & _FITS]
         dividing = [module for module, words in said.items() if _divides(words.all)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TypeGuard
 
-from doctor.subjects.source import Program
+from doctor.subjects.source import Program, Source, parts_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = Function | ast.ClassDef
@@ -14,6 +14,22 @@ Definition = Function | ast.ClassDef
 def is_function(node: object) -> TypeGuard[Function]:
     """Whether a node defines a function."""
     return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+
+
+_HAPPENING = (
+    ast.Call,
+    ast.Import,
+    ast.ImportFrom,
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.Assign,
+    ast.AnnAssign,
+    ast.For,
+    ast.AsyncFor,
+    ast.withitem,
+    ast.If,
+)
 
 
 class Module:
@@ -26,19 +42,20 @@ class Module:
         self.stars: list[str] = []
         self.roots: set[str] = set()
         self.definitions: dict[str, Definition] = {}
-        for node in ast.walk(program.tree):
-            self._note_import(node)
+        for node in program.nodes:
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                self._note_import(node)
         for node in program.tree.body:
             self._note_definitions(node)
 
-    def _note_import(self, node: ast.AST) -> None:
+    def _note_import(self, node: ast.Import | ast.ImportFrom) -> None:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 self.imports[alias.asname or alias.name.partition(".")[0]] = (
                     alias.name if alias.asname else alias.name.partition(".")[0]
                 )
                 self.roots.add(alias.name.partition(".")[0])
-        elif isinstance(node, ast.ImportFrom):
+        else:
             package = list(self.dotted[: -node.level]) if node.level else []
             source = ".".join([*package, *filter(None, [node.module])])
             self.roots.add(source.partition(".")[0])
@@ -52,19 +69,37 @@ class Module:
         if is_function(node) or isinstance(node, ast.ClassDef):
             self.definitions[node.name] = node
         elif isinstance(node, (ast.If, ast.Try, ast.With)):
-            for child in ast.iter_child_nodes(node):
-                if isinstance(child, ast.stmt):
-                    self._note_definitions(child)
+            for part in parts_of(node):
+                if isinstance(part, ast.stmt):
+                    self._note_definitions(part)
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
         """For each node the one that encloses it."""
-        return {child: node for node in ast.walk(self.program.tree) for child in ast.iter_child_nodes(node)}
+        return {part: node for node in self.program.nodes for part in parts_of(node)}
 
     @cached_property
     def calls(self) -> tuple[ast.Call, ...]:
         """All calls in it, reached or not."""
-        return tuple(node for node in ast.walk(self.program.tree) if isinstance(node, ast.Call))
+        return tuple(node for node in self.program.nodes if isinstance(node, ast.Call))
+
+    def onward(self, node: ast.AST) -> Sequence[ast.AST]:
+        """Return the nearest nodes within a node that call, import, define, name or decide something."""
+        return self._onward.get(node, ())
+
+    @cached_property
+    def _onward(self) -> dict[ast.AST, list[ast.AST]]:
+        onward: dict[ast.AST, list[ast.AST]] = {}
+        for node in reversed(self.program.nodes):  # inner before outer
+            held: list[ast.AST] = []
+            for part in parts_of(node):
+                if isinstance(part, _HAPPENING):
+                    held.append(part)
+                elif part in onward:
+                    held += onward[part]
+            if held:
+                onward[node] = held
+        return onward
 
     def enclosing(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield the nodes around a node, innermost first."""
@@ -107,6 +142,11 @@ class Project:
             parts = module.dotted[:-1] if module.dotted[-1] == "__init__" else module.dotted
             if parts and module.program.path.suffix == ".py":
                 self._by_tail.setdefault(parts[-1], []).append(module)
+
+    @classmethod
+    def measure(cls, source: Source) -> "Project":
+        """Gather the names of all programs."""
+        return cls(source.programs)
 
     def module(self, dotted: str, near: Module) -> Module | None:
         """Find a scanned module by the name under which another imports it; the nearest one where there are several."""

@@ -144,12 +144,11 @@ _ONE_SEED = {
 _DRAWN_SEEDS = {"torch.seed", "torch.random.seed"}
 
 
-def seeded_by(step: Step) -> frozenset[str]:
-    """Return the generators that a call seeds; empty where it is no seeding.
+def seeded_by(name: str) -> frozenset[str]:
+    """Return the generators that a call of this full name seeds; empty where it is no seeding.
 
     A function that is not in view and speaks of a seed in its name is taken at its word.
     """
-    name = step.name
     if name in _ONE_SEED:
         return frozenset(_ONE_SEED[name])
     if name in _DRAWN_SEEDS:

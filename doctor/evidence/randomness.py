@@ -9,8 +9,8 @@ from msgspec import Struct
 from doctor.evidence.project import Module, Project, first_line_after_imports, is_function, words
 from doctor.evidence.random_libraries import EVERY, draw, from_clock, is_aside, purpose, seeded_by
 from doctor.evidence.unordered import source_of_disorder
-from doctor.evidence.walkthrough import Step, Walk
-from doctor.subjects.source import Place, Source
+from doctor.evidence.walkthrough import Step, Walk, full_name, shown
+from doctor.subjects.source import Place
 
 GENERATORS = {
     "numpy.random.default_rng": "numpy",
@@ -120,27 +120,27 @@ class Randomness(Struct, frozen=True, kw_only=True):
     """Programs that could not be followed because their code is nested too deeply."""
 
     @classmethod
-    def measure(cls, source: Source) -> "Randomness":
+    def measure(cls, project: Project) -> "Randomness":
         """Follow each program that trains or draws from its first line to its last. Nothing is executed."""
-        project = Project(source.programs)
         programs = []
         too_deep = []
+        anywhere = _Anywhere()
         for entry in project.entries():
             try:
-                programs.append(_measure(project, entry))
+                programs.append(_measure(project, entry, anywhere))
             except RecursionError:
                 too_deep.append(entry.program.shown)
         return cls(programs=tuple(programs), too_deep=tuple(too_deep))
 
 
-def _measure(project: Project, entry: Module) -> ProgramRandomness:
+def _measure(project: Project, entry: Module, anywhere: "_Anywhere") -> ProgramRandomness:
     walk = Walk(project, entry)
     draws = tuple(_draws(walk))
     return ProgramRandomness(
         path=entry.program.shown,
         purposes=frozenset(str(found) for step in walk.steps if (found := purpose(step))),
         draws=draws,
-        seedings=(*_seedings(walk), *(_uncalled(walk) if draws else ())),
+        seedings=(*_seedings(walk), *(_uncalled(walk, anywhere) if draws else ())),
         copied=tuple(_copied(walk)),
     )
 
@@ -173,7 +173,7 @@ def _draws(walk: Walk) -> Iterator[Draw]:
 
 def _set_elsewhere(module: Module) -> bool:
     """Whether `random_state` is set as an attribute or named in a grid of parameters."""
-    for node in ast.walk(module.program.tree):
+    for node in module.program.nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith("random_state"):
             return True
         if isinstance(node, ast.Attribute) and node.attr == "random_state" and isinstance(node.ctx, ast.Store):
@@ -208,7 +208,7 @@ def _remedy(walk: Walk, step: Step, library: str, argument: str) -> Remedy:
 
 def _seedings(walk: Walk) -> Iterator[Seeding]:
     for turn, step in enumerate(walk.steps):
-        generators = seeded_by(step)
+        generators = seeded_by(step.name)
         if not generators or _is_temporary(step):
             continue
         if generators == EVERY and _is_followed(walk, step):
@@ -255,27 +255,35 @@ def _varies(step: Step) -> bool:
     return bool(stored & said) or step.frame.framework != ""
 
 
-def _uncalled(walk: Walk) -> Iterator[Seeding]:
+class _Anywhere:
+    """The calls of each module that would seed, were they reached; looked for once for all programs."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Module, list[tuple[ast.Call, Seeding]]] = {}
+
+    def of(self, module: Module) -> list[tuple[ast.Call, Seeding]]:
+        if module not in self._kept:
+            self._kept[module] = list(self._found(module))
+        return self._kept[module]
+
+    def _found(self, module: Module) -> Iterator[tuple[ast.Call, Seeding]]:
+        for node in module.calls:
+            name = full_name(node.func, module, {}) or ""
+            if "." in name and (generators := seeded_by(name)):
+                function = next((outer.name for outer in module.enclosing(node) if is_function(outer)), "")
+                place = module.program.place(node.lineno)
+                call = shown(node)
+                yield (
+                    node,
+                    Seeding(call=call, generators=generators, at=place, place=place, turn=None, function=function),
+                )
+
+
+def _uncalled(walk: Walk, anywhere: _Anywhere) -> Iterator[Seeding]:
     """Find seeding that stands in the code but is never reached."""
     reached = {step.call for step in walk.steps}
     for module in walk.modules:
-        for node in module.calls:
-            name = walk.dotted(node.func, module, {}) or ""
-            if node in reached or "." not in name:
-                continue
-            frame = walk.top(module, node.lineno)
-            step = Step(
-                name=name,
-                call=node,
-                frame=frame,
-                at=module.program.place(node.lineno),
-                place=module.program.place(node.lineno),
-            )
-            if generators := seeded_by(step):
-                function = next((outer.name for outer in module.enclosing(node) if is_function(outer)), "")
-                yield Seeding(
-                    call=step.shown, generators=generators, at=step.at, place=step.place, turn=None, function=function
-                )
+        yield from (seeding for node, seeding in anywhere.of(module) if node not in reached)
 
 
 def _copied(walk: Walk) -> Iterator[CopiedGenerator]:

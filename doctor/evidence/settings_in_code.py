@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from doctor.evidence.code_facts import fact_of
 from doctor.evidence.constants import Constants
-from doctor.evidence.project import Module
+from doctor.evidence.project import Module, Project
 from doctor.evidence.setting_names import DEEPSPEED, MODEL_PARALLEL, PROGRAM_OPTIONS, TRAINER, Quantity
 from doctor.subjects.config_nodes import Scalar
-from doctor.subjects.source import Place, Program, Source
+from doctor.subjects.source import Place, Program
 
 TRAINING_ROOTS = frozenset(
     {"torch", "transformers", "trl", "accelerate", "deepspeed", "lightning", "pytorch_lightning", "peft"}
@@ -126,12 +126,12 @@ class CodeSettings(Struct, frozen=True, kw_only=True):
     trainers: frozenset[str] = frozenset()
 
     @classmethod
-    def measure(cls, source: Source) -> "CodeSettings":
+    def measure(cls, project: Project) -> "CodeSettings":
         """Read every program that imports a library of training, but for tests and benchmarks."""
         found = []
-        for program in source.programs:
+        for module in project.modules:
             try:
-                if _trains(program) and not (module := Module(program)).is_test:
+                if not module.is_test and _trains(module):
                     found.append(_Reader(module).read())
             except RecursionError:  # nested beyond what any person writes
                 continue
@@ -152,10 +152,12 @@ class CodeSettings(Struct, frozen=True, kw_only=True):
         return fitting[0] if len(fitting) == 1 else None
 
 
-def _trains(program: Program) -> bool:
+def _trains(module: Module) -> bool:
     """Whether a program imports a library of training and calls something that takes settings; a quick look."""
+    if not module.roots & TRAINING_ROOTS:
+        return False
     imports = calls = False
-    for node in ast.walk(program.tree):
+    for node in module.program.nodes:
         if isinstance(node, ast.Import):
             imports = imports or any(alias.name.partition(".")[0] in TRAINING_ROOTS for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -184,7 +186,7 @@ class _Reader:
         for call in self.module.calls:
             self.call = call.lineno
             self._call(call, self.dotted(call.func))
-        for node in ast.walk(self.program.tree):
+        for node in self.program.nodes:
             if isinstance(node, ast.For):
                 self._loop(node)
         self._options()

@@ -13,7 +13,7 @@ from doctor.evidence.training_flow import Flows
 from doctor.evidence.training_names import FOREIGN
 from doctor.evidence.training_scopes import Scope, Scopes, nested_too_deeply
 from doctor.evidence.training_things import Things
-from doctor.subjects.source import Source, uncollected
+from doctor.subjects.source import uncollected
 
 LIBRARIES = frozenset(("torch", "sklearn", "xgboost", "lightgbm", "yaml"))
 Happening = tuple[Event, Trail]
@@ -67,7 +67,7 @@ class TrainingCode:
     too_deep: tuple[str, ...] = ()
 
     @classmethod
-    def measure(cls, source: Source) -> "TrainingCode":
+    def measure(cls, project: Project) -> "TrainingCode":
         """Gather the scopes of all programs.
 
         Raises
@@ -76,13 +76,13 @@ class TrainingCode:
             When no code in view uses torch.
         """
         with uncollected():
-            return cls._gathered(source)
+            return cls._gathered(project)
 
     @classmethod
-    def _gathered(cls, source: Source) -> "TrainingCode":
-        everything = Project(source.programs)
-        deep = [module.program for module in everything.modules if nested_too_deeply(module)]
-        project = Project([one for one in source.programs if one not in deep]) if deep else everything
+    def _gathered(cls, project: Project) -> "TrainingCode":
+        deep = [module.program for module in project.modules if nested_too_deeply(module)]
+        if deep:
+            project = Project([module.program for module in project.modules if module.program not in deep])
         if not any(module.roots & LIBRARIES for module in project.modules):
             raise NotApplicable("no code here uses torch or another library that is judged")
         scopes = Scopes(project)

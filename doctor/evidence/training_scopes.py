@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from doctor.evidence.project import Function, Module, Project, is_function
+from doctor.subjects.source import parts_of
 
 ELEMENT = -1
 """Stands in a path for "one of its elements"."""
 Path = tuple[int, ...]
 Loop = ast.For | ast.AsyncFor | ast.While | ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
-_LEAVES = (ast.Name, ast.Constant, ast.Pass, ast.operator, ast.cmpop, ast.alias)
 _NOTED = (
     *(ast.Call, ast.Attribute, ast.Name, ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign, ast.comprehension),
     *(ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp),
@@ -123,7 +123,9 @@ class Scopes:
                 continue
             if isinstance(node, _NOTED):
                 self._note(node, scope, owner)
-            waiting += [(part, scope, owner if isinstance(node, ast.stmt) else None) for part in _parts(node)]
+            waiting += [
+                (part, scope, owner if isinstance(node, ast.stmt) else None) for part in reversed(parts_of(node))
+            ]
 
     def _add(
         self, module: Module, node: ast.Module | Function, owner: ast.ClassDef | None, parent: Scope | None
@@ -210,25 +212,10 @@ def nested_too_deeply(module: Module) -> bool:
     """Whether a module has more levels of syntax than can be followed."""
     level: list[ast.AST] = [module.program.tree]
     for _ in range(MAX_NESTING):
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        level = [part for node in level for part in parts_of(node)]
         if not level:
             return False
     return True
-
-
-def _parts(node: ast.AST) -> list[ast.AST]:
-    """Return what a node holds, last first; half of all nodes hold nothing."""
-    if isinstance(node, _LEAVES):
-        return []
-    found: list[ast.AST] = []
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if isinstance(value, list):
-            found += [part for part in value if isinstance(part, ast.AST)]
-        elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
-            found.append(value)
-    found.reverse()
-    return found
 
 
 def _self(scope: Scope) -> str:

@@ -73,7 +73,7 @@ class Step:
     @property
     def shown(self) -> str:
         """The called name as it stands in the code."""
-        return ast.unparse(self.call.func)[:60]
+        return shown(self.call)
 
     def argument(self, *names: str, position: int | None = None) -> ast.expr | None:
         """Return an argument by one of its names or its position."""
@@ -134,7 +134,7 @@ class Walk:
     def _lineage(self, module: Module, cls: ast.ClassDef, hops: int = 5) -> Iterator[tuple[Module, ast.ClassDef]]:
         yield module, cls
         for base in cls.bases if hops else ():
-            found = self.project.definition(self.dotted(base, module, {}) or "", module)
+            found = self.project.definition(full_name(base, module, {}) or "", module)
             if found and isinstance(found[1], ast.ClassDef) and found[1] is not cls:
                 yield from self._lineage(found[0], found[1], hops - 1)
 
@@ -154,27 +154,29 @@ class Walk:
     def _visit(self, node: ast.AST, frame: Frame) -> None:
         if len(self.steps) > MAX_STEPS:
             return
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
+        if isinstance(node, ast.Call):
+            self._call(node, frame)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            self._block(frame.module.onward(node), frame)
+            if node.value is not None:
+                self._assign(node.targets if isinstance(node, ast.Assign) else [node.target], node.value, frame)
+        elif isinstance(node, ast.If):
+            self._branch(node, frame)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
             self._follow_import(node, frame)
         elif is_function(node):
             frame.local[node.name] = node
             self._block(node.decorator_list, frame)
         elif isinstance(node, ast.ClassDef):
             self._block([part for part in node.body if not is_function(part)], frame)
-        elif isinstance(node, ast.If):
-            self._branch(node, frame)
         elif isinstance(node, (ast.For, ast.AsyncFor)):
             self._loop(node, frame)
-        elif isinstance(node, ast.Call):
-            self._call(node, frame)
         elif isinstance(node, ast.withitem):
             self._visit(node.context_expr, frame)
             if node.optional_vars is not None:
                 self._assign([node.optional_vars], node.context_expr, frame)
         else:
-            self._block(list(ast.iter_child_nodes(node)), frame)
-            if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
-                self._assign(node.targets if isinstance(node, ast.Assign) else [node.target], node.value, frame)
+            self._block(frame.module.onward(node), frame)
 
     def _follow_import(self, node: ast.Import | ast.ImportFrom, frame: Frame) -> None:
         here = frame if frame.module is not self.entry else replace(frame, entry_line=node.lineno)
@@ -236,7 +238,7 @@ class Walk:
         if isinstance(value, (ast.Set, ast.SetComp)):
             return "set"
         if isinstance(value, (ast.Name, ast.Attribute)):
-            return self._of(value, frame) or self.dotted(value, frame.module, frame.names) or ""
+            return self._of(value, frame) or full_name(value, frame.module, frame.names) or ""
         return ""
 
     def class_of(self, value: ast.expr, frame: Frame) -> tuple[Module, ast.ClassDef] | None:
@@ -251,32 +253,16 @@ class Walk:
             return self.attributes.get((frame.cls[1], value.attr), "") if value.value.id == "self" else ""
         return ""
 
-    def dotted(self, node: ast.expr, module: Module, names: Mapping[str, str]) -> str | None:
-        """Return the full name of an imported or defined thing, aliases resolved; None for a method of an object."""
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name) or (parts and node.id in ("self", "cls")):
-            return None
-        root = module.imports.get(node.id)
-        if root is None:
-            held = names.get(node.id)
-            if parts and node.id not in module.definitions:
-                return None
-            root = held if held and not parts and held in module.imports.values() else node.id
-        return ".".join([root, *reversed(parts)])
-
     def _name(self, call: ast.Call, frame: Frame) -> str:
-        dotted = self.dotted(call.func, frame.module, frame.names)
-        if dotted is not None:
-            return dotted
+        full = full_name(call.func, frame.module, frame.names)
+        if full is not None:
+            return full
         if isinstance(call.func, ast.Attribute):
             return f"{self.kind(call.func.value, frame).partition('.')[0]}::{call.func.attr}"
         return ""
 
     def _call(self, node: ast.Call, frame: Frame) -> None:
-        self._block([node.func, *node.args, *(keyword.value for keyword in node.keywords)], frame)
+        self._block(frame.module.onward(node), frame)
         name = self._name(node, frame)
         if frame.module is self.entry:
             frame = replace(frame, entry_line=node.lineno)
@@ -300,8 +286,8 @@ class Walk:
             started = replace(here, child="a pool of processes")
         for argument in handed:
             if isinstance(argument, (ast.Name, ast.Attribute)):
-                dotted = self.dotted(argument, frame.module, {})
-                found = self._find(dotted, frame) if dotted else None
+                full = full_name(argument, frame.module, {})
+                found = self._find(full, frame) if full else None
                 if found and is_function(found[1]):
                     self._enter(found[0], found[1], started)
 
@@ -382,3 +368,25 @@ def _wraps(decorator: ast.expr) -> bool:
     target = decorator.func if isinstance(decorator, ast.Call) else decorator
     name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
     return name in ENTRY_DECORATORS
+
+
+def full_name(node: ast.expr, module: Module, names: Mapping[str, str]) -> str | None:
+    """Return the full name of an imported or defined thing, aliases resolved; None for a method of an object."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or (parts and node.id in ("self", "cls")):
+        return None
+    root = module.imports.get(node.id)
+    if root is None:
+        held = names.get(node.id)
+        if parts and node.id not in module.definitions:
+            return None
+        root = held if held and not parts and held in module.imports.values() else node.id
+    return ".".join([root, *reversed(parts)])
+
+
+def shown(call: ast.Call) -> str:
+    """Return a called name as it stands in the code."""
+    return ast.unparse(call.func)[:60]

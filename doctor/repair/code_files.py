@@ -1,7 +1,6 @@
 """The edits of a plan that are made in programs: tried on each file, and written into a copy."""
 
-import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -72,17 +71,3 @@ def edited_files(plan: "Plan", case: Case) -> dict[Path, str]:
 
     files = _files(case)
     return {files[path]: edited(files[path], own) for path, own in changes.items()}
-
-
-def differences(plan: "Plan", case: Case) -> Iterator[str]:
-    """Yield the lines of a unified diff of all programs that a plan changes."""
-    for path, text in edited_files(plan, case).items():
-        with path.open(encoding="utf-8", newline="") as file:
-            before = file.read()
-        name = next((str(path.relative_to(root)) for root in case.paths if path.is_relative_to(root)), path.name)
-        yield from (
-            line.rstrip("\r\n")
-            for line in difflib.unified_diff(
-                before.splitlines(keepends=True), text.splitlines(keepends=True), f"a/{name}", f"b/{name}"
-            )
-        )

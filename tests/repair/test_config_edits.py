@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import FIXTURES
+from conftest import FIXTURES, Doctor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,3 +167,17 @@ def test_a_copy_keeps_remarks_line_ends_and_the_mark_of_utf_8(tmp_path: Path) ->
     assert [edit.applied for edit in proof.plan.edits] == [True]
     fixed = b"\xef\xbb\xbf" + text.replace("cliping", "clipping").encode()
     assert (tmp_path / "copy" / "ds.json").read_bytes() == fixed
+
+
+def test_a_diff_shows_configurations_and_programs(tmp_path: Path, doctor: Doctor) -> None:
+    (tmp_path / "ds.json").write_text(
+        '{\n  // clipped\n  "train_batch_size": 64,\n  "zero_optimization": {"stage": 2},\n  "gradient_cliping": 1.0\n}\n'
+    )
+    (tmp_path / "train.py").write_text(
+        "import random\nimport torch\n\nmodel = torch.nn.Linear(2, 1)\nmodel.load_state_dict(torch.load('w.pt'))\n"
+    )
+    told = doctor("fix", tmp_path, "--diff", "--unsafe").stdout.splitlines()
+    assert '-  "gradient_cliping": 1.0' in told
+    assert '+  "gradient_clipping": 1.0' in told
+    assert told.index("--- a/ds.json") < told.index("--- a/train.py")
+    assert "  // clipped" not in [line for line in told if line.startswith(("+", "-"))]

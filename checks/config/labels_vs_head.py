@@ -2,12 +2,15 @@
 
 What it finds
     A head with another number of outputs than the target has classes; labels that are no number from 0 to the last
-    output; a class whose number is the ignored one; inputs cut at a length that leaves words of more than max_cut of
-    the texts out; and lengths beyond the positions of a model that has a table of them.
+    output; a class whose number is the ignored one; weights of a loss that are fewer than the classes, or that are the
+    greater the more rows a class has; filling up with the token that ends a text where labels of filling do not count;
+    inputs cut at a length that leaves words of more than max_cut of the texts out; and lengths beyond the positions of
+    a model that has a table of them.
 
 Why it matters
     A label that no output stands for stops the training with an assertion of the device that names no line, or reads
-    another row of memory. Rows of an ignored class are never learned. What is cut off is never seen.
+    another row of memory. Rows of an ignored class are never learned. What is cut off is never seen. Weights
+    against the rare class make the model blinder to it. A model that never learned to end a text goes on and on.
 
 What to do
     Set num_labels to the number of classes and number them from 0. Choose an ignored label that is none, such as -100.
@@ -43,14 +46,28 @@ CHECK = Check(
         "too-many": "{where}: {name} is {outputs}, but {target} has {classes} classes: the other outputs never learn",
         "ignored": "{where}: {name} leaves out label {value}, which {rows:,} rows of {target} have",
         "positions": "{where}: {name} is {length:,}, but this {model} has {positions:,} positions",
+        "weights": "{where}: {weights} {name}s for the classes, but {target} has {value}",
+        "reversed": "{where}: class {rarest} of {target}, the rarest with {rarest_rows:,} rows, weighs "
+        "{rarest_weight:g}; {commonest} with {rows:,} rows weighs {commonest_weight:g}",
+        "end": "{where}: texts are filled up with the token that ends them, and labels of filling do not count, so the "
+        "model never learns to end",
         "truncated": "{where}: {name} {length:,} cuts at least {share:.0%} of the texts of {column}",
     },
 )
-_SEVERITY = {"too-many": Severity.INFO, "ignored": Severity.WARNING, "truncated": Severity.INFO}
+_SEVERITY = {
+    "too-many": Severity.INFO,
+    "ignored": Severity.WARNING,
+    "reversed": Severity.WARNING,
+    "end": Severity.WARNING,
+    "truncated": Severity.INFO,
+}
 _REMEDY = {
     "too-many": "set the number of outputs to that of the classes",
     "range": "number the classes from 0, and give the head an output for each",
     "ignored": "ignore a label that no row has, such as -100",
+    "weights": "give each class a weight",
+    "reversed": "weigh the rare classes more, such as by rows / (classes × rows of the class)",
+    "end": "fill up with a token of its own: tokenizer.add_special_tokens({'pad_token': '<pad>'})",
     "truncated": "raise the length, or divide the texts",
 }
 

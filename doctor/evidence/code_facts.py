@@ -26,8 +26,22 @@ def fact_of(call: ast.Call, name: str) -> str | None:
         return "norm"
     if last in SEQUENCES and root == "torch":
         return "sequence"
+    if last == "DataCollatorForLanguageModeling" and root == "transformers":
+        learned = any(word.arg == "mlm" and getattr(word.value, "value", True) is False for word in call.keywords)
+        return "padding-unlearned" if learned else None
     if call.args:
         return "pretrained" if last == "from_pretrained" and "Model" in name else None
     if last == "float" and "norm" in name.lower():
         return "norm-float"
     return "half" if last == "half" and "model" in name.lower() else None
+
+
+def pads_with_end(node: ast.Assign) -> bool:
+    """Whether an assignment makes the token that ends a text the one that fills up: `t.pad_token = t.eos_token`."""
+    value = node.value
+    return isinstance(value, ast.Attribute) and any(
+        isinstance(target, ast.Attribute)
+        and (target.attr, value.attr) in (("pad_token", "eos_token"), ("pad_token_id", "eos_token_id"))
+        and ast.unparse(target.value) == ast.unparse(value.value)
+        for target in node.targets
+    )

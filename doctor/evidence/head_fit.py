@@ -1,6 +1,8 @@
 """What the head of a model and the limits of its inputs have to do with the scanned data."""
 
+import ast
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
 from msgspec import Struct
@@ -18,7 +20,11 @@ from doctor.subjects.table import Kind, Table
 ABSOLUTE = ("bert", "roberta", "distilbert", "electra", "albert", "gpt2", "xlm-roberta", "camembert", "bart", "opt")
 """Kinds of models with a table of positions, which ends; others turn positions into angles and go on."""
 DEFAULT_IGNORED = -100
-NAMED_CLASSES = 5
+MIN_IMBALANCE = 2.0
+"""Rows of the commonest class for one of the rarest, from which weights in their order are no accident."""
+
+MIN_APART = 1.2
+"""Rows of one class for one of another, from which their weights are compared."""
 
 
 class Misfit(Struct, frozen=True, kw_only=True, eq=False):
@@ -51,12 +57,15 @@ class HeadFit(Struct, frozen=True, kw_only=True):
         """Hold heads against classes and lengths against texts."""
         told = _told(setups)
         several = company.tables > 1
-        found: list[Misfit] = list(_positions(setups, told))
+        found: list[Misfit] = [*_positions(setups, told), *_ends(setups)]
+        weights = _weights_of(setups)
         if not several:
             found += _labels(told, classes)
+            found += _weighted(weights, classes)
             if table is not None and profile is not None:
                 found += _lengths(told, table, profile)
-        return cls(misfits=tuple(found), known=bool(told), several=several and bool(told))
+        known = bool(told or weights or found)
+        return cls(misfits=tuple(found), known=known, several=several and bool(told or weights))
 
 
 def _told(setups: Setups) -> dict[Quantity, Setting]:
@@ -113,6 +122,41 @@ def _positions(setups: Setups, told: Mapping[Quantity, Setting]) -> Iterator[Mis
     if length.whole > positions.whole:
         facts = {"length": length.whole, "positions": positions.whole, "model": kind.value}
         yield Misfit(kind="positions", setting=length, facts=facts)
+
+
+def _ends(setups: Setups) -> Iterator[Misfit]:
+    """Find trainings whose labels leave out the token that ends a text, since it is also the one that fills up."""
+    for setup in setups.setups:
+        if {"pads-with-end", "padding-unlearned"} <= setup.facts.keys():
+            place = setup.facts["pads-with-end"]
+            setting = Setting(value="eos_token", name="pad_token", place=place, origin="code")
+            yield Misfit(kind="end", setting=setting, facts={})
+            return
+
+
+def _weights_of(setups: Setups) -> Setting | None:
+    told = [setting for setup in setups.setups for setting in setup.all(Quantity.CLASS_WEIGHTS)]
+    return told[0] if len({setting.value for setting in told}) == 1 else None
+
+
+def _weighted(weights: Setting | None, classes: Classes | None) -> Iterator[Misfit]:
+    """Hold the weights of a loss against classes that are numbers from 0; of others the order is not known."""
+    if weights is None or classes is None or not all(name.isdigit() for name in classes.counts):
+        return
+    given: list[float] = ast.literal_eval(str(weights.value))
+    rows = {int(name): count for name, count in classes.counts.items()}
+    facts: dict[str, Any] = {"target": classes.target, "weights": len(given)}
+    if max(rows) >= len(given):
+        yield Misfit(kind="weights", setting=weights, facts={**facts, "value": max(rows)})
+    elif min(rows) == 0 and len(rows) == len(given) > 1:
+        ordered = sorted(rows, key=lambda label: rows[label])
+        apart = [(one, other) for one, other in combinations(ordered, 2) if rows[other] >= MIN_APART * rows[one]]
+        rising = all(given[one] <= given[other] for one, other in apart)
+        rarest, commonest = ordered[0], ordered[-1]
+        if rising and rows[commonest] >= MIN_IMBALANCE * rows[rarest] and given[rarest] < given[commonest]:
+            facts |= {"rarest": rarest, "rarest_rows": rows[rarest], "rarest_weight": given[rarest]}
+            facts |= {"commonest": commonest, "rows": rows[commonest], "commonest_weight": given[commonest]}
+            yield Misfit(kind="reversed", setting=weights, facts=facts)
 
 
 def _lengths(told: Mapping[Quantity, Setting], table: Table, profile: Profile) -> Iterator[Misfit]:

@@ -47,6 +47,7 @@ class Quantity(StrEnum):
     POSITIONS = "positions of the model"
     PAD_TOKEN = "padding token"  # noqa: S105  # no password
     IGNORE_INDEX = "ignored label"
+    CLASS_WEIGHTS = "weights of the classes"
     IMAGE_SIZE = "image size"
     EXPERTS = "experts"
     DATA_FILE = "data file"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from doctor.evidence.code_facts import fact_of
+from doctor.evidence.code_facts import fact_of, pads_with_end
 from doctor.evidence.constants import Constants
 from doctor.evidence.project import Module, Project
 from doctor.evidence.setting_names import DEEPSPEED, MODEL_PARALLEL, PROGRAM_OPTIONS, TRAINER, Quantity
@@ -62,6 +62,7 @@ _CALLS = frozenset(
         *(
             "DataLoader",
             "add_argument",
+            "DataCollatorForLanguageModeling",
             "CrossEntropyLoss",
             "DistributedDataParallel",
             "DistributedSampler",
@@ -102,7 +103,8 @@ class ProgramSettings(Struct, frozen=True, kw_only=True):
     facts : mapping of str to Place
         What it does, by where: "optimizer", "schedule", "one-cycle", "loop", "backward", "clips", "compiles", "wraps"
         (in DDP), "norm", "norm-float", "sequence" (a recurrent net or a transformer), "pretrained", "half", "sampler",
-        "sampler-by-rank", "sampler-unshuffled", "plain-yaml" (arguments taken from YAML as they are).
+        "sampler-by-rank", "sampler-unshuffled", "plain-yaml" (arguments taken from YAML as they are), "pads-with-end"
+        (the padding token is the one that ends a text), "padding-unlearned" (labels of padding do not count).
     parses : bool
         Whether its command line, or another mapping, may say more than is written.
     words : tuple of str
@@ -189,6 +191,8 @@ class _Reader:
         for node in self.program.nodes:
             if isinstance(node, ast.For):
                 self._loop(node)
+            elif isinstance(node, ast.Assign) and pads_with_end(node):
+                self.facts.setdefault("pads-with-end", self.place(node))
         self._options()
         self._forget_rivals()
         return ProgramSettings(
@@ -296,12 +300,30 @@ class _Reader:
             self._sampler(call, words)
         elif last == "CrossEntropyLoss":
             self._named(words, {"ignore_index": Q.IGNORE_INDEX})
+            self._weights(words.get("weight") or next(iter(call.args), None))
         elif last == "from_pretrained" or last.endswith("ForSequenceClassification"):
             self._named(words, _HEADS)
             if last == "from_pretrained" and "Model" in name:
                 self.note(Q.MODEL, "from_pretrained", next(iter(call.args), None))
         elif "max_length" in words and "token" in name.lower():
             self._named(words, {"max_length": Q.MAX_LENGTH})
+
+    def _weights(self, node: ast.expr | None) -> None:
+        """Read the weights that a loss gives to classes, written out as a list of numbers."""
+        while isinstance(node, (ast.Name, ast.Call)):
+            if isinstance(node, ast.Name):
+                node = self.constants.assigned(node.id, node)
+            elif isinstance(node.func, ast.Attribute) and node.func.attr in ("to", "cuda", "float", "double"):
+                node = node.func.value
+            elif node.args and self.dotted(node.func) in ("torch.tensor", "torch.as_tensor", "torch.FloatTensor"):
+                node = node.args[0]
+            else:
+                return
+        if isinstance(node, (ast.List, ast.Tuple)):
+            numbers = [found.value if (found := self.constants.of(part)) else None for part in node.elts]
+            if numbers and all(isinstance(number, int | float) for number in numbers):
+                setting = CodeSetting(value=str(numbers), name="weight", place=self.place(node), call=self.call)
+                self.told.setdefault(Q.CLASS_WEIGHTS, []).append(setting)
 
     def _sampler(self, call: ast.Call, words: Mapping[str, ast.expr]) -> None:
         """Note a sampler whose order differs between ranks, and one for training that keeps the order of the data."""

@@ -12,11 +12,14 @@ import argparse
 import ast
 import importlib.util
 import shutil
+import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from measuring import run
 
 from doctor.case import open_case
 from doctor.engine import examine
@@ -124,7 +127,7 @@ def planted(folder: Path) -> Iterator[str]:
 
 
 def thousand() -> str:
-    """Scan 500 files of each of two packages, taken at equal distances, and say what it took."""
+    """Scan 500 files of each of two packages, taken at equal distances, by all checks, and say what it took."""
     with tempfile.TemporaryDirectory() as scratch:
         lines = 0
         for name in THOUSAND:
@@ -138,11 +141,12 @@ def thousand() -> str:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file, target)
                 lines += file.read_bytes().count(b"\n")
-        begin = time.perf_counter()
-        report, seconds = scanned(Path(scratch))
-        wall = time.perf_counter() - begin
-        crashed = sum(one.outcome is Outcome.CRASHED for one in report.examinations)
-        return f"1,000 files, {lines:,} lines: {wall:.1f} s, {seconds:.1f} s of one processor, {crashed} checks crashed"
+        # A crashed check ends in status 3, which is not allowed.
+        used = run([sys.executable, "-m", "doctor", "scan", scratch], allowed=(0, 1))
+        return (
+            f"1,000 files, {lines:,} lines: doctor scan took {used.seconds:.1f} s, {used.cpu_seconds:.1f} s of the "
+            f"processors, {used.process_mib:.0f} MiB; no check crashed"
+        )
 
 
 def main() -> None:

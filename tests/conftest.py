@@ -39,8 +39,11 @@ MORE_CASES = (
     r"integrations/test_(callbacks|trackers)\.py.*lightning",
     r"verify/test_command_config\.py::test_a_configuration_is_treated.*\[options1",
     r"estimate/test_tracking\.py::test_a_factory_that_fails.*\[(leaves|nothing|number)",
+    r"estimate/test_tracking\.py::test_a_factory_that_fails.*\[raises",
+    r"watching/test_frameworks\.py::test_evaluations.*\[lightning",
+    r"watching/test_launchers\.py::test_ranks_are_told_apart.*\[accelerate",
     r"verify/test_stress\.py::test_unscaled_targets",
-    r"watching/test_probe_unchanged\.py::test_losses.*\[(by_hand|retained|workers|two_optimizers|closures)",
+    r"watching/test_probe_unchanged\.py::test_losses.*\[(by_hand|retained|workers|two_optimizers|closures|accumulation|scripted)",
 )
 """Tests, as regular expressions, that try one more case of what others try; `make test-all` runs them too."""
 

@@ -9,6 +9,7 @@ from doctor.evidence.constants import Constants
 from doctor.evidence.project import Module
 from doctor.evidence.rates_told import size_of_name
 from doctor.evidence.setting_names import Quantity
+from doctor.evidence.project import Project
 from doctor.evidence.settings_in_code import CodeSettings
 from doctor.evidence.settings_told import Setup
 from doctor.evidence.setups import Setups
@@ -84,7 +85,7 @@ def setups(folder: Path) -> list[Setup]:
     configs, _, problems = open_configs([folder])
     source, _ = open_source([folder])
     assert problems == []
-    return list(Setups.measure(configs, CodeSettings.measure(source) if source else None).setups)
+    return list(Setups.measure(configs, CodeSettings.measure(Project.measure(source)) if source else None).setups)
 
 
 def written(folder: Path, **files: str) -> list[Setup]:

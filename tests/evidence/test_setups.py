@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from doctor.evidence.constants import Constants
-from doctor.evidence.project import Module
+from doctor.evidence.project import Module, Project
 from doctor.evidence.rates_told import size_of_name
 from doctor.evidence.setting_names import Quantity
-from doctor.evidence.project import Project
 from doctor.evidence.settings_in_code import CodeSettings
 from doctor.evidence.settings_told import Setup
 from doctor.evidence.setups import Setups

@@ -24,6 +24,8 @@ from doctor.subjects.database import Address, address_of, address_of_file, is_da
 from doctor.subjects.database_tables import open_database
 from doctor.subjects.file_names import find_files
 from doctor.subjects.formats import READERS, is_table
+from doctor.subjects.image_sets import matched, open_images
+from doctor.subjects.image_tree import is_image
 from doctor.subjects.images import Images
 from doctor.subjects.layout import open_tables
 from doctor.subjects.pipeline import Pipeline
@@ -59,6 +61,8 @@ class Case:
         Subjects of which there is one per case, such as the source code.
     problems : tuple of Problem
         What could not be read; the rest is examined all the same.
+    guesses : tuple of Guess
+        About the whole of what was named.
     matters : frozenset of type
         The kinds of subject that this visit is about: a check that reads none of them is not run.
     paths : tuple of Path
@@ -70,6 +74,7 @@ class Case:
     shown: str
     paths: tuple[Path, ...] = ()
     stamps: Mapping[Path, tuple[int, ...]] = field(default_factory=dict)
+    guesses: tuple[Guess, ...] = ()
     tables: tuple[Table, ...] = ()
     images: tuple[Images, ...] = ()
     others: tuple[object, ...] = ()
@@ -92,7 +97,7 @@ class Case:
     def summary(self, ask: Ask) -> CaseSummary:
         """Describe the case; `ask` gives the roles of a table's columns where they are known."""
         subjects = []
-        guesses: list[Guess] = []
+        guesses: list[Guess] = [*self.guesses]
         for table in self.tables:
             guesses += table.guesses
             known, keys = ask(Roles, table), ask(Keys, table)
@@ -164,17 +169,22 @@ def look_at(paths: Sequence[Path]) -> frozenset[type]:
             raise UsageError("a database is named by --uri, not as a path")
         if not path.exists() and not path.is_symlink():
             raise UsageError(f"{path}: there is no such file or folder")
-        known = (is_table, is_source, is_sweep, may_be_config, is_database)
+        known = (is_table, is_source, is_sweep, may_be_config, is_database, is_picture)
         if path.is_file() and not any(kind(path) for kind in known):
             raise UsageError(
-                f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst) and databases "
-                "of DuckDB and SQLite"
+                f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst), databases "
+                "of DuckDB and SQLite, and images"
             )
     if len(paths) != 1:
         return DATA_AND_CODE
     if is_run_folder(paths[0]):
         return frozenset({Run})
     return frozenset({Sweep}) if is_sweep(paths[0]) else DATA_AND_CODE
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file's name says that it is an image."""
+    return is_image(path.name)
 
 
 @contextmanager
@@ -201,18 +211,24 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         configs, taken, broken = open_configs(paths)
         databases = databases_of(paths, settings)
-        tables, problems = _opened_tables(engine, paths, databases, declared, settings, taken)
+        seen = open_images(paths, taken, split_globs=settings.split, labels=settings.image_labels)
+        told = matched(seen.images, settings.split)
+        rest = replace(settings, split=tuple(item for item in settings.split if item not in told))
+        tables, problems = _opened_tables(engine, paths, databases, declared, rest, {*taken, *seen.taken})
         problems = [one for one in problems if one.path not in {one.path for one in broken}] + [*unread, *broken]
+        problems += [one for one in seen.problems if one not in problems]
+        images = tuple(replace(one, label=one.label or "images") if tables else one for one in seen.images)
         previous = older_version(engine, settings)
         records = open_records(source) if source is not None else None
         known = benchmarks(engine, settings)
         found = (source, configs, records, pipeline, previous, known)
         others = tuple(subject for subject in found if subject is not None)
         nothing = all(one is None for one in (source, configs, pipeline))
-        if not tables and not problems and nothing:
+        if not tables and not images and not problems and nothing:
             raise UsageError(
-                f"{paths[0]}: neither a table nor code nor a configuration of a training found here (looked for CSV, "
-                "TSV, Parquet, JSONL, Arrow, Feather, Python, notebooks, YAML, JSON, shell scripts)"
+                f"{paths[0]}: neither a table nor images nor code nor a configuration of a training found here (looked "
+                "for CSV, TSV, Parquet, JSONL, Arrow, Feather, JPEG, PNG and other images, Python, notebooks, YAML, "
+                "JSON, shell scripts)"
             )
         served = " ".join(address.shown for address in databases if address.uri)
         shown = shlex.join(map(str, paths)) or served or settings.pipeline or ""
@@ -220,7 +236,9 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
             shown=shown,
             paths=tuple(paths),
             stamps=stamps,
+            guesses=tuple(seen.guesses),
             tables=tuple(tables),
+            images=images,
             others=others,
             problems=tuple(problems),
         )
@@ -296,7 +314,7 @@ def _opened_tables(
 ) -> tuple[list[Table], list[Problem]]:
     """Open the tables of files and of databases; `taken` are files, absolute, that are something else."""
     inside = {address.path for address in databases}
-    others = (is_source, may_be_config)
+    others = (is_source, may_be_config, is_picture)
     files = [path for path in paths if path not in inside and (path.is_dir() or not any(is_(path) for is_ in others))]
     files = [path for path in files if path.absolute() not in taken]
     tables, problems = open_tables(

@@ -35,6 +35,7 @@ from doctor.subjects.run import Run, is_run_folder, open_run
 from doctor.subjects.source import Source, is_source, open_source
 from doctor.subjects.sweep import Sweep, is_sweep, open_sweep
 from doctor.subjects.table import Engine, Table
+from doctor.subjects.tar_shards import is_packed, is_shard
 
 Known = TypeVar("Known")
 DATA_AND_CODE: frozenset[type] = frozenset({Table, Images, Source, Pipeline, Configs})
@@ -183,8 +184,8 @@ def look_at(paths: Sequence[Path]) -> frozenset[type]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file's name says that it is an image."""
-    return is_image(path.name)
+    """Whether a file's name says that it is an image, or an archive of them."""
+    return is_image(path.name) or is_shard(path) or is_packed(path)
 
 
 @contextmanager
@@ -211,7 +212,9 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         configs, taken, broken = open_configs(paths)
         databases = databases_of(paths, settings)
-        seen = open_images(paths, taken, split_globs=settings.split, labels=settings.image_labels)
+        seen = open_images(
+            paths, taken, split_globs=settings.split, labels=settings.image_labels, target=settings.target
+        )
         told = matched(seen.images, settings.split)
         rest = replace(settings, split=tuple(item for item in settings.split if item not in told))
         tables, problems = _opened_tables(engine, paths, databases, declared, rest, {*taken, *seen.taken})

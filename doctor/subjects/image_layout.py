@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from doctor.subjects.boxes import Annotations
 from doctor.subjects.file_names import read_name
 from doctor.subjects.image_tree import Folder, made
 from doctor.subjects.images import WHOLE, ImageFile
@@ -44,12 +45,33 @@ class Found:
     files : list of ImageFile
         Sorted by name.
     classes_in : str
-        What tells the classes: "folders" or nothing yet.
+        What tells the classes; as `by_place` of `Images`.
+    tables : list of Path
+        Those that name the images.
+    table : str
+        The one among them that tells the classes and says more than that.
+    column : str
+        The column that told them.
+    taken : set of Path
+        Files, absolute, that only say something of these images.
+    archived : bool
+        Whether they lie inside other files.
     """
 
     folder: Folder
     files: list[ImageFile]
     classes_in: str = ""
+    tables: list[Path] = field(default_factory=list)
+    table: str = ""
+    column: str = ""
+    annotations: Annotations | None = None
+    taken: set[Path] = field(default_factory=set)
+    archived: bool = False
+
+    @property
+    def told(self) -> bool:
+        """Whether other files tell that these images are a data set."""
+        return bool(self.tables) or self.annotations is not None or self.archived
 
     @property
     def splits(self) -> dict[str, int]:

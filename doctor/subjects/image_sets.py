@@ -13,7 +13,9 @@ from doctor.errors import UsageError
 from doctor.model import Guess, Problem
 from doctor.subjects.file_names import IGNORED_STEMS
 from doctor.subjects.formats import stem_of, suffix_of
+from doctor.subjects.image_archives import open_archives
 from doctor.subjects.image_layout import MAX_STRAY_SHARE, Found, settle, without_masks
+from doctor.subjects.image_tellings import tell
 from doctor.subjects.image_tree import Folder, is_image, made, walk
 from doctor.subjects.images import WHOLE, ImageFile, Images
 from doctor.subjects.split_words import split_named, split_rank
@@ -37,6 +39,8 @@ MIN_BESIDE_OTHERS = 20
 MIN_IN_PROJECT = 50
 """Images that make a data set among programs, where neither splits nor a table tell that they are one."""
 ROWS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".arrow", ".feather")
+MIN_TOLD = 10
+"""The same, where other files tell."""
 SHOWN_CLASSES = 5
 NONE, FOLDERS = "none", "folders"
 
@@ -65,6 +69,7 @@ def open_images(
     *,
     split_globs: Sequence[str] = (),
     labels: str | None = None,
+    target: str | None = None,
 ) -> Opened:
     """Open every collection of images at paths.
 
@@ -78,24 +83,38 @@ def open_images(
         `NAME=GLOB`, over the names of the images.
     labels : str, optional
         What tells the classes: "folders", "none", or a column of the table that names the images.
+    target : str, optional
+        The column to be predicted, wherever it may be.
     """
     folders = [path for path in paths if path.is_dir()]
     named = [path for path in paths if not path.is_dir() and is_image(path.name)]
+    files = [path for path in paths if not path.is_dir() and path not in named]
     opened = Opened()
-    found: list[Found] = []
-    if folders:
-        top, problems = walk(folders)
+    top, problems = walk(folders) if folders else (None, [])
+    drafts: list[Found] = []
+    masks = 0
+    if top is not None:
         top, masks = without_masks(top)
-        drafts, left_out = _data_sets(top)
-        found += drafts
-        opened.guesses += _left_out(folders, left_out, masks if drafts else 0)
-        opened.problems += problems if drafts or not (top.total or top.others or top.folders) else []
+        drafts = [draft for part in _parts(top) for draft in settle(part)]
     if named:
-        files = [ImageFile(path=path, name=path.name) for path in sorted(named)]
-        found.append(Found(folder=made(Path(), "", (), ()), files=_told_apart(files)))
-    for draft in found:
+        alone = [ImageFile(path=path, name=path.name) for path in sorted(named)]
+        drafts.append(Found(folder=made(Path(), "", (), ()), files=_told_apart(alone)))
+    wanted = (None if labels in (NONE, FOLDERS) else labels, target)
+    opened.problems += tell(drafts, top, files, taken, wanted)
+    archives = open_archives(top, files, taken)
+    opened.problems += archives.problems
+    opened.guesses += archives.guesses
+    drafts += archives.found
+    kept = drafts
+    if top is not None:
+        kept = _data_sets(top, drafts)
+        opened.problems += problems if kept or not (top.total or top.others or top.folders) else []
+        left_out = top.total - sum(draft.folder.total for draft in kept)
+        opened.guesses += _left_out(folders, left_out, masks if kept else 0)
+    for draft in kept:
         _declared(draft, split_globs, labels)
-    opened.images = [_collection(paths, draft, len(found) > 1) for draft in found]
+        opened.taken |= draft.taken
+    opened.images = [_collection(paths, draft, len(kept) > 1) for draft in kept]
     return opened
 
 
@@ -106,18 +125,29 @@ def _told_apart(files: Sequence[ImageFile]) -> list[ImageFile]:
     return [structs.replace(file, name=file.path.as_posix()) for file in files]
 
 
-def _data_sets(top: Folder) -> tuple[list[Found], int]:
-    """Return the collections, and how many pictures are none."""
+def _parts(top: Folder) -> list[Folder]:
+    """Return what may hold data sets."""
+    return list(_places(top)) if _is_project(top) else [top]
+
+
+def _data_sets(top: Folder, drafts: Sequence[Found]) -> list[Found]:
+    """Return the collections that are data sets; what the user named outright always is."""
     if _is_project(top):
-        drafts = [draft for folder in _places(top) for draft in settle(folder)]
-        least = float(MIN_IN_PROJECT)
+        least, least_told = float(MIN_IN_PROJECT), MIN_TOLD
     else:
-        drafts = settle(top)
-        beside = any(_holds_rows(name) for folder in top.below() for name in folder.others)
+        tables = {path for draft in drafts for path in draft.tables}
+        beside = any(
+            _holds_rows(name) and folder.path / name not in tables for folder in top.below() for name in folder.others
+        )
         strays = MAX_STRAY_SHARE * max((len(draft.files) for draft in drafts), default=0)
-        least = MIN_BESIDE_OTHERS if beside else min(MIN_BESIDE_OTHERS, strays)
-    kept = [draft for draft in drafts if len(draft.files) >= (least if len(draft.splits) < 2 else least / 2)]
-    return kept, top.total - sum(len(draft.files) for draft in kept)
+        least, least_told = MIN_BESIDE_OTHERS if beside else min(MIN_BESIDE_OTHERS, strays), 1
+
+    def enough(draft: Found) -> float:
+        if draft.folder.path == Path():
+            return 0
+        return least_told if draft.told else least if len(draft.splits) < 2 else least / 2
+
+    return [draft for draft in drafts if len(draft.files) >= enough(draft)]
 
 
 def _holds_rows(name: str) -> bool:
@@ -213,6 +243,8 @@ def _collection(paths: Sequence[Path], draft: Found, several: bool) -> Images:
         files=tuple(draft.files),
         splits=draft.splits,
         by_place=draft.classes_in,
+        table=draft.table,
+        annotations=draft.annotations,
         guesses=tuple(_guesses(shown, draft)),
     )
 
@@ -231,16 +263,18 @@ def _guesses(shown: str, draft: Found) -> Iterator[Guess]:
             subject=shown,
             what="splits",
             value=", ".join(sorted(draft.splits, key=split_rank)),
-            because="the names of the folders",
+            because="the names of the folders" if draft.classes_in != "table" else "what tells of the images",
             override="--split NAME=GLOB",
         )
     classes = sorted({file.label for file in draft.files if file.label is not None})
-    if classes and draft.classes_in == FOLDERS:
+    if classes and draft.classes_in in (FOLDERS, "table"):
         named = ", ".join(classes[:SHOWN_CLASSES]) + (", …" if len(classes) > SHOWN_CLASSES else "")
+        folders = "the folders side by side, with hardly an image beside them"
+        tables = " and ".join(path.name for path in draft.tables[:SHOWN_CLASSES])
         yield Guess(
             subject=shown,
             what="classes",
             value=f"{len(classes):,} ({named})",
-            because="the folders side by side, with hardly an image beside them",
-            override=f"--image-labels {NONE}",
+            because=folders if draft.classes_in == FOLDERS else f"column {draft.column} of {tables}",
+            override=f"--image-labels {NONE}" if draft.classes_in == FOLDERS else "--image-labels COLUMN",
         )

@@ -128,10 +128,14 @@ def without_masks(folder: Folder) -> tuple[Folder, int]:
         kept, below = without_masks(one)
         dropped += below
         inside.append(kept)
-    stems = {Path(name).stem for name in folder.images}
-    images = [name for name in folder.images if not _answers(Path(name).stem, stems)]
+    stems = {_stem(name) for name in folder.images}
+    images = [name for name in folder.images if not _answers(_stem(name), stems)]
     dropped += len(folder.images) - len(images)
     return (made(folder.path, folder.inner, images, folder.others, inside) if dropped else folder), dropped
+
+
+def _stem(name: str) -> str:
+    return name[: name.rfind(".")]
 
 
 def _answers(stem: str, stems: set[str]) -> bool:

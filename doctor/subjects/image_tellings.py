@@ -108,13 +108,15 @@ def tell(
     """
     files = [*((path, "") for path in named), *_files(top, any(draft.files for draft in drafts))]
     files = [(path, home) for path, home in files if path.absolute() not in taken]
-    places = Places(drafts)
-    for path, home in files:
-        if path.suffix.lower() != JSON and may_list(path) and (listed := read_list(path, places.stems, wanted)):
+    lists = [(path, home) for path, home in files if path.suffix.lower() != JSON and may_list(path)]
+    objects = [(path, home) for path, home in files if path.suffix.lower() == JSON]
+    places = Places(drafts if files else [])
+    for path, home in lists:
+        if listed := read_list(path, places.stems, wanted):
             _tell_list(listed, home, places)
-    for draft in drafts:
+    for draft in drafts if lists else ():
         draft.files.sort(key=lambda file: file.name)
-    problems = _tell_coco([(path, home) for path, home in files if path.suffix.lower() == JSON], Places(drafts))
+    problems = _tell_coco(objects, Places(drafts) if lists else places) if objects else []
     if top is not None:
         for draft in drafts:
             if draft.annotations is None and (labels := find_labels(top, draft.files)) is not None:

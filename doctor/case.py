@@ -36,6 +36,7 @@ from doctor.subjects.source import Source, is_source, open_source
 from doctor.subjects.sweep import Sweep, is_sweep, open_sweep
 from doctor.subjects.table import Engine, Table
 from doctor.subjects.tar_shards import is_packed, is_shard
+from doctor.subjects.workers import Workers
 
 Known = TypeVar("Known")
 DATA_AND_CODE: frozenset[type] = frozenset({Table, Images, Source, Pipeline, Configs})
@@ -70,6 +71,8 @@ class Case:
         What was named.
     stamps : mapping of Path to tuple of int
         Size, time of change and number of every table file, as they were before it was read.
+    workers : Workers
+        Who works on files that are no tables.
     """
 
     shown: str
@@ -82,6 +85,7 @@ class Case:
     problems: tuple[Problem, ...] = ()
     matters: frozenset[type] = DATA_AND_CODE
     in_memory: bool = False
+    workers: Workers = field(default_factory=Workers)
 
     @property
     def collections(self) -> tuple[Table | Images, ...]:
@@ -92,7 +96,7 @@ class Case:
         """Return what every check of this case shares, by type."""
         sampling = Sampling(seed=settings.sample_seed, rows=settings.sample_rows)
         device = {DeviceMemory: DeviceMemory(bytes=bytes_of(settings.device_memory))} if settings.device_memory else {}
-        beside = {Company: Company(tables=len(self.tables))}
+        beside: dict[type, object] = {Company: Company(tables=len(self.tables)), Workers: self.workers}
         return {Sampling: sampling} | device | beside | {type(subject): subject for subject in self.others}
 
     def summary(self, ask: Ask) -> CaseSummary:

@@ -248,6 +248,7 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
             images=images,
             others=others,
             problems=tuple(problems),
+            workers=Workers(settings.threads),
         )
     finally:
         engine.close()

@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from doctor.evidence.image_cache import ImageCache, places_of
 from doctor.evidence.thumbnails import thumbnail_of
-from doctor.model import Thumbnail
-from doctor.subjects.images import ImageFile, Images
+from doctor.model import Location, Thumbnail
+from doctor.subjects.images import WHOLE, ImageFile, Images
 from doctor.subjects.workers import Workers
+from doctor.wording import printable
 
 Array = np.ndarray[Any, Any]
 
@@ -22,6 +23,9 @@ FILES_PER_TASK = 256
 """Of Spark, whose tasks cost more to begin."""
 MAX_NAMES = 1000
 MAX_THUMBNAILS = 8
+MAX_TOLD = 3
+MAX_BLANK_EXTENT = 0.04
+"""Range of tones, about ten of 256, that the noise of a camera or of JPEG makes of one colour."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,20 +121,42 @@ class ImageFacts:
         """The class of each image or None, as object[n]."""
         return np.array([file.label for file in self.files], dtype=object)
 
+    @property
+    def shorter(self) -> Array:
+        """The shorter side of each image, as int32[n]."""
+        return np.minimum(self.width, self.height)
+
+    @property
+    def blank(self) -> Array:
+        """Whether an image shows nothing, as bool[n]: what else is said of it then says nothing."""
+        return self.readable & (self.extent <= MAX_BLANK_EXTENT)
+
     def names(self, indices: Iterable[int]) -> list[str]:
         """Return the names of images, as many as a finding holds."""
-        return [self.files[index].name for index, _ in zip(indices, range(MAX_NAMES), strict=False)]
+        return [self.files[int(index)].name for index, _ in zip(indices, range(MAX_NAMES), strict=False)]
+
+    def first(self, indices: Sequence[int] | Array) -> str:
+        """Return the names of the first images as they stand in a sentence."""
+        named = [self.files[int(index)].name for index in indices[:MAX_TOLD]]
+        more = len(indices) - len(named)
+        return ", ".join(printable(name, limit=60) for name in named) + (f" and {more:,} more" if more else "")
+
+    def place(self, indices: Sequence[int] | Array) -> Location:
+        """Return where a finding about images is: the file of the first, and their split, where they have one."""
+        splits = {self.files[int(index)].split for index in indices}
+        split = splits.pop() if len(splits) == 1 else None
+        return Location(file=self.files[int(indices[0])].name, split=None if split == WHOLE else split)
 
     def thumbnail(self, index: int, caption: str = "", group: int = 0) -> Thumbnail | None:
         """Make a thumbnail of one image."""
-        return thumbnail_of(self.files[index], caption, group)
+        return thumbnail_of(self.files[int(index)], caption, group)
 
     def thumbnails(self, indices: Iterable[int], captions: Iterable[str] = ()) -> list[Thumbnail]:
         """Make thumbnails of the first images, as many as a finding shows."""
         words = iter(captions)
         made: list[Thumbnail] = []
         for index in indices:
-            one = thumbnail_of(self.files[index], next(words, ""))
+            one = thumbnail_of(self.files[int(index)], next(words, ""))
             made += [one] if one else []
             if len(made) == MAX_THUMBNAILS:
                 break

@@ -42,9 +42,9 @@ CHECK = Check(
     "images/low-resolution",
     Severity.WARNING,
     {
-        "small": "images smaller than {side:,} pixels: {images:,} of {total:,} ({first}), where the median is {median:,}",
+        "small": "images smaller than {side:,} pixels: {images:,} of {total:,} ({first}); the median is {median:,}",
         "input": "images smaller than the {side:,} pixels of {where}: {images:,} of {total:,} ({first})",
-        "outlier": "images much smaller than the others, whose median is {median:,} pixels: {images:,} of {total:,} ({first})",
+        "outlier": "images much smaller than the median of {median:,} pixels: {images:,} of {total:,} ({first})",
         "throughout": "most images are smaller than {side:,} pixels: {images:,} of {total:,}, the median is {median:,}",
     },
 )
@@ -92,7 +92,7 @@ def _finding(
         share=len(small) / int(facts.readable.sum()),
         side=side,
         median=median,
-        **({"where": where} if where else {}),
+        where=where,
         first=facts.first(worst),
         files=names,
         repair=DropFiles(files=tuple(names), safety=Safety.UNSAFE, summary=f"leave images below {side:,} pixels out")

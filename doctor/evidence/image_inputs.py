@@ -25,9 +25,8 @@ class ImageInputs(Struct, frozen=True, kw_only=True):
         if setups is not None:
             told += [setting for setup in setups.setups for setting in setup.all(Quantity.IMAGE_SIZE)]
             told += [settings[Quantity.IMAGE_SIZE] for _, settings in setups.models if Quantity.IMAGE_SIZE in settings]
-        return cls(
-            sizes=tuple(sorted((one for one in told if (one.whole or 0) > 0), key=lambda one: -(one.whole or 0)))
-        )
+        sizes = [one for one in told if (one.whole or 0) > 0]
+        return cls(sizes=tuple(sorted(sizes, key=lambda one: -(one.whole or 0))))
 
     @property
     def side(self) -> int | None:

@@ -122,7 +122,7 @@ def places_of(files: Sequence[ImageFile]) -> list[str]:
         if file.path not in stamps:
             stamps[file.path] = _stamp(file.path, now)
         stamp = stamps[file.path]
-        places.append(f"{stamp} {file.offset} {file.length}" if stamp else "")
+        places.append(f"{stamp} {file.offset} {file.length} {file.row} {file.column}" if stamp else "")
     return places
 
 

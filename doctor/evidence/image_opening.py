@@ -17,6 +17,8 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
+from doctor.subjects.images import ImageFile
+
 FORMATS = (
     "JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "JPEG2000", "PPM", "ICO", "AVIF", "TGA",
 )  # fmt: skip
@@ -68,6 +70,19 @@ class Fault(Exception):
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
+
+
+def length_of(file: ImageFile) -> int:
+    """Return how many bytes would be read of it at most, as far as that is known without reading.
+
+    Raises
+    ------
+    OSError
+        Where it is not there.
+    """
+    if file.length is not None:
+        return file.length
+    return 0 if file.row is not None else file.path.stat().st_size
 
 
 def opened(content: bytes) -> Image.Image:

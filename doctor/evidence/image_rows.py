@@ -22,7 +22,18 @@ from doctor.evidence.image_measures import (
     sharpness,
     tones,
 )
-from doctor.evidence.image_opening import MAKE, MAX_BYTES, MODEL, ORIENTATION, SOFTWARE, Fault, load, opened, quiet
+from doctor.evidence.image_opening import (
+    MAKE,
+    MAX_BYTES,
+    MODEL,
+    ORIENTATION,
+    SOFTWARE,
+    Fault,
+    length_of,
+    load,
+    opened,
+    quiet,
+)
 from doctor.subjects.images import ImageFile
 
 TONES = ("brightness", "contrast", "lowest", "dark", "bright", "highest", "extent", "entropy")
@@ -32,7 +43,8 @@ WANTED = pa.schema(
         ("path", pa.binary()),
         ("offset", pa.int64()),
         ("length", pa.int64()),
-        ("name", pa.string()),
+        ("row", pa.int64()),
+        ("column", pa.string()),
     ]
 )
 FACTS = pa.schema(
@@ -73,7 +85,8 @@ def batch_of(files: Sequence[ImageFile], indices: Sequence[int]) -> pa.RecordBat
         pa.array([os.fsencode(file.path) for file in chosen], pa.binary()),
         pa.array([file.offset for file in chosen], pa.int64()),
         pa.array([file.length for file in chosen], pa.int64()),
-        pa.array([file.name.encode("utf-8", "replace").decode("utf-8") for file in chosen], pa.string()),
+        pa.array([file.row for file in chosen], pa.int64()),
+        pa.array([file.column for file in chosen], pa.string()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=WANTED)
 
@@ -97,11 +110,9 @@ def facts_of(batch: pa.RecordBatch, known: Callable[[str], Row | None] | None = 
     fresh: list[tuple[Row, Image.Image]] = []
     with quiet():
         for one in batch.to_pylist():
-            file = ImageFile(
-                path=Path(os.fsdecode(one["path"])), name=one["name"], offset=one["offset"], length=one["length"]
-            )
-            row, picture = _row(file, known)
-            row["index"] = one["index"]
+            index, path = one.pop("index"), Path(os.fsdecode(one.pop("path")))
+            row, picture = _row(ImageFile(path=path, name="", **one), known)
+            row["index"] = index
             rows.append(row)
             if picture is not None:
                 fresh.append((row, picture))
@@ -129,12 +140,11 @@ def _row(file: ImageFile, known: Callable[[str], Row | None] | None) -> tuple[Ro
 
 def _read(file: ImageFile) -> bytes:
     try:
-        length = file.length if file.length is not None else file.path.stat().st_size
-        if length > MAX_BYTES:
+        if (length := length_of(file)) > MAX_BYTES:
             raise Fault("too large", f"{length:,} bytes are more than is read of one image")
         return file.read()
     except OSError as error:
-        raise Fault("unopenable", error.strerror or type(error).__name__) from None
+        raise Fault("unopenable", error.strerror or str(error) or type(error).__name__) from None
 
 
 def _decoded(content: bytes, row: Row) -> Image.Image:

@@ -33,11 +33,11 @@ def thumbnail_of(file: ImageFile, caption: str = "", group: int = 0) -> Thumbnai
     from PIL import Image, ImageOps
 
     from doctor.evidence.image_measures import eight_bits
-    from doctor.evidence.image_opening import MAX_BYTES, Fault, load, opened, quiet
+    from doctor.evidence.image_opening import MAX_BYTES, Fault, length_of, load, opened, quiet
 
     try:
         with quiet():
-            if (file.length if file.length is not None else file.path.stat().st_size) > MAX_BYTES:
+            if length_of(file) > MAX_BYTES:
                 return None
             image = opened(file.read())
             image.draft("RGB", (SIDE, SIDE))

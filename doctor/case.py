@@ -96,7 +96,7 @@ class Case:
         """Return what every check of this case shares, by type."""
         sampling = Sampling(seed=settings.sample_seed, rows=settings.sample_rows)
         device = {DeviceMemory: DeviceMemory(bytes=bytes_of(settings.device_memory))} if settings.device_memory else {}
-        beside: dict[type, object] = {Company: Company(tables=len(self.tables)), Workers: self.workers}
+        beside: dict[type, object] = {Company: Company(tables=len(self.collections)), Workers: self.workers}
         return {Sampling: sampling} | device | beside | {type(subject): subject for subject in self.others}
 
     def summary(self, ask: Ask) -> CaseSummary:

@@ -56,6 +56,8 @@ class Found:
         Files, absolute, that only say something of these images.
     archived : bool
         Whether they lie inside other files.
+    empty : tuple of str
+        Folders of classes, below what was scanned, without an image.
     """
 
     folder: Folder
@@ -67,6 +69,7 @@ class Found:
     annotations: Annotations | None = None
     taken: set[Path] = field(default_factory=set)
     archived: bool = False
+    empty: tuple[str, ...] = ()
 
     @property
     def told(self) -> bool:
@@ -181,7 +184,17 @@ def _collected(here: Folder, bases: Sequence[tuple[str, Folder]]) -> Found:
     depth = _depth_of_classes([base for _, base in bases])
     files = [file for split, base in bases for file in _files(base, split, depth)]
     own = replace(here, total=len(files))
-    return Found(folder=own, files=sorted(files, key=lambda file: file.name), classes_in="folders" if depth else "")
+    hollow = [folder.inner for _, base in bases for folder in base.folders if not _holds_anything(folder)]
+    return Found(
+        folder=own,
+        files=sorted(files, key=lambda file: file.name),
+        classes_in="folders" if depth else "",
+        empty=tuple(hollow) if depth == 1 else (),
+    )
+
+
+def _holds_anything(folder: Folder) -> bool:
+    return bool(folder.total or folder.others) or any(map(_holds_anything, folder.folders))
 
 
 def _files(base: Folder, split: str, depth: int) -> Iterator[ImageFile]:

@@ -245,6 +245,7 @@ def _collection(paths: Sequence[Path], draft: Found, several: bool) -> Images:
         by_place=draft.classes_in,
         table=draft.table,
         annotations=draft.annotations,
+        empty=draft.empty,
         guesses=tuple(_guesses(shown, draft)),
     )
 

@@ -121,6 +121,8 @@ class Images:
         The table that tells the classes and is examined as one too; empty where there is none.
     annotations : Annotations or None
         Boxes on the images.
+    empty : tuple of str
+        Folders of classes without an image.
     guesses : tuple of Guess
         What was inferred of the layout.
     """
@@ -132,6 +134,7 @@ class Images:
     by_place: str = ""
     table: str = ""
     annotations: Annotations | None = None
+    empty: tuple[str, ...] = ()
     guesses: tuple[Guess, ...] = ()
 
     def summary(self) -> SubjectSummary:

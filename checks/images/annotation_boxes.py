@@ -48,7 +48,7 @@ CHECK = Check(
         "flat": "{boxes:,} of {of:,} boxes on {images:,} images have no area" + _LINE,
         "class": "{boxes:,} of {of:,} boxes on {images:,} images are of a class that is not declared" + _LINE,
         "unreadable": "{boxes:,} of {of:,} annotations cannot be read as a box" + _LINE,
-        "missing": "{boxes:,} images have annotations and are not there" + _LINE,
+        "missing": "annotations of {boxes:,} images that are not there" + _LINE,
         "resized": "the annotations tell another size than the file has for {boxes:,} of {of:,} images" + _LINE,
     },
 )
@@ -65,7 +65,7 @@ WAYS = {
 def examine(boxes: BoxFaults, *, max_outside_share: float = 0.001) -> Iterator[Finding]:
     """Report each kind of fault once."""
     for fault in boxes.faults:
-        yield CHECK.finding(
+        finding = CHECK.finding(
             fault.kind,
             at=Location(file=fault.files[0]),
             severity=_severity(fault, max_outside_share),
@@ -78,6 +78,7 @@ def examine(boxes: BoxFaults, *, max_outside_share: float = 0.001) -> Iterator[F
             examples=fault.examples,
             repair=ReviewFiles(files=fault.files, safety=Safety.MANUAL, summary=WAYS[fault.kind]),
         )
+        yield finding.showing(thumbnails=fault.pictures)
 
 
 def _severity(fault: BoxFault, max_outside_share: float) -> Severity:

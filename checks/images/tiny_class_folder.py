@@ -39,9 +39,9 @@ CHECK = Check(
     "images/tiny-class-folder",
     Severity.WARNING,
     {
-        "tiny": "{tiny:,} of {classes:,} classes have fewer than {min_images} images to train on, such as {example} "
-        "with {fewest:,}",
-        "empty": "{count:,} folders of classes have no image, such as {example}",
+        "tiny": "fewer than {min_images} images to train on in {tiny:,} of {classes:,} classes, such as {example} with "
+        "{fewest:,}",
+        "empty": "no image in {count:,} folders of classes, such as {example}",
     },
     leads_to=("labels/class-imbalance",),
 )

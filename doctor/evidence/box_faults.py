@@ -1,14 +1,17 @@
 """Which boxes on images cannot be what was meant: outside the frame, without area, of a class that there is not."""
 
+import base64
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from doctor.errors import NotApplicable
+from doctor.evidence.thumbnails import thumbnail_of
+from doctor.model import Thumbnail
 from doctor.subjects.boxes import Boxes
 from doctor.subjects.images import ImageFile, Images
 
@@ -19,6 +22,9 @@ ROUNDED_SHARE = 0.005
 """How far beyond the frame a box may reach that was rounded, in pixels or as a share."""
 MAX_NAMED = 1000
 MAX_EXAMPLES = 5
+MAX_PICTURES = 8
+MAX_DRAWN = 20
+PEN = (255, 0, 80)
 MAX_OPENED = 500
 """Images whose size is looked up in their files, spread over the collection: a wrong size is mostly wrong for many."""
 
@@ -36,6 +42,8 @@ class BoxFault(Struct, frozen=True, kw_only=True):
         How many there are in all.
     examples : tuple of str
         Where the worst stand, and what is wrong with them.
+    pictures : tuple of Thumbnail
+        The worst images with these boxes drawn on them.
     """
 
     kind: str
@@ -44,6 +52,7 @@ class BoxFault(Struct, frozen=True, kw_only=True):
     images: int
     files: tuple[str, ...]
     examples: tuple[str, ...]
+    pictures: tuple[Thumbnail, ...] = ()
 
 
 class BoxFaults(Struct, frozen=True, kw_only=True):
@@ -123,7 +132,39 @@ def _fault(kind: str, images: Images, boxes: Boxes, which: Array, said: Sequence
         images=len(names),
         files=tuple(names[:MAX_NAMED]),
         examples=tuple(f"{_place(boxes, int(one))}: {why}" for one, why in zip(which, said, strict=False)),
+        pictures=tuple(_pictures(images, boxes, which)),
     )
+
+
+def _pictures(images: Images, boxes: Boxes, which: Array) -> Iterator[Thumbnail]:
+    """Draw boxes on the images on which they stand."""
+    numbers = list(dict.fromkeys(boxes.image[which].tolist()))[:MAX_PICTURES]
+    for number in numbers:
+        file = images.files[number]
+        own = which[boxes.image[which] == number][:MAX_DRAWN]
+        frame = np.ones(2) if boxes.relative else boxes.sizes[number].astype(float)
+        caption = ", ".join(_place(boxes, int(one)) for one in own[:MAX_EXAMPLES])
+        small = thumbnail_of(file, caption)
+        if small is not None:
+            shares = boxes.corners[own] / np.tile(np.where(frame > 0, frame, np.nan), 2)
+            yield structs.replace(small, jpeg=_drawn(small.jpeg, shares))
+
+
+def _drawn(jpeg: str, shares: Array) -> str:
+    """Draw boxes, in shares of width and height, as far as they lie in the frame."""
+    from PIL import Image, ImageDraw
+
+    with Image.open(io.BytesIO(base64.b64decode(jpeg))) as small:
+        picture = small.convert("RGB")
+    pen = ImageDraw.Draw(picture)
+    width, height = picture.size
+    for left, top, right, bottom in shares[np.isfinite(shares).all(axis=1)].tolist():
+        across = sorted(min(max(x, 0.0), 1.0) * (width - 1) for x in (left, right))
+        down = sorted(min(max(y, 0.0), 1.0) * (height - 1) for y in (top, bottom))
+        pen.rectangle((across[0], down[0], across[1], down[1]), outline=PEN, width=2)
+    written = io.BytesIO()
+    picture.save(written, "JPEG", quality=80)
+    return base64.b64encode(written.getvalue()).decode("ascii")
 
 
 def _place(boxes: Boxes, one: int) -> str:
@@ -166,7 +207,7 @@ def _resized(images: Images, boxes: Boxes) -> BoxFault | None:
     if not len(told):
         return None
     drawn = told[np.unique(np.linspace(0, len(told) - 1, MAX_OPENED).astype(int))]
-    wrong: list[tuple[str, str]] = []
+    wrong: list[tuple[int, str]] = []
     opened = 0
     for number in drawn.tolist():
         file = images.files[number]
@@ -175,16 +216,18 @@ def _resized(images: Images, boxes: Boxes) -> BoxFault | None:
         width, height = boxes.sizes[number].tolist()
         if sizes and (width, height) not in sizes:
             true = " × ".join(map(str, sizes[0]))
-            wrong.append((file.name, f"{file.name}: told {width} × {height}, really {true}"))
+            wrong.append((number, f"{file.name}: told {width} × {height}, really {true}"))
     if not wrong:
         return None
+    pictures = (thumbnail_of(images.files[number], said.partition(": ")[2]) for number, said in wrong[:MAX_PICTURES])
     return BoxFault(
         kind="resized",
         boxes=len(wrong),
         of=opened,
         images=len(wrong),
-        files=tuple(name for name, _ in wrong[:MAX_NAMED]),
+        files=tuple(images.files[number].name for number, _ in wrong[:MAX_NAMED]),
         examples=tuple(said for _, said in wrong[:MAX_EXAMPLES]),
+        pictures=tuple(picture for picture in pictures if picture is not None),
     )
 
 

@@ -19,7 +19,7 @@ from doctor.sizes import bytes_of
 from doctor.subjects.batch import ReadingOptions
 from doctor.subjects.benchmarks import Benchmarks
 from doctor.subjects.config import Configs, may_be_config, open_configs
-from doctor.subjects.contents import contents_of, inner_name
+from doctor.subjects.contents import contents_of, inner_name, names_and_sizes
 from doctor.subjects.database import Address, address_of, address_of_file, is_database, is_uri, shown_path
 from doctor.subjects.database_tables import open_database
 from doctor.subjects.file_names import find_files
@@ -219,6 +219,7 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         seen = open_images(
             paths, taken, split_globs=settings.split, labels=settings.image_labels, target=settings.target
         )
+        stamps |= stamps_of([], seen.images)
         told = matched(seen.images, settings.split)
         rest = replace(settings, split=tuple(item for item in settings.split if item not in told))
         tables, problems = _opened_tables(engine, paths, databases, declared, rest, {*taken, *seen.taken})
@@ -409,13 +410,23 @@ def _beside(
     return tables, problems
 
 
-def stamps_of(paths: Sequence[Path]) -> dict[Path, tuple[int, ...]]:
-    """Return size, time of change and number of every table file at paths; what cannot be looked at is left out."""
+def stamps_of(paths: Sequence[Path], images: Sequence[Images] = ()) -> dict[Path, tuple[int, ...]]:
+    """Return size, time of change and number of files; what cannot be looked at is left out.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Every table file there is looked at.
+    images : sequence of Images
+        Each file that holds one of them is looked at too.
+    """
+    files = [named.path for named in find_files(paths)]
+    files += dict.fromkeys(file.path for one in images for file in one.files)
     stamps: dict[Path, tuple[int, ...]] = {}
-    for named in find_files(paths):
+    for path in files:
         with suppress(OSError):
-            seen = named.path.stat()
-            stamps[named.path.absolute()] = (seen.st_size, seen.st_mtime_ns, seen.st_ino)
+            seen = path.stat()
+            stamps[path.absolute()] = (seen.st_size, seen.st_mtime_ns, seen.st_ino)
     return stamps
 
 
@@ -426,8 +437,12 @@ def with_contents(report: Report, case: Case) -> Report:
     """
     now = stamps_of(case.paths)
     known = {table.shown: table for table in case.tables}
+    seen = {one.shown: one for one in case.images}
     subjects = []
     for subject in report.case.subjects:
+        if subject.kind == "images" and subject.path in seen:
+            told = {**subject.facts, "names_and_sizes": names_and_sizes(seen[subject.path])}
+            subject = msgspec.structs.replace(subject, facts=told)
         table = known.get(subject.path) if subject.kind == "table" else None
         if table is not None and not table.database:
             facts = contents_of(table, case.paths)

@@ -46,8 +46,8 @@ class Found:
         Sorted by name.
     classes_in : str
         What tells the classes; as `by_place` of `Images`.
-    tables : list of Path
-        Those that name the images.
+    tables : dict of Path to str
+        Those that name the images, with the folder of each below what was scanned.
     table : str
         The one among them that tells the classes and says more than that.
     column : str
@@ -63,7 +63,7 @@ class Found:
     folder: Folder
     files: list[ImageFile]
     classes_in: str = ""
-    tables: list[Path] = field(default_factory=list)
+    tables: dict[Path, str] = field(default_factory=dict)
     table: str = ""
     column: str = ""
     annotations: Annotations | None = None

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -119,6 +119,45 @@ def is_naming(value: str, stems: Collection[str]) -> bool:
     return is_image(value) or value in stems
 
 
+def named_lines(path: Path, stems: Collection[str]) -> Iterator[tuple[bytes, str | None]]:
+    """Yield each record of a table as it is written, with the image that it names; None for a header."""
+    listed = path.suffix.lower() in LINED
+    column = _naming(list(islice(_rows(path), HEAD_ROWS)), stems)
+    head = next(_rows(path), [])
+    delimiter = "" if listed else _delimiter(path)
+    with path.open("rb") as file:
+        for record in _records(file, quoted=bool(delimiter)):
+            text = record.decode("utf-8-sig", "replace")
+            if column is None or not text.strip():
+                yield record, None
+            elif listed:
+                yield record, str(json.loads(text).get(head[column], ""))
+            else:
+                row = next(csv.reader([text], delimiter=delimiter)) if delimiter else text.rsplit(maxsplit=1)
+                name = row[column].strip() if len(row) > column else ""
+                yield record, name if is_naming(name, stems) else None
+
+
+def _records(lines: Iterable[bytes], *, quoted: bool) -> Iterator[bytes]:
+    """Join the lines of a record that a quoted line break divides."""
+    held = b""
+    for line in lines:
+        held += line
+        if not quoted or held.count(b'"') % 2 == 0:
+            yield held
+            held = b""
+    if held:
+        yield held
+
+
+def _delimiter(path: Path) -> str:
+    """Return what separates the fields; empty where it is the last blank."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        line = next((line for line in file if line.strip()), "")
+    delimiter = max(DELIMITERS, key=line.count)
+    return delimiter if line.count(delimiter) else ""
+
+
 def _rows(path: Path) -> Iterator[list[str]]:
     """Yield the rows of a table as text; of JSON lines the keys of the first come first."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -129,9 +168,8 @@ def _rows(path: Path) -> Iterator[list[str]]:
         file.seek(0)
         if "\0" in head:
             return
-        line = next((line for line in head.splitlines() if line.strip()), "")
-        delimiter = max(DELIMITERS, key=line.count)
-        if line.count(delimiter):
+        delimiter = _delimiter(path)
+        if delimiter:
             yield from (row for row in csv.reader(file, delimiter=delimiter) if row)
         else:
             yield from (line.rsplit(maxsplit=1) for line in file if line.strip())

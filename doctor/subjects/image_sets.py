@@ -244,6 +244,7 @@ def _collection(paths: Sequence[Path], draft: Found, several: bool) -> Images:
         splits=draft.splits,
         by_place=draft.classes_in,
         table=draft.table,
+        tables=dict(draft.tables),
         annotations=draft.annotations,
         empty=draft.empty,
         guesses=tuple(_guesses(shown, draft)),
@@ -271,7 +272,7 @@ def _guesses(shown: str, draft: Found) -> Iterator[Guess]:
     if classes and draft.classes_in in (FOLDERS, "table"):
         named = ", ".join(classes[:SHOWN_CLASSES]) + (", …" if len(classes) > SHOWN_CLASSES else "")
         folders = "the folders side by side, with hardly an image beside them"
-        tables = " and ".join(path.name for path in draft.tables[:SHOWN_CLASSES])
+        tables = " and ".join(path.name for path in list(draft.tables)[:SHOWN_CLASSES])
         yield Guess(
             subject=shown,
             what="classes",

@@ -155,7 +155,7 @@ def _tell_list(listed: ImageList, home: str, places: Places) -> None:
     else:
         return
     for draft in touched:
-        draft.tables.append(listed.path)
+        draft.tables[listed.path] = home
         if listed.alone:
             draft.taken.add(listed.path.absolute())
         if listed.label:

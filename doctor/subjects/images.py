@@ -119,6 +119,8 @@ class Images:
         What tells the classes: "folders", "table", "annotations", "archive"; empty where there are none.
     table : str
         The table that tells the classes and is examined as one too; empty where there is none.
+    tables : mapping of Path to str
+        All that name the images, with the folder of each below what was scanned.
     annotations : Annotations or None
         Boxes on the images.
     empty : tuple of str
@@ -133,6 +135,7 @@ class Images:
     splits: Mapping[str, int] = field(default_factory=dict)
     by_place: str = ""
     table: str = ""
+    tables: Mapping[Path, str] = field(default_factory=dict)
     annotations: Annotations | None = None
     empty: tuple[str, ...] = ()
     guesses: tuple[Guess, ...] = ()

@@ -71,7 +71,7 @@ def read_shard(path: Path, inner: str) -> Shard:
                 if member.offset_data + member.size > size or member.size > TOO_LARGE:
                     shard.problem = Problem(path=str(path), reason=f"it is cut off within {member.name}")
                     break
-                key, ending = _parts(member.name)
+                key, ending = sample_of(member.name), _ending(member.name)
                 if is_image(member.name):
                     keys.append(key)
                     shard.files.append(
@@ -94,11 +94,14 @@ def read_shard(path: Path, inner: str) -> Shard:
     return shard
 
 
-def _parts(name: str) -> tuple[str, str]:
-    """Divide the name of a member at the first dot of its last part, as WebDataset does."""
+def sample_of(name: str) -> str:
+    """Return what the members of one sample have in common: all before the first dot, as WebDataset has it."""
     folder, _, own = name.rpartition("/")
-    stem, _, ending = own.partition(".")
-    return f"{folder}/{stem}", ending.lower()
+    return f"{folder}/{own.partition('.')[0]}"
+
+
+def _ending(name: str) -> str:
+    return name.rpartition("/")[2].partition(".")[2].lower()
 
 
 def _label(content: bytes, ending: str) -> str | None:

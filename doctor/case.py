@@ -19,11 +19,13 @@ from doctor.sizes import bytes_of
 from doctor.subjects.batch import ReadingOptions
 from doctor.subjects.benchmarks import Benchmarks
 from doctor.subjects.config import Configs, may_be_config, open_configs
-from doctor.subjects.contents import contents_of, inner_name
+from doctor.subjects.contents import contents_of, inner_name, names_and_sizes
 from doctor.subjects.database import Address, address_of, address_of_file, is_database, is_uri, shown_path
 from doctor.subjects.database_tables import open_database
 from doctor.subjects.file_names import find_files
 from doctor.subjects.formats import READERS, is_table
+from doctor.subjects.image_sets import matched, open_images
+from doctor.subjects.image_tree import is_image
 from doctor.subjects.images import Images
 from doctor.subjects.layout import open_tables
 from doctor.subjects.pipeline import Pipeline
@@ -33,6 +35,8 @@ from doctor.subjects.run import Run, is_run_folder, open_run
 from doctor.subjects.source import Source, is_source, open_source
 from doctor.subjects.sweep import Sweep, is_sweep, open_sweep
 from doctor.subjects.table import Engine, Table
+from doctor.subjects.tar_shards import is_packed, is_shard
+from doctor.subjects.workers import Workers
 
 Known = TypeVar("Known")
 DATA_AND_CODE: frozenset[type] = frozenset({Table, Images, Source, Pipeline, Configs})
@@ -59,23 +63,29 @@ class Case:
         Subjects of which there is one per case, such as the source code.
     problems : tuple of Problem
         What could not be read; the rest is examined all the same.
+    guesses : tuple of Guess
+        About the whole of what was named.
     matters : frozenset of type
         The kinds of subject that this visit is about: a check that reads none of them is not run.
     paths : tuple of Path
         What was named.
     stamps : mapping of Path to tuple of int
         Size, time of change and number of every table file, as they were before it was read.
+    workers : Workers
+        Who works on files that are no tables.
     """
 
     shown: str
     paths: tuple[Path, ...] = ()
     stamps: Mapping[Path, tuple[int, ...]] = field(default_factory=dict)
+    guesses: tuple[Guess, ...] = ()
     tables: tuple[Table, ...] = ()
     images: tuple[Images, ...] = ()
     others: tuple[object, ...] = ()
     problems: tuple[Problem, ...] = ()
     matters: frozenset[type] = DATA_AND_CODE
     in_memory: bool = False
+    workers: Workers = field(default_factory=Workers)
 
     @property
     def collections(self) -> tuple[Table | Images, ...]:
@@ -86,13 +96,13 @@ class Case:
         """Return what every check of this case shares, by type."""
         sampling = Sampling(seed=settings.sample_seed, rows=settings.sample_rows)
         device = {DeviceMemory: DeviceMemory(bytes=bytes_of(settings.device_memory))} if settings.device_memory else {}
-        beside = {Company: Company(tables=len(self.tables))}
+        beside: dict[type, object] = {Company: Company(tables=len(self.collections)), Workers: self.workers}
         return {Sampling: sampling} | device | beside | {type(subject): subject for subject in self.others}
 
     def summary(self, ask: Ask) -> CaseSummary:
         """Describe the case; `ask` gives the roles of a table's columns where they are known."""
         subjects = []
-        guesses: list[Guess] = []
+        guesses: list[Guess] = [*self.guesses]
         for table in self.tables:
             guesses += table.guesses
             known, keys = ask(Roles, table), ask(Keys, table)
@@ -164,17 +174,22 @@ def look_at(paths: Sequence[Path]) -> frozenset[type]:
             raise UsageError("a database is named by --uri, not as a path")
         if not path.exists() and not path.is_symlink():
             raise UsageError(f"{path}: there is no such file or folder")
-        known = (is_table, is_source, is_sweep, may_be_config, is_database)
+        known = (is_table, is_source, is_sweep, may_be_config, is_database, is_picture)
         if path.is_file() and not any(kind(path) for kind in known):
             raise UsageError(
-                f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst) and databases "
-                "of DuckDB and SQLite"
+                f"{path}: not a table that can be read; known are {', '.join(READERS)} (also .gz, .zst), databases "
+                "of DuckDB and SQLite, and images"
             )
     if len(paths) != 1:
         return DATA_AND_CODE
     if is_run_folder(paths[0]):
         return frozenset({Run})
     return frozenset({Sweep}) if is_sweep(paths[0]) else DATA_AND_CODE
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file's name says that it is an image, or an archive of them."""
+    return is_image(path.name) or is_shard(path) or is_packed(path)
 
 
 @contextmanager
@@ -201,18 +216,27 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         configs, taken, broken = open_configs(paths)
         databases = databases_of(paths, settings)
-        tables, problems = _opened_tables(engine, paths, databases, declared, settings, taken)
+        seen = open_images(
+            paths, taken, split_globs=settings.split, labels=settings.image_labels, target=settings.target
+        )
+        stamps |= stamps_of([], seen.images)
+        told = matched(seen.images, settings.split)
+        rest = replace(settings, split=tuple(item for item in settings.split if item not in told))
+        tables, problems = _opened_tables(engine, paths, databases, declared, rest, {*taken, *seen.taken})
         problems = [one for one in problems if one.path not in {one.path for one in broken}] + [*unread, *broken]
+        problems += [one for one in seen.problems if one not in problems]
+        images = tuple(replace(one, label=one.label or "images") if tables else one for one in seen.images)
         previous = older_version(engine, settings)
         records = open_records(source) if source is not None else None
         known = benchmarks(engine, settings)
         found = (source, configs, records, pipeline, previous, known)
         others = tuple(subject for subject in found if subject is not None)
         nothing = all(one is None for one in (source, configs, pipeline))
-        if not tables and not problems and nothing:
+        if not tables and not images and not problems and nothing:
             raise UsageError(
-                f"{paths[0]}: neither a table nor code nor a configuration of a training found here (looked for CSV, "
-                "TSV, Parquet, JSONL, Arrow, Feather, Python, notebooks, YAML, JSON, shell scripts)"
+                f"{paths[0]}: neither a table nor images nor code nor a configuration of a training found here (looked "
+                "for CSV, TSV, Parquet, JSONL, Arrow, Feather, JPEG, PNG and other images, Python, notebooks, YAML, "
+                "JSON, shell scripts)"
             )
         served = " ".join(address.shown for address in databases if address.uri)
         shown = shlex.join(map(str, paths)) or served or settings.pipeline or ""
@@ -220,9 +244,12 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
             shown=shown,
             paths=tuple(paths),
             stamps=stamps,
+            guesses=tuple(seen.guesses),
             tables=tuple(tables),
+            images=images,
             others=others,
             problems=tuple(problems),
+            workers=Workers(settings.threads),
         )
     finally:
         engine.close()
@@ -296,7 +323,7 @@ def _opened_tables(
 ) -> tuple[list[Table], list[Problem]]:
     """Open the tables of files and of databases; `taken` are files, absolute, that are something else."""
     inside = {address.path for address in databases}
-    others = (is_source, may_be_config)
+    others = (is_source, may_be_config, is_picture)
     files = [path for path in paths if path not in inside and (path.is_dir() or not any(is_(path) for is_ in others))]
     files = [path for path in files if path.absolute() not in taken]
     tables, problems = open_tables(
@@ -383,13 +410,23 @@ def _beside(
     return tables, problems
 
 
-def stamps_of(paths: Sequence[Path]) -> dict[Path, tuple[int, ...]]:
-    """Return size, time of change and number of every table file at paths; what cannot be looked at is left out."""
+def stamps_of(paths: Sequence[Path], images: Sequence[Images] = ()) -> dict[Path, tuple[int, ...]]:
+    """Return size, time of change and number of files; what cannot be looked at is left out.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Every table file there is looked at.
+    images : sequence of Images
+        Each file that holds one of them is looked at too.
+    """
+    files = [named.path for named in find_files(paths)]
+    files += dict.fromkeys(file.path for one in images for file in one.files)
     stamps: dict[Path, tuple[int, ...]] = {}
-    for named in find_files(paths):
+    for path in files:
         with suppress(OSError):
-            seen = named.path.stat()
-            stamps[named.path.absolute()] = (seen.st_size, seen.st_mtime_ns, seen.st_ino)
+            seen = path.stat()
+            stamps[path.absolute()] = (seen.st_size, seen.st_mtime_ns, seen.st_ino)
     return stamps
 
 
@@ -400,8 +437,12 @@ def with_contents(report: Report, case: Case) -> Report:
     """
     now = stamps_of(case.paths)
     known = {table.shown: table for table in case.tables}
+    seen = {one.shown: one for one in case.images}
     subjects = []
     for subject in report.case.subjects:
+        if subject.kind == "images" and subject.path in seen:
+            told = {**subject.facts, "names_and_sizes": names_and_sizes(seen[subject.path])}
+            subject = msgspec.structs.replace(subject, facts=told)
         table = known.get(subject.path) if subject.kind == "table" else None
         if table is not None and not table.database:
             facts = contents_of(table, case.paths)

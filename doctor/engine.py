@@ -83,6 +83,7 @@ def _examined(case: Case, settings: Settings, observer: Observer, every: Sequenc
     deadline = begin + settings.budget if settings.budget is not None else None
     for table in case.tables:
         table.engine.deadline = deadline
+    case.workers.deadline = deadline
     measurements = Measurements(observer, deadline)
     observer.planned(sum(1 for part in _all_evidence(chosen)) * max(1, len(case.collections)))
 

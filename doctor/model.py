@@ -650,7 +650,7 @@ class DeviceMemory(Struct, frozen=True, kw_only=True):
 
 
 class Company(Struct, frozen=True, kw_only=True):
-    """How many tables a visit looks at: where there are several, nobody can say which one a training reads."""
+    """How many tables and collections of images a visit looks at: of several, nobody can say which a training reads."""
 
     tables: int = 0
 

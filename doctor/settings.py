@@ -77,6 +77,8 @@ class Settings:
         Paths of benchmarks that must not be trained on.
     device_memory : str or None
         Memory of the device that is trained on, such as "24GB".
+    image_labels : str or None
+        What tells the classes of images: "folders", "none", or a column of the table that names them.
     sample_rows : int
         Rows drawn for measures that fit a model; counts, hashes and joins use all rows.
     """
@@ -88,6 +90,7 @@ class Settings:
     item: str | None = None
     split_column: str | None = None
     split: tuple[str, ...] = ()
+    image_labels: str | None = None
     header: str | None = None
     delimiter: str | None = None
     encoding: str | None = None

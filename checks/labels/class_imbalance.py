@@ -2,9 +2,10 @@
 
 What it finds
     Classification targets in which the rarest class has less than 5 % of the rows, or in which the most frequent class
-    has more than 50 times as many. With many classes a small share is natural, so there the bound is a quarter of an
-    equal share. It is a warning where the ratio is extreme or where so few rows of the rarest class will be in the test
-    split that its recall cannot be measured to ±10 %, else a remark. A target with a single value is an error.
+    has more than 50 times as many; of images, the same of their classes. With many classes a small share is natural, so
+    there the bound is a quarter of an equal share. It is a warning where the ratio is extreme or where so few rows of
+    the rarest class will be in the test split that its recall cannot be measured to ±10 %, else a remark. A target with
+    a single value is an error.
 
 Why it matters
     A model that never answers the rare class is right 95 % of the time and useless. With 20 test rows of a class, a
@@ -13,7 +14,8 @@ Why it matters
 What to do
     Split stratified, so that every split has its share. Weight the classes or draw the rare ones more often, aiming at
     1:3 rather than at equality. Report recall per class instead of accuracy. Where the class has too few rows to
-    measure, collect more of it.
+    measure, collect more of it. Of images, `doctor fix` writes a plan of drawing and a module for torch that draws by
+    it and pastes parts of images of rare classes into others (CutMix).
 
 Thresholds
     min_share: share of the rarest class below which it is reported, with few classes (0.05).
@@ -41,8 +43,8 @@ CHECK = Check(
     "labels/class-imbalance",
     Severity.WARNING,
     {
-        "single": "{column} is {only} in all {rows:,} rows; there is nothing to learn",
-        "rare": "{column}: class {rarest} has {rarest_rows:,} of {rows:,} rows ({rarest_share:.2%}), one for "
+        "single": "{target} is {only} in all {rows:,} {unit}; there is nothing to learn",
+        "rare": "{target}: class {rarest} has {rarest_rows:,} of {rows:,} {unit} ({rarest_share:.2%}), one for "
         "{ratio:,.0f} of {commonest}; about {test_rows:,.0f} of them to test with",
     },
 )
@@ -62,8 +64,15 @@ def examine(
     counts = classes.counts
     rows = sum(counts.values())
     if len(counts) == 1:
-        at = Location(columns=(classes.target,))
-        yield CHECK.finding("single", at=at, severity=Severity.ERROR, only=next(iter(counts)), rows=rows)
+        yield CHECK.finding(
+            "single",
+            at=Location(columns=classes.columns),
+            severity=Severity.ERROR,
+            target=classes.target,
+            unit=classes.unit,
+            only=next(iter(counts)),
+            rows=rows,
+        )
     if len(counts) < 2:
         return
     commonest, most = next(iter(counts.items()))
@@ -77,8 +86,10 @@ def examine(
     weights = {name: max(1.0, most / (target_ratio * count)) for name, count in counts.items()}
     yield CHECK.finding(
         "rare",
-        at=Location(columns=(classes.target,)),
+        at=Location(columns=classes.columns),
         severity=Severity.WARNING if grave else Severity.INFO,
+        target=classes.target,
+        unit=classes.unit,
         rarest=rarest,
         rarest_rows=fewest,
         rarest_share=fewest / rows,
@@ -90,7 +101,7 @@ def examine(
         min_share=bound,
         max_ratio=max_ratio,
         repair=Reweight(
-            column=classes.target,
+            column="".join(classes.columns),
             weights=weights,
             ratio=target_ratio,
             safety=Safety.UNSAFE,

@@ -1,9 +1,9 @@
 """Labels of one split that another never has.
 
 What it finds
-    Classes in the test or validation split without a single training row, and classes of training that a later split
-    lacks although it has rows enough to hold them. Where the labels of both splits differ only in spelling (">50K" and
-    ">50K.", case, blanks), that is said instead.
+    Classes in the test or validation split without a single training row, or training image, and classes of training
+    that a later split lacks although it has rows enough to hold them. Where the labels of both splits differ only in
+    spelling (">50K" and ">50K.", case, blanks), that is said instead.
 
 Why it matters
     A model cannot answer a class that it never saw: those rows count as errors whatever it learnt, and with another
@@ -38,17 +38,17 @@ Source
 from collections.abc import Iterator
 
 from doctor.evidence.unseen import UnseenClasses, UnseenLabels
-from doctor.model import AnyRepair, Check, Finding, Location, Resplit, RewriteCells, Safety, Severity, Undecided
+from doctor.model import Advise, AnyRepair, Check, Finding, Location, Resplit, RewriteCells, Safety, Severity, Undecided
 
 CHECK = Check(
     "labels/unseen-labels",
     Severity.WARNING,
     {
-        "respelled": '{column}: {later} spells its labels otherwise than {earlier}: "{example}" for "{known}" '
-        "({rows:,} of {all_rows:,} rows)",
-        "unseen": "{column}: {rows:,} of {all_rows:,} rows of {later} ({share:.1%}) have a label that {earlier} never "
-        "has, such as {example}",
-        "untested": "{column}: {rows:,} of {all_rows:,} rows of {earlier} ({share:.1%}) have a label that {later} "
+        "respelled": '{target}: {later} spells its labels otherwise than {earlier}: "{example}" for "{known}" '
+        "({rows:,} of {all_rows:,} {unit})",
+        "unseen": "{target}: {rows:,} of {all_rows:,} {unit} of {later} ({share:.1%}) have a label that {earlier} "
+        "never has, such as {example}",
+        "untested": "{target}: {rows:,} of {all_rows:,} {unit} of {earlier} ({share:.1%}) have a label that {later} "
         "never has, such as {example}",
     },
     leads_to=("drift/label-drift",),
@@ -68,22 +68,25 @@ def examine(
             grave = Severity.ERROR if new >= min_error_share * pair.after else Severity.WARNING
             chance = new < min_share * pair.after or pair.new_p > max_p
             kind = "respelled" if len(pair.respelled) == len(pair.new) else "unseen"
-            yield _finding(kind, labels.target, pair, Severity.INFO if chance else grave)
+            yield _finding(kind, labels, pair, Severity.INFO if chance else grave)
         others = set(pair.lost) - set(pair.respelled.values())
         if others and lost >= min_share * pair.before and pair.lost_p <= max_p:
-            yield _finding("untested", labels.target, pair, Severity.WARNING)
+            yield _finding("untested", labels, pair, Severity.WARNING)
 
 
-def _finding(kind: str, target: str, pair: UnseenClasses, severity: Severity) -> Finding:
-    untested = kind == "untested"
-    labels, all_rows = (pair.lost, pair.before) if untested else (pair.new, pair.after)
-    labels = {name: rows for name, rows in labels.items() if not untested or name not in pair.respelled.values()}
-    rows = sum(labels.values())
-    example = next(iter(labels))
+def _finding(kind: str, labels: UnseenLabels, pair: UnseenClasses, severity: Severity) -> Finding:
+    untested, target = kind == "untested", labels.target
+    found, all_rows = (pair.lost, pair.before) if untested else (pair.new, pair.after)
+    found = {name: rows for name, rows in found.items() if not untested or name not in pair.respelled.values()}
+    rows = sum(found.values())
+    example = next(iter(found))
     repair: AnyRepair = Resplit(
         by="stratified", column=target, safety=Safety.UNSAFE, summary=f"split stratified by {target}"
     )
-    if kind == "respelled":
+    if not labels.columns:
+        told = f"call the classes of {pair.later} as {pair.earlier} does" if kind == "respelled" else repair.summary
+        repair = Advise(safety=Safety.MANUAL, summary=told)
+    elif kind == "respelled":
         repair = RewriteCells(
             columns=(target,),
             values=pair.respelled,
@@ -92,9 +95,11 @@ def _finding(kind: str, target: str, pair: UnseenClasses, severity: Severity) ->
         )
     return CHECK.finding(
         kind,
-        at=Location(split=pair.later, columns=(target,)),
+        at=Location(split=pair.later, columns=labels.columns),
         severity=severity,
         repair=repair,
+        target=target,
+        unit=labels.unit,
         earlier=pair.earlier,
         later=pair.later,
         rows=rows,
@@ -102,8 +107,8 @@ def _finding(kind: str, target: str, pair: UnseenClasses, severity: Severity) ->
         share=rows / all_rows,
         example=_shown(example),
         known=pair.respelled.get(example),
-        labels={_shown(name): count for name, count in list(labels.items())[:MAX_SHOWN]},
-        label_count=len(labels),
+        labels={_shown(name): count for name, count in list(found.items())[:MAX_SHOWN]},
+        label_count=len(found),
         p=pair.lost_p if untested else pair.new_p,
     )
 

@@ -1,8 +1,8 @@
 """Splits with too few rows to measure anything on.
 
 What it finds
-    A validation or test split so small that the score on it says little, and a training split smaller than the split it
-    is tested on.
+    A validation or test split, of rows or of images, so small that the score on it says little, and a training split
+    smaller than the split it is tested on.
 
 Why it matters
     On 30 rows an accuracy of 90 % is anything from 74 % to 97 %: whether a change of the model helped cannot be seen,
@@ -37,8 +37,8 @@ CHECK = Check(
     "quality/tiny-split",
     Severity.WARNING,
     {
-        "tiny": "{split}: {rows:,} rows; an accuracy of 90 % measured on them lies between {low:.0%} and {high:.0%}",
-        "swapped": "train has {rows:,} rows, fewer than {larger} ({larger_rows:,})",
+        "tiny": "{split}: {rows:,} {unit}; an accuracy of 90 % measured on them lies between {low:.0%} and {high:.0%}",
+        "swapped": "train has {rows:,} {unit}, fewer than {larger} ({larger_rows:,})",
     },
 )
 SCORE, Z = 0.9, 1.96
@@ -57,6 +57,7 @@ def examine(
             at=Location(split=split),
             severity=Severity.WARNING if rows < min_rows else Severity.INFO,
             rows=rows,
+            unit=sizes.unit,
             low=low,
             high=high,
             repair=Advise(safety=Safety.MANUAL, summary="draw a larger split, or use cross-validation"),
@@ -67,6 +68,7 @@ def examine(
             "swapped",
             at=Location(split="train"),
             rows=sizes.rows["train"],
+            unit=sizes.unit,
             larger=larger,
             larger_rows=sizes.rows[larger],
             repair=Advise(safety=Safety.MANUAL, summary=f"look whether train and {larger} were exchanged"),

@@ -34,6 +34,11 @@ INDENT = 11
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
 @click.option("--diff", is_flag=True, help="Print what changes in programs and configurations as a unified diff.")
 @click.option("--unsafe", is_flag=True, help="Also make the edits that want a look first.")
+@click.option(
+    "--list-only",
+    is_flag=True,
+    help="Of images, write which stay and which go, and copy nothing.",
+)
 @click.option("--force", is_flag=True, help="Replace an earlier copy by doctor fix.")
 @options.reading
 @options.choosing
@@ -46,13 +51,15 @@ def command(
     dry_run: bool,
     diff: bool,
     unsafe: bool,
+    list_only: bool,
     force: bool,
     **given: Any,
 ) -> int:
     """Write a repaired copy of data and code, in the same layout and formats; the original is never changed.
 
     The copy holds plan.toml (every edit, the findings it cures, how safe it is), CHANGES.md (the same for people) and
-    .review/ (rows that a person should look at, the most suspicious first). Then it is scanned.
+    .review/ (rows and images that a person should look at, the most suspicious first; images that were left out). Then
+    it is scanned. With --list-only nothing is copied: the output holds kept.csv and left-out.csv, which name images.
 
     Exit status: 0 what was to be repaired is, 1 something was not or a new warning or error came, 2 wrong use, 3
     something could not be read or written.
@@ -61,7 +68,7 @@ def command(
         raise UsageError("fix: say where the copy goes with --output DIR, or look at the plan with --dry-run or --diff")
     from doctor.case import open_case
     from doctor.cli.progress import progress
-    from doctor.repair.copying import places_of, refuse_databases
+    from doctor.repair.copying import places_of, refuse_databases, write_lists
     from doctor.repair.differences import differences
     from doctor.repair.folder import refuse_output
     from doctor.repair.plan import make_plan
@@ -78,9 +85,15 @@ def command(
             raise UsageError(f"{paths[0]}: it is the folder of a run; fix repairs data sets")
         with progress() as observer:
             report = _examined(case, settings, observer, earlier, from_)
-        if dry_run or output is None:
-            plan = make_plan(report, case, only=only, unsafe=unsafe)
-            if dry_run or not diff:
+        if list_only and not case.images:
+            raise UsageError(f"--list-only {paths[0]}: there are no images here")
+        if dry_run or list_only or output is None:
+            plan = make_plan(report, case, only=only, unsafe=unsafe, list_only=list_only)
+            if output is not None and not dry_run:
+                names = write_lists(plan, case, output, force=force)
+                _say(_planned(plan, dry_run=False))
+                _say(_paragraph("written", f"{output}: {', '.join(names)}"))
+            elif dry_run or not diff:
                 _say(_planned(plan, dry_run=True))
             if diff:
                 _say(differences(plan, case))

@@ -33,6 +33,11 @@ _READING = (
     ),
     click.option("--split", multiple=True, metavar="NAME=GLOB", help="Files of a split, such as test=held_out/*.csv."),
     click.option("--split-column", metavar="COLUMN", help="The column that names each row's split."),
+    click.option(
+        "--image-labels",
+        metavar="folders|none|COLUMN",
+        help="What tells the classes of images: their folders, nothing, or a column of the table that names them.",
+    ),
     click.option("--header", type=click.Choice(("yes", "no")), help="Whether text tables begin with column names."),
     click.option(
         "--delimiter", metavar="CHARACTER", help="What separates the fields of text tables; tab is a word too."

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from sqlglot import exp
 
-from doctor.evidence.classes import Classes
+from doctor.evidence.classes import ROWS, Classes
 from doctor.evidence.profile import Profile
 from doctor.evidence.setting_names import Quantity
 from doctor.evidence.settings_told import Setting
@@ -61,7 +61,8 @@ class HeadFit(Struct, frozen=True, kw_only=True):
         weights = _weights_of(setups)
         if not several:
             found += _labels(told, classes)
-            found += _weighted(weights, classes)
+            # The numbers of weights are those of sorted folders, which names made of digits would mislead about.
+            found += _weighted(weights, classes if classes is None or classes.unit == ROWS else None)
             if table is not None and profile is not None:
                 found += _lengths(told, table, profile)
         known = bool(told or weights or found)
@@ -89,7 +90,7 @@ def _labels(told: Mapping[Quantity, Setting], classes: Classes | None) -> Iterat
     if classes is None:
         return
     numbers = [int(name) for name in classes.counts if name.lstrip("-").isdigit()]
-    coded = len(numbers) == len(classes.counts)
+    coded = len(numbers) == len(classes.counts) and classes.unit == ROWS
     ignored = told.get(Quantity.IGNORE_INDEX)
     left_out = ignored.whole if ignored is not None else DEFAULT_IGNORED
     if ignored is not None and coded and ignored.whole in numbers and (ignored.whole or 0) >= 0:

@@ -19,6 +19,7 @@ from doctor.evidence.shifts import features, held_by
 from doctor.evidence.sides import Sides, both
 from doctor.evidence.significance import wilson_lower
 from doctor.evidence.split_schemas import respelled
+from doctor.evidence.splits import pairs_of
 from doctor.subjects import sql
 from doctor.subjects.table import Kind, Table
 
@@ -221,18 +222,35 @@ class UnseenClasses(Struct, frozen=True, kw_only=True):
 
 
 class UnseenLabels(Struct, frozen=True, kw_only=True):
-    """The first split that has labels beside each later one."""
+    """The first split that has labels beside each later one; `columns` is empty where images have the labels."""
 
     target: str
     pairs: tuple[UnseenClasses, ...]
+    columns: tuple[str, ...]
+    unit: str
 
     @classmethod
     def measure(
-        cls, table: Table, classes: Classes, sides: Sides, keys: Keys, chronology: Chronology
+        cls,
+        table: Table | None,
+        classes: Classes,
+        sides: Sides | None,
+        keys: Keys | None,
+        chronology: Chronology | None,
     ) -> "UnseenLabels":
-        """Compare the counts of all rows; where splits are cut by entity, chance deals out entities."""
+        """Compare the counts of all rows; where splits are cut by entity, chance deals out entities.
+
+        Raises
+        ------
+        NotApplicable
+            When there is only one split.
+        """
         filled = [split for split, counts in classes.by_split.items() if counts]
-        settings = {pair[1].name: setting_of(table, pair, keys, chronology) for pair in sides.pairs}
+        settings: dict[str, Setting] = {}
+        if table is not None:
+            pairs_of(table)
+            if sides is not None and keys is not None and chronology is not None:
+                settings = {pair[1].name: setting_of(table, pair, keys, chronology) for pair in sides.pairs}
         pairs = tuple(
             compared(
                 (filled[0], later),
@@ -242,7 +260,7 @@ class UnseenLabels(Struct, frozen=True, kw_only=True):
             )
             for later in filled[1:]
         )
-        return cls(target=classes.target, pairs=pairs)
+        return cls(target=classes.target, pairs=pairs, columns=classes.columns, unit=classes.unit)
 
 
 def compared(

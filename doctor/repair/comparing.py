@@ -92,7 +92,9 @@ def _place(finding: Finding, roots: Sequence[Path]) -> tuple[object, ...]:
     if at.character is not None and path.lower().endswith(SUFFIXES):
         # Lines of a configuration move when a key is taken out; its findings are named by their keys.
         return finding.check, finding.fingerprint
-    return finding.check, path, at.split, at.columns, at.line, at.cell
+    # Of images a check may have findings of several kinds, and no column tells them apart.
+    kind = finding.evidence.get("kind") if at.file and not at.columns and not at.rows else None
+    return finding.check, path, at.split, at.columns, at.line, at.cell, kind
 
 
 def without_dropped(settings: Settings, plan: Plan) -> Settings:

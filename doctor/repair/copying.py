@@ -14,6 +14,8 @@ from doctor.repair import (
     code_files,
     columnar_files,
     config_edits,
+    image_edits,
+    image_papers,
     json_files,
     papers,
     saved_sets,
@@ -21,7 +23,7 @@ from doctor.repair import (
     text_files,
 )
 from doctor.repair.changes import Changes
-from doctor.repair.folder import is_ours, refuse_output, replacing
+from doctor.repair.folder import UNFINISHED, is_ours, refuse_output, replacing
 from doctor.repair.plan import Plan
 from doctor.repair.treatment import treat
 from doctor.subjects.database import is_database
@@ -105,6 +107,8 @@ def write_copy(plan: Plan, case: Case, output: Path, *, force: bool = False) -> 
     places = places_of(case.paths)
     with replacing(output) as work:
         targets = {path: work / inner for path, inner in _files(case.paths, places)}
+        pictures = image_edits.changes(plan, case)
+        targets = {path: target for path, target in targets.items() if path not in pictures.gone}
         texts: dict[Path, str] = {}
         rewritten: set[Path] = set()
         left_out: dict[Path, list[str]] = {}
@@ -125,6 +129,10 @@ def write_copy(plan: Plan, case: Case, output: Path, *, force: bool = False) -> 
         for path, text in code.items():
             _write_code(path, targets[path], text)
         anew = {*written, *code}
+        for path, write in pictures.written.items():
+            if path in targets:
+                _write_pictures(write, targets[path] if path in anew | rewritten else path, targets[path])
+                anew.add(path)
         copied = [path for path in targets if path not in rewritten and path not in anew]
         for path in copied:
             _copy(path, targets[path])
@@ -140,6 +148,29 @@ def write_copy(plan: Plan, case: Case, output: Path, *, force: bool = False) -> 
         papers=told,
         left_out=sum(map(len, left_out.values())),
     )
+
+
+def write_lists(plan: Plan, case: Case, output: Path, *, force: bool = False) -> tuple[str, ...]:
+    """Write which images stay and which go, and copy nothing.
+
+    Parameters
+    ----------
+    plan, case, output, force
+        As in `write_copy`.
+
+    Returns
+    -------
+    tuple of str
+        What was written, below the output.
+
+    Raises
+    ------
+    UsageError
+        For an output that is in the way.
+    """
+    refuse_output(output, case.paths, force=force)
+    with replacing(output) as work:
+        return (*image_papers.write_whole(work, plan, case), *papers.write(work, plan, case, {}, listed_in=""))
 
 
 def places_of(paths: Sequence[Path]) -> list[Path]:
@@ -203,6 +234,14 @@ def _write_code(path: Path, target: Path, text: str) -> None:
     shutil.copymode(path, target)
 
 
+def _write_pictures(write: Callable[[Path, Path], None], source: Path, target: Path) -> None:
+    """Write what is left of a file when images go; the source may be what other edits made of it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    half = target.with_name(f"{target.name}.{UNFINISHED}")
+    write(source, half)
+    half.replace(target)
+
+
 def _copy(path: Path, target: Path) -> None:
     """Copy a file with its bytes and its mode; an empty folder is made, a pipe left out."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -227,7 +266,7 @@ def _named(error: OSError, path: Path, target: Path) -> OSError | DoctorError:
 
 def changed_since(case: Case) -> str:
     """Name what became of the data since the case was opened; empty where nothing did."""
-    now = stamps_of(case.paths)
+    now = stamps_of(case.paths, case.images)
     for path, stamp in case.stamps.items():
         if path not in now:
             return f"{path} went away"

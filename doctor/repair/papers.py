@@ -8,7 +8,8 @@ from typing import Any
 import tomli_w
 
 from doctor.case import Case
-from doctor.model import Relabel, ReviewRows, Reweight
+from doctor.model import DropFiles, Relabel, ReviewFiles, ReviewRows, Reweight
+from doctor.repair import image_papers
 from doctor.repair.folder import FIRST_LINE, PLAN
 from doctor.repair.plan import Edit, Plan
 from doctor.subjects import sql
@@ -24,7 +25,9 @@ FIRST_SHARE, NEXT_SHARE = 0.05, 0.10
 MAX_NAME = 60
 
 
-def write(work: Path, plan: Plan, case: Case, left_out: Mapping[Path, Sequence[str]]) -> tuple[str, ...]:
+def write(
+    work: Path, plan: Plan, case: Case, left_out: Mapping[Path, Sequence[str]], *, listed_in: str = LISTS
+) -> tuple[str, ...]:
     """Write the papers into the folder of a copy.
 
     Parameters
@@ -37,6 +40,8 @@ def write(work: Path, plan: Plan, case: Case, left_out: Mapping[Path, Sequence[s
         What it was done to.
     left_out : mapping of Path to sequence of str
         Records that are no rows, by file.
+    listed_in : str
+        The folder in it for lists; empty for itself.
 
     Returns
     -------
@@ -49,6 +54,8 @@ def write(work: Path, plan: Plan, case: Case, left_out: Mapping[Path, Sequence[s
             name = f"{LISTS}/{number:02d}-{edit.checks[0].replace('/', '-')}.csv"
             lists[number] = name
             _write_list(work / name, table, edit.repair)
+    seen = image_papers.write(work / listed_in, plan, case)
+    lists |= {number: str(Path(listed_in) / name) for number, name in seen.items()}
     unreadable = []
     for path, lines in left_out.items():
         unreadable.append(f"{LISTS}/left-out-of-{path.name}.txt")
@@ -82,6 +89,8 @@ def _edit_as_toml(number: int, edit: Edit, listed: str | None) -> dict[str, Any]
     import msgspec
 
     repair = msgspec.to_builtins(edit.repair)
+    if isinstance(edit.repair, DropFiles | ReviewFiles):  # the list names them
+        repair = {"kind": repair["kind"], "images": len(edit.repair.files)}
     told = {
         "number": number,
         "kind": repair.pop("kind"),
@@ -90,6 +99,7 @@ def _edit_as_toml(number: int, edit: Edit, listed: str | None) -> dict[str, Any]
         "applied": edit.applied,
         "why_not": edit.why_not or None,
         "table": edit.table or None,
+        "images": edit.images or None,
         "checks": list(edit.checks),
         "findings": list(edit.findings),
         "because": list(edit.because),
@@ -139,6 +149,8 @@ def _changes(plan: Plan, case: Case, lists: Mapping[int, str], left_out: Mapping
     yield f"{len(made)} of {len(plan.edits)} repairs made. The same stands in `{PLAN}`, for programs."
     for number, edit in made:
         yield from _section(number, edit, case)
+        if number in lists:
+            yield f"- all of them in `{lists[number]}`"
     for path, lines in left_out.items():
         yield ""
         yield f"## Left out of {printable(path.name)}"
@@ -150,9 +162,10 @@ def _changes(plan: Plan, case: Case, lists: Mapping[int, str], left_out: Mapping
         yield "## Not done"
         yield ""
     for number, edit in open_:
-        listed = f"; the rows stand in `{lists[number]}`" if number in lists else ""
+        what = "see" if edit.images else "the rows stand in"
+        listed = f"; {what} `{lists[number]}`" if number in lists else ""
         yield f"- {number}. {printable(edit.summary)} ({edit.checks[0]}): {printable(edit.why_not)}{listed}"
-        if isinstance(edit.repair, Reweight):
+        if isinstance(edit.repair, Reweight) and not edit.images:
             yield from _weights(edit.repair.weights)
 
 
@@ -187,6 +200,9 @@ def effect_lines(edit: Edit) -> Iterator[str]:
     for split, count in effect.rows.items():
         where = "" if split == "all" else f" of {split}"
         yield f"{count:,} row{'s' if count > 1 else ''}{where} dropped"
+    for split, count in effect.files.items():
+        where = "" if split == "all" else f" of {split}"
+        yield f"{count:,} image{'s' if count > 1 else ''}{where} left out"
     for way, count in effect.moved.items():
         yield f"{count:,} row{'s' if count > 1 else ''} moved: {way}"
     for column, count in effect.cells.items():

@@ -14,6 +14,7 @@ from doctor.model import (
     Consensus,
     DropAnnotators,
     DropColumns,
+    DropFiles,
     DropRows,
     EditCode,
     EditConfig,
@@ -22,6 +23,7 @@ from doctor.model import (
     Relabel,
     Report,
     Resplit,
+    ReviewFiles,
     ReviewRows,
     Reweight,
     RewriteCells,
@@ -33,12 +35,14 @@ from doctor.repair.state import Effect
 from doctor.repair.treatment import treat
 from doctor.settings import Settings
 from doctor.subjects.config import Configs
+from doctor.subjects.images import Images
 from doctor.subjects.table import Table
 from doctor.wording import printable
 
 ORDER = (DropRows, DropAnnotators, Resplit, Reweight, Consensus, RewriteCells, Relabel, FillMissing, DropColumns)
 """Rows that go do not decide where the others are put; holes are filled from the rows of train as it will be."""
-BY_HAND = (ReviewRows, EditCode, ChangeTraining, Advise)
+BY_HAND = (ReviewRows, ReviewFiles, EditCode, ChangeTraining, Advise)
+BALANCED = "a plan of drawing and a module for torch that follows it are written beside"
 GRADES = (Safety.SAFE, Safety.UNSAFE, Safety.MANUAL)
 
 
@@ -47,8 +51,8 @@ class Edit(Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    table : str
-        Where it applies, as it is shown; empty where it is no table.
+    table, images : str
+        Where it applies, as it is shown; empty where it is no table, and no collection of images.
     checks, findings, because : tuple of str
         The findings that it cures: their checks, fingerprints and sentences.
     wanted : bool
@@ -61,6 +65,7 @@ class Edit(Struct, frozen=True, kw_only=True):
 
     repair: AnyRepair
     table: str = ""
+    images: str = ""
     checks: tuple[str, ...]
     findings: tuple[str, ...]
     because: tuple[str, ...]
@@ -73,7 +78,7 @@ class Edit(Struct, frozen=True, kw_only=True):
     @property
     def summary(self) -> str:
         """What it does, in words."""
-        if isinstance(self.repair, Reweight):
+        if isinstance(self.repair, Reweight) and self.repair.column:
             return f"draw the common classes of {self.repair.column} down to 1:{self.repair.ratio:g} in train"
         return self.repair.summary or str(self.repair.__struct_config__.tag)
 
@@ -95,6 +100,7 @@ class _Draft:
 
     repair: AnyRepair
     table: Table | None
+    images: Images | None
     findings: list[Finding]
 
     @property
@@ -102,7 +108,9 @@ class _Draft:
         return max((finding.repair.safety for finding in self.findings if finding.repair), key=GRADES.index)
 
 
-def make_plan(report: Report, case: Case, *, only: Sequence[str] = (), unsafe: bool = False) -> Plan:
+def make_plan(
+    report: Report, case: Case, *, only: Sequence[str] = (), unsafe: bool = False, list_only: bool = False
+) -> Plan:
     """Join the repairs of a report's findings and order them so that they compose.
 
     Parameters
@@ -115,6 +123,8 @@ def make_plan(report: Report, case: Case, *, only: Sequence[str] = (), unsafe: b
         Checks (id, family or name) whose findings are to be repaired; all where it is empty.
     unsafe : bool
         Whether edits that want a look first are applied too.
+    list_only : bool
+        Whether only lists of images are to be written and no copy.
 
     Returns
     -------
@@ -127,11 +137,13 @@ def make_plan(report: Report, case: Case, *, only: Sequence[str] = (), unsafe: b
         When `only` names no check.
     """
     chosen = {check.id for check in choose(load_checks(), Settings(select=tuple(only)))} if only else None
-    from doctor.repair import config_edits
+    from doctor.repair import config_edits, image_edits
 
     drafts = _joined([finding for finding in report.findings if finding.repair], report, case)
     edits = [_judged(draft, chosen, unsafe, case) for draft in drafts]
-    edits = config_edits.tried(tried_on_code(edits, case), case)
+    if list_only:
+        edits = [edit if edit.images else _unlisted(edit) for edit in edits]
+    edits = image_edits.tried(config_edits.tried(tried_on_code(edits, case), case), case, copied=not list_only)
     for table in case.tables:
         table.engine.deadline = None  # a budget is for the scan
         edits = _tried(edits, table)
@@ -145,10 +157,11 @@ def _joined(findings: Sequence[Finding], report: Report, case: Case) -> list[_Dr
         repair = finding.repair
         if repair is None:
             continue
-        table = table_of(finding, report, case)
+        images = images_of(finding, report, case)
+        table = table_of(finding, report, case) if images is None else None
         # Suppressed findings are lived with, so their repair must not be made in another's name.
-        key = (id(table), bool(finding.suppressed), type(repair), _subject(repair, finding))
-        draft = drafts.setdefault(key, _Draft(repair=repair, table=table, findings=[]))
+        key = (id(table or images), bool(finding.suppressed), type(repair), _subject(repair, finding))
+        draft = drafts.setdefault(key, _Draft(repair=repair, table=table, images=images, findings=[]))
         draft.findings.append(finding)
         if isinstance(repair, FillMissing) and not repair.keep_flag:
             draft.repair = repair  # where the hole itself tells the label, a flag would tell it too
@@ -184,6 +197,23 @@ def table_of(finding: Finding, report: Report, case: Case) -> Table | None:
     return case.tables[seen.index(path)] if path in seen and len(seen) == len(case.tables) else None
 
 
+def images_of(finding: Finding, report: Report, case: Case) -> Images | None:
+    """Return the collection of images that a finding is about, by its repair where a table has the same name."""
+    if not about_files(finding.repair):
+        return None
+    for one in case.images:
+        if finding.at.path == one.shown:
+            return one
+    seen = [subject.path for subject in report.case.subjects if subject.kind == "images"]
+    known = finding.at.path in seen and len(seen) == len(case.images)
+    return case.images[seen.index(finding.at.path or "")] if known else None
+
+
+def about_files(repair: AnyRepair | None) -> bool:
+    """Whether a repair is one of a collection of images."""
+    return isinstance(repair, DropFiles | ReviewFiles) or (isinstance(repair, Reweight) and not repair.column)
+
+
 def _judged(draft: _Draft, chosen: set[str] | None, unsafe: bool, case: Case) -> Edit:
     repair, first = draft.repair, draft.findings[0]
     checks = tuple(dict.fromkeys(finding.check for finding in draft.findings))
@@ -196,7 +226,9 @@ def _judged(draft: _Draft, chosen: set[str] | None, unsafe: bool, case: Case) ->
         why_not = "by hand"
     elif isinstance(repair, EditConfig) and not _has_config(repair, case):
         why_not = "its file is not among those that were scanned"
-    elif draft.table is None and not in_code(repair) and not isinstance(repair, EditConfig):
+    elif isinstance(repair, Reweight) and draft.images is not None:
+        why_not = BALANCED
+    elif draft.table is None and draft.images is None and not in_code(repair) and not isinstance(repair, EditConfig):
         why_not = "it is about no table here"
     elif draft.safety is Safety.UNSAFE and not unsafe:
         why_not = "unsafe without a look; --unsafe applies it"
@@ -209,6 +241,7 @@ def _judged(draft: _Draft, chosen: set[str] | None, unsafe: bool, case: Case) ->
     return Edit(
         repair=repair,
         table=draft.table.shown if draft.table else "",
+        images=draft.images.shown if draft.images else "",
         checks=checks,
         findings=tuple(finding.fingerprint for finding in draft.findings),
         because=tuple(printable(finding.message) for finding in draft.findings),
@@ -217,6 +250,11 @@ def _judged(draft: _Draft, chosen: set[str] | None, unsafe: bool, case: Case) ->
         applied=wanted,
         why_not=why_not,
     )
+
+
+def _unlisted(edit: Edit) -> Edit:
+    why_not = "--list-only lists images and changes nothing" if edit.applied else edit.why_not
+    return msgspec.structs.replace(edit, wanted=False, applied=False, why_not=why_not)
 
 
 def _has_config(repair: EditConfig, case: Case) -> bool:

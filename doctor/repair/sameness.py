@@ -5,7 +5,7 @@ from typing import Any
 from doctor.case import Case
 from doctor.errors import UsageError
 from doctor.model import Report, SubjectSummary
-from doctor.subjects.contents import contents_of
+from doctor.subjects.contents import contents_of, names_and_sizes
 from doctor.subjects.table import Table
 
 
@@ -29,6 +29,13 @@ def refuse_changed(report: Report, case: Case, origin: object) -> None:
     then = [subject for subject in report.case.subjects if subject.kind == "table"]
     if len(then) != len(case.tables):
         raise UsageError(f"{origin}: it is about {len(then)} tables, and there are {len(case.tables)} at {case.shown}")
+    pictured = [subject for subject in report.case.subjects if subject.kind == "images"]
+    if len(pictured) != len(case.images):
+        said = f"it is about {len(pictured)} collections of images, and there are {len(case.images)} at {case.shown}"
+        raise UsageError(f"{origin}: {said}")
+    for subject, images in zip(pictured, case.images, strict=True):
+        if subject.facts.get("names_and_sizes") != names_and_sizes(images):
+            raise UsageError(f"{origin}: the images at {images.shown} changed since that scan; scan them again")
     for subject, table in zip(then, case.tables, strict=True):
         if not subject.facts.get("files"):
             raise UsageError(

@@ -26,6 +26,8 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ----------
     rows : dict of str to int
         Rows that go, by split.
+    files : dict of str to int
+        Files that go, by split.
     moved : dict of str to int
         Rows that change their split, by "from → to".
     cells : dict of str to int
@@ -43,6 +45,7 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     rows: dict[str, int] = {}
+    files: dict[str, int] = {}
     moved: dict[str, int] = {}
     cells: dict[str, int] = {}
     dropped: tuple[str, ...] = ()
@@ -55,7 +58,7 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def empty(self) -> bool:
         """Whether nothing changes."""
-        return not (self.rows or self.moved or self.cells or self.dropped or self.added or self.joint)
+        return not (self.rows or self.files or self.moved or self.cells or self.dropped or self.added or self.joint)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,64 @@
+"""Images that show nothing but one colour.
+
+What it finds
+    Images all of whose pixels, but for a thousandth at either end, lie within a few tones of each other: all black,
+    all white, or any other single colour, with or without the noise of a camera.
+
+Why it matters
+    Such an image carries a label but nothing to learn it from. A model that must call a black square a landscape
+    learns that darkness is a landscape. Behind it is often a lens cap, a failed download or a broken export.
+
+What to do
+    Look at the thumbnails and leave the images out; find out where they come from if they are many.
+
+Thresholds
+    max_share: of a collection that shows nothing, above which it is only remarked, since black frames may be meant,
+        as in volumes of slices (0.5).
+
+Calibration
+    No picture of scikit-image, scikit-learn, matplotlib or imagededup is accused; one colour with noise of up to 3 of
+    256 tones and JPEG at quality 10 to 95 is found, in all of 60 planted images (bench/scan_images.py --planted).
+
+Limits
+    An image with one small thing on an even ground is not blank. Images of very few pixels are judged like others.
+
+Source
+    Measured; the range of tones is that of the picture at 256 pixels.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from doctor.evidence.image_facts import ImageFacts
+from doctor.model import Check, DropFiles, Finding, Safety, Severity
+
+CHECK = Check(
+    "images/blank",
+    Severity.WARNING,
+    "images that show nothing but one colour: {images:,} of {total:,} ({first}){black}",
+)
+BLACK = 0.06
+
+
+def examine(facts: ImageFacts, *, max_share: float = 0.5) -> Iterator[Finding]:
+    """Report blank images, the darkest first."""
+    blank = np.flatnonzero(facts.blank)
+    if not len(blank):
+        return
+    blank = blank[np.argsort(facts.brightness[blank], kind="stable")]
+    black = int((facts.brightness[blank] <= BLACK).sum())
+    share = len(blank) / int(facts.readable.sum())
+    yield CHECK.finding(
+        severity=Severity.INFO if share > max_share else Severity.WARNING,
+        at=facts.place(blank),
+        images=len(blank),
+        total=len(facts.files),
+        share=share,
+        first=facts.first(blank),
+        black="" if not black else "; all are black" if black == len(blank) else f"; {black:,} are black",
+        files=facts.names(blank),
+        repair=DropFiles(
+            files=tuple(facts.names(blank)), safety=Safety.UNSAFE, summary="leave the images out that show nothing"
+        ),
+    ).showing(thumbnails=facts.thumbnails(blank))

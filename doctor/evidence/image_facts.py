@@ -1,0 +1,213 @@
+"""What every image of a collection is: sizes, tones, sharpness, hashes, faults; decoded once, shared by all checks."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from doctor.evidence.image_cache import ImageCache, places_of
+from doctor.evidence.thumbnails import thumbnail_of
+from doctor.model import Location, Thumbnail
+from doctor.subjects.images import WHOLE, ImageFile, Images
+from doctor.subjects.workers import Workers
+from doctor.wording import printable
+
+Array = np.ndarray[Any, Any]
+
+FILES_PER_BATCH = 16
+FILES_PER_TASK = 256
+"""Of Spark, whose tasks cost more to begin."""
+MAX_NAMES = 1000
+MAX_THUMBNAILS = 8
+MAX_TOLD = 3
+MAX_BLANK_EXTENT = 0.04
+"""Range of tones, about ten of 256, that the noise of a camera or of JPEG makes of one colour."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageFacts:
+    """Facts by image, in the order of `files`; arrays have one entry per file.
+
+    Attributes
+    ----------
+    files : tuple of ImageFile
+    readable : bool[n]
+        Whether it could be decoded to its end; where not, what needs pixels is 0 or NaN.
+    faults : mapping of int to str
+        The kind of fault of what is not readable: "empty", "unopenable", "too large", "not an image", "truncated",
+        "damaged" or "bomb".
+    reasons : mapping of int to str
+        The fault in words.
+    width, height : int32[n]
+        In pixels, as it is shown.
+    mode, format : object[n]
+        As Pillow calls them: "RGB", "L", "P", "CMYK", "I;16" …; "JPEG", "PNG" … by its bytes, whatever its name says.
+    orientation : int32[n]
+        As EXIF has it, 1 where it is stored upright.
+    frames : int32[n]
+        Frames or pages.
+    bytes : int64[n]
+    content : object[n]
+        The 128-bit xxh3 hash of its bytes, in hex; empty where they could not be read.
+    grey : bool[n]
+        Without colour, however it is stored.
+    quality : int32[n]
+        Of a JPEG, estimated from its quantisation table; 0 for others.
+    camera : object[n]
+        Make, model and software from its EXIF.
+    brightness, contrast, lowest, dark, bright, highest, extent, entropy : float32[n]
+        Of its tones, see `doctor.evidence.image_measures.tones`.
+    sharpness : float32[n]
+        From 0 to 1, see `doctor.evidence.image_measures.sharpness`; NaN where there is nothing to be sharp.
+    hashes : uint64[n, 8]
+        Perceptual hashes as it is shown (first) and in the other seven ways to turn and mirror it.
+    descriptor : float32[n, 240]
+        See `doctor.evidence.image_measures.descriptors_of`.
+    small : uint8[n, 32, 32]
+        Its luminance.
+    true_width, true_height : int32[n]
+        What it really resolves; 0 where that was not told.
+    """
+
+    files: tuple[ImageFile, ...]
+    readable: Array
+    faults: Mapping[int, str]
+    reasons: Mapping[int, str]
+    width: Array
+    height: Array
+    mode: Array
+    format: Array
+    orientation: Array
+    frames: Array
+    bytes: Array
+    content: Array
+    grey: Array
+    quality: Array
+    camera: Array
+    brightness: Array
+    contrast: Array
+    lowest: Array
+    dark: Array
+    bright: Array
+    highest: Array
+    extent: Array
+    entropy: Array
+    sharpness: Array
+    hashes: Array
+    descriptor: Array
+    small: Array
+    true_width: Array
+    true_height: Array
+
+    COST = 40
+
+    @classmethod
+    def measure(cls, images: Images, workers: Workers) -> "ImageFacts":
+        """Decode every image once, wherever the work is done; what was measured before is not decoded again."""
+        found = pa.Table.from_batches(list(_measured(images.files, workers)))
+        return cls(files=images.files, **_columns(found.sort_by("index").combine_chunks()))
+
+    @property
+    def splits(self) -> Array:
+        """The split of each image, as object[n]."""
+        return np.array([file.split for file in self.files], dtype=object)
+
+    @property
+    def labels(self) -> Array:
+        """The class of each image or None, as object[n]."""
+        return np.array([file.label for file in self.files], dtype=object)
+
+    @property
+    def shorter(self) -> Array:
+        """The shorter side of each image, as int32[n]."""
+        return np.minimum(self.width, self.height)
+
+    @property
+    def blank(self) -> Array:
+        """Whether an image shows nothing, as bool[n]: what else is said of it then says nothing."""
+        return self.readable & (self.extent <= MAX_BLANK_EXTENT)
+
+    def names(self, indices: Iterable[int]) -> list[str]:
+        """Return the names of images, as many as a finding holds."""
+        return [self.files[int(index)].name for index, _ in zip(indices, range(MAX_NAMES), strict=False)]
+
+    def first(self, indices: Sequence[int] | Array) -> str:
+        """Return the names of the first images as they stand in a sentence."""
+        named = [self.files[int(index)].name for index in indices[:MAX_TOLD]]
+        more = len(indices) - len(named)
+        return ", ".join(printable(name, limit=60) for name in named) + (f" and {more:,} more" if more else "")
+
+    def place(self, indices: Sequence[int] | Array) -> Location:
+        """Return where a finding about images is: the file of the first, and their split, where they have one."""
+        splits = {self.files[int(index)].split for index in indices}
+        split = splits.pop() if len(splits) == 1 else None
+        return Location(file=self.files[int(indices[0])].name, split=None if split == WHOLE else split)
+
+    def thumbnail(self, index: int, caption: str = "", group: int = 0) -> Thumbnail | None:
+        """Make a thumbnail of one image."""
+        return thumbnail_of(self.files[int(index)], caption, group)
+
+    def thumbnails(self, indices: Iterable[int], captions: Iterable[str] = ()) -> list[Thumbnail]:
+        """Make thumbnails of the first images, as many as a finding shows."""
+        words = iter(captions)
+        made: list[Thumbnail] = []
+        for index in indices:
+            one = thumbnail_of(self.files[int(index)], next(words, ""))
+            made += [one] if one else []
+            if len(made) == MAX_THUMBNAILS:
+                break
+        return made
+
+
+def _measured(files: Sequence[ImageFile], workers: Workers) -> Iterator[pa.RecordBatch]:
+    from doctor.evidence.image_rows import FACTS, batch_of, facts_of
+
+    with ExitStack() as stack:
+        cache = ImageCache.of(len(files))
+        if cache is not None:
+            stack.callback(cache.close)
+        places = places_of(files) if cache is not None else []
+        known = cache.untouched(places) if cache is not None else [None] * len(files)
+        yield pa.RecordBatch.from_pylist([row | {"index": n} for n, row in enumerate(known) if row], schema=FACTS)
+        missing = [n for n, row in enumerate(known) if row is None]
+        size = FILES_PER_BATCH if workers.here else FILES_PER_TASK
+        batches = [batch_of(files, missing[begin : begin + size]) for begin in range(0, len(missing), size)]
+        work = partial(facts_of, known=cache.get) if cache is not None and workers.here else facts_of
+        for batch in workers.map(work, batches, FACTS):
+            if cache is not None:
+                cache.put((places[row["index"]], row) for row in batch.to_pylist())
+            yield batch
+
+
+def _columns(table: pa.Table) -> dict[str, Any]:
+    """Turn the facts into arrays."""
+    told = {name: table.column(name) for name in table.schema.names if name != "index"}
+    columns: dict[str, Any] = {}
+    for name, column in told.items():
+        if pa.types.is_string(column.type):
+            columns[name] = np.array(column.fill_null("").to_pylist(), dtype=object)
+        elif pa.types.is_floating(column.type):
+            columns[name] = column.fill_null(float("nan")).to_numpy()
+        elif pa.types.is_boolean(column.type):
+            columns[name] = column.fill_null(False).to_numpy()
+        elif pa.types.is_integer(column.type):
+            columns[name] = column.fill_null(0).to_numpy()
+    columns["hashes"] = _matrix(told["hashes"], np.dtype("<u8"), (8,))
+    columns["descriptor"] = _matrix(told["descriptor"], np.dtype("<f4"), (240,))
+    columns["small"] = _matrix(told["small"], np.dtype("u1"), (32, 32))
+    kinds, reasons = columns.pop("fault"), columns.pop("reason")
+    columns["readable"] = kinds == ""
+    columns["faults"] = {int(n): str(kinds[n]) for n in np.flatnonzero(kinds != "")}
+    columns["reasons"] = {n: str(reasons[n]) for n in columns["faults"]}
+    return columns
+
+
+def _matrix(column: pa.ChunkedArray, kind: "np.dtype[Any]", shape: tuple[int, ...]) -> Array:
+    """Put the cells of a column of bytes below each other; what is missing is 0."""
+    empty = bytes(kind.itemsize * int(np.prod(shape)))
+    joined = b"".join(cell or empty for cell in column.to_pylist())
+    return np.frombuffer(joined, dtype=kind).reshape(-1, *shape)

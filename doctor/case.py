@@ -257,7 +257,7 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
 
 @contextmanager
 def asked_of(case: Case, settings: Settings) -> Iterator[Case]:
-    """Have the tables of a case answered by the engine that the user wishes, until the end.
+    """Have tables answered, and files worked on, by the engine that the user wishes, until the end.
 
     Raises
     ------
@@ -266,7 +266,7 @@ def asked_of(case: Case, settings: Settings) -> Iterator[Case]:
     DoctorError
         When it cannot read one.
     """
-    if settings.engine == DUCKDB or not case.tables:
+    if settings.engine == DUCKDB or not case.collections:
         yield case
         return
     from doctor.subjects.handover import hand_over
@@ -283,8 +283,14 @@ def asked_of(case: Case, settings: Settings) -> Iterator[Case]:
                 problems.append(Problem(path=table.shown, reason=str(error)))
 
     previous = [table for other in case.others if isinstance(other, Previous) for table in other.tables]
-    rows = max(table.rows for table in (*case.tables, *previous))
+    rows = max((table.rows for table in (*case.tables, *previous)), default=0)
     session = Session(settings.engine, rows=rows, memory_limit=settings.memory_limit, threads=settings.threads)
+    if not case.tables:
+        try:
+            yield replace(case, workers=Workers(settings.threads, spark=session.spark))
+        finally:
+            session.close()
+        return
     spark = SparkEngine(session, case.tables[0].engine)
     try:
         others = tuple(
@@ -292,7 +298,8 @@ def asked_of(case: Case, settings: Settings) -> Iterator[Case]:
             for other in case.others
         )
         tables = tuple(handed(case.tables))
-        yield replace(case, tables=tables, others=others, problems=(*case.problems, *problems))
+        workers = Workers(settings.threads, spark=session.spark)
+        yield replace(case, tables=tables, others=others, problems=(*case.problems, *problems), workers=workers)
     finally:
         spark.close()
 

@@ -1,7 +1,7 @@
 """What every image of a collection is: sizes, tones, sharpness, hashes, faults; decoded once, shared by all checks."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from doctor.errors import Unavailable
 from doctor.evidence.image_cache import ImageCache, places_of
 from doctor.evidence.thumbnails import thumbnail_of
 from doctor.model import Location, Thumbnail
@@ -178,9 +179,27 @@ def _measured(files: Sequence[ImageFile], workers: Workers) -> Iterator[pa.Recor
         batches = [batch_of(files, missing[begin : begin + size]) for begin in range(0, len(missing), size)]
         work = partial(facts_of, known=cache.get) if cache is not None and workers.here else facts_of
         for batch in workers.map(work, batches, FACTS):
+            if not workers.here:
+                _see_that_files_are_seen(files, batch.to_pylist())
             if cache is not None:
                 cache.put((places[row["index"]], row) for row in batch.to_pylist())
             yield batch
+
+
+def _see_that_files_are_seen(files: Sequence[ImageFile], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Look whether a file that a worker elsewhere could not open can be opened here.
+
+    Raises
+    ------
+    Unavailable
+        When it can, since then nothing is wrong with the file.
+    """
+    lost = next((files[row["index"]] for row in rows if row["fault"] == "unopenable"), None)
+    if lost is None:
+        return
+    with suppress(OSError):
+        lost.read()
+        raise Unavailable(f"the workers of Spark cannot read {lost.path}: images must lie where every worker sees them")
 
 
 def _columns(table: pa.Table) -> dict[str, Any]:

@@ -72,6 +72,8 @@ FACTS = pa.schema(
     ]
 )
 Row = dict[str, Any]
+PICTURES_AT_ONCE = 32
+"""Pictures that are held until they are hashed together."""
 _STANDARD_TABLE_SUM = 3688
 """Of the quantisation table of luminance in annex K of the JPEG standard, which quality 50 stands for."""
 _MANY_FRAMES = frozenset({"GIF", "WEBP", "PNG", "TIFF", "AVIF"})
@@ -107,18 +109,25 @@ def facts_of(batch: pa.RecordBatch, known: Callable[[str], Row | None] | None = 
         Of the schema `FACTS`, in the same order. What is wrong with an image stands in it; nothing is raised.
     """
     rows: list[Row] = []
-    fresh: list[tuple[Row, Image.Image]] = []
     with quiet():
-        for one in batch.to_pylist():
-            index, path = one.pop("index"), Path(os.fsdecode(one.pop("path")))
-            row, picture = _row(ImageFile(path=path, name="", **one), known)
-            row["index"] = index
-            rows.append(row)
-            if picture is not None:
-                fresh.append((row, picture))
+        for begin in range(0, batch.num_rows, PICTURES_AT_ONCE):
+            rows += _rows(batch.slice(begin, PICTURES_AT_ONCE), known)
+    return pa.RecordBatch.from_pylist(rows, schema=FACTS)
+
+
+def _rows(batch: pa.RecordBatch, known: Callable[[str], Row | None] | None) -> list[Row]:
+    rows: list[Row] = []
+    fresh: list[tuple[Row, Image.Image]] = []
+    for one in batch.to_pylist():
+        index, path = one.pop("index"), Path(os.fsdecode(one.pop("path")))
+        row, picture = _row(ImageFile(path=path, name="", **one), known)
+        row["index"] = index
+        rows.append(row)
+        if picture is not None:
+            fresh.append((row, picture))
     if fresh:
         _add_pictures(fresh)
-    return pa.RecordBatch.from_pylist(rows, schema=FACTS)
+    return rows
 
 
 def _row(file: ImageFile, known: Callable[[str], Row | None] | None) -> tuple[Row, Image.Image | None]:

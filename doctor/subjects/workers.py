@@ -1,13 +1,15 @@
 """Deals work on files out: over threads here, or over the machines of a Spark cluster."""
 
 import os
+import sys
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from doctor.errors import BudgetSpent
+from doctor.errors import BudgetSpent, Unavailable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,6 +67,8 @@ class Workers:
         ------
         BudgetSpent
             When the deadline passes before all is done.
+        Unavailable
+            When Spark fails.
         """
         if self.here:
             yield from self._in_threads(work, batches)
@@ -90,18 +94,30 @@ class Workers:
             raise BudgetSpent
         return waiting.popleft().result()
 
-    def _on_spark(
-        self, work: Work, batches: "Sequence[pa.RecordBatch]", schema: "pa.Schema"
-    ) -> "Iterator[pa.RecordBatch]":
+    def _on_spark(self, work: Work, batches: "Sequence[pa.RecordBatch]", schema: "pa.Schema") -> "Iterator[Any]":
         import pyarrow as pa
+        from pyspark.errors import PySparkException
         from pyspark.sql.pandas.types import from_arrow_schema
 
-        def each(parts: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+        def each(parts: Iterable[Any]) -> Iterator[Any]:
             return map(work, parts)
 
-        table = pa.Table.from_batches(batches)
-        frame = self.spark.createDataFrame(table).repartition(max(1, len(batches)))
-        yield from frame.mapInArrow(each, from_arrow_schema(schema)).toArrow().to_batches()
+        if not batches:
+            return
+        context = self.spark.sparkContext
+        if "PYSPARK_PYTHON" not in os.environ:
+            context.pythonExec = sys.executable  # else whatever python3 means there
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of libraries newer than Spark was tried with
+                frame = self.spark.createDataFrame(pa.Table.from_batches(batches)).repartition(len(batches), "index")
+                found = frame.mapInArrow(each, from_arrow_schema(schema)).toArrow()
+        except PySparkException as error:
+            words = [line for line in str(error).splitlines() if line.strip()]
+            raise Unavailable(
+                f"Spark could not work on the files: {(words or ['it says nothing'])[-1][:200]}"
+            ) from error
+        yield from found.cast(schema).to_batches()
 
 
 def available_processors() -> int:

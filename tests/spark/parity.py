@@ -1,6 +1,6 @@
 """Scans patients on DuckDB and on Spark and tells what differs.
 
-python -m tests.spark.parity            every patient with a table, on a cluster of two workers
+python -m tests.spark.parity            every patient with a table or images, on a cluster of two workers
 python -m tests.spark.parity drift sick those whose place holds one of the words
 """
 
@@ -126,7 +126,7 @@ def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder, spark_cluster(Path(folder)) as running:
         for patient in chosen:
             with opened(patient, "duckdb") as (case, settings):
-                if not case.tables:
+                if not case.collections:
                     continue
                 expected = examine(case, settings)
             begin = time.monotonic()

@@ -185,13 +185,15 @@ class RewriteCells(Repair, frozen=True, kw_only=True):
     """Write cells of columns anew: `values` gives the new value by the old one, an empty one for "missing".
 
     Where `strip`, blanks around values go too. Where `number`, numbers lose what they are dressed in (%, a currency,
-    thousands separators, a decimal comma), and files that keep types get a numeric column.
+    thousands separators, a decimal comma), and files that keep types get a numeric column. `mend` names faults of
+    `doctor.evidence.garbling` that are undone where a text has them.
     """
 
     columns: tuple[str, ...]
     values: dict[str, str] = {}
     strip: bool = False
     number: bool = False
+    mend: tuple[str, ...] = ()
 
 
 class CodeChange(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -651,6 +651,13 @@ class DeviceMemory(Struct, frozen=True, kw_only=True):
     bytes: int
 
 
+class TextLimits(Struct, frozen=True, kw_only=True):
+    """How texts are read by the model, as the user gave it: the tokens after which they are cut, and the tokenizer."""
+
+    max_length: int | None = None
+    tokenizer: str | None = None
+
+
 class Company(Struct, frozen=True, kw_only=True):
     """How many tables a visit looks at: where there are several, nobody can say which one a training reads."""
 

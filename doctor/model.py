@@ -186,7 +186,8 @@ class RewriteCells(Repair, frozen=True, kw_only=True):
 
     Where `strip`, blanks around values go too. Where `number`, numbers lose what they are dressed in (%, a currency,
     thousands separators, a decimal comma), and files that keep types get a numeric column. `mend` names faults of
-    `doctor.evidence.garbling` that are undone where a text has them.
+    `doctor.evidence.garbling` that are undone where a text has them, and kinds of `doctor.evidence.secrets` in whose
+    place their names are written.
     """
 
     columns: tuple[str, ...]

@@ -6,6 +6,7 @@ import numpy as np
 
 from doctor.evidence.cell_texts import dress_of, is_number, stripped
 from doctor.evidence.garbling import mended
+from doctor.evidence.secrets import redacted
 from doctor.model import RewriteCells
 from doctor.repair.rows import require
 from doctor.repair.state import Effect, Refused, State, Written
@@ -75,7 +76,7 @@ def _of_texts(state: State, column: Column, repair: RewriteCells) -> Written | N
 
 def _changing(repair: RewriteCells) -> Callable[[str], str]:
     def change(text: str) -> str:
-        text = mended(text, repair.mend) if repair.mend else text
+        text = redacted(mended(text, repair.mend), repair.mend) if repair.mend else text
         text = repair.values.get(text, text)
         if repair.strip:
             text = repair.values.get(stripped(text), stripped(text))

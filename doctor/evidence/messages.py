@@ -9,6 +9,7 @@ from msgspec import Struct
 
 SPEAKER_KEYS = ("role", "from", "speaker")
 SAID_KEYS = ("content", "value", "text")
+CALL_KEYS = ("tool_calls", "function_call", "images", "image", "audio", "reasoning_content", "thinking")
 WRAPPED_IN = ("messages", "conversations", "conversation", "turns")
 """What an object calls the list of its turns."""
 
@@ -25,10 +26,11 @@ class Form(StrEnum):
 
 
 class Turn(Struct, frozen=True):
-    """Who says what; None where that is not given as text."""
+    """Who says what; None where that is not given as text. `calls` says that a tool is called or a picture shown."""
 
     role: str | None
     content: str | None
+    calls: bool = False
 
 
 def parsed(cell: str) -> Any:
@@ -49,7 +51,7 @@ def turns_of(value: Any) -> list[Turn] | None:
         return None
     if not any(_key(turn, SPEAKER_KEYS) for turn in value) or not any(_key(turn, SAID_KEYS) for turn in value):
         return None
-    return [Turn(_told(turn, SPEAKER_KEYS), _told(turn, SAID_KEYS)) for turn in value]
+    return [Turn(_told(turn, SPEAKER_KEYS), _told(turn, SAID_KEYS), _calls(turn)) for turn in value]
 
 
 def form_of(cell: str) -> Form:
@@ -71,6 +73,12 @@ def text_of(cell: str | None, form: Form) -> str:
         return "\n\n".join(item for item in value if isinstance(item, str)) if isinstance(value, list) else cell
     turns = turns_of(value)
     return cell if turns is None else "\n\n".join(turn.content for turn in turns if turn.content)
+
+
+def _calls(turn: Mapping[str, Any]) -> bool:
+    key = _key(turn, SAID_KEYS)
+    pieces = turn[key] if key else None
+    return any(turn.get(name) for name in CALL_KEYS) or (isinstance(pieces, list) and bool(pieces))
 
 
 def _key(turn: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:

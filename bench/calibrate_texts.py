@@ -2,6 +2,7 @@
 
 python bench/calibrate_texts.py garbled              sentences of 16 languages, clean and read with wrong encodings
 python bench/calibrate_texts.py garbled FOLDER…      lines beyond ASCII of all text files below, each hit printed
+python bench/calibrate_texts.py vocabulary           growth of closed and of open vocabularies
 """
 
 import sys
@@ -10,8 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import ftfy.bad_codecs
+import numpy as np
 
 from doctor.evidence.garbling import MOJIBAKE, faults_of
+from doctor.evidence.messages import Form
+from doctor.evidence.text_columns import TextColumn
+from doctor.evidence.vocabulary import _growth
 
 SENTENCES = {
     "German": "Die Bäume im Süden blühen schöner, sagte Frau Müller: „Größe ist nicht alles.“",
@@ -86,11 +91,28 @@ def garbled_in(folders: list[Path]) -> None:
     print(f"lines beyond ASCII: {counts['lines']}, accused: {counts['accused']}")
 
 
+def vocabulary() -> None:
+    """Print the exponent of Heaps' law at the end of texts whose words are drawn by Zipf's law."""
+    draw = np.random.default_rng(0)
+    column = TextColumn(name="text", form=Form.PLAIN, splits=("all",), words=40.0, letters=240.0)
+    for size in (300, 1_000, 3_000, 10_000, None):
+        told = []
+        for words in (10_000, 30_000, 100_000, 300_000, 1_000_000):
+            # The ranks of Zipf's law with the exponent 1.1, cut where the vocabulary ends or as long as they come.
+            ranks = draw.zipf(1.1, words * 4)
+            ranks = ranks[ranks <= size][:words] if size else ranks[:words]
+            texts = [[str(rank) for rank in ranks[i : i + 40]] for i in range(0, len(ranks), 40)]
+            told.append(f"{words:,}: {_growth(column, 'all', texts).exponent:.2f}")
+        print(f"vocabulary of {f'{size:,}' if size else 'any number of'} words, by words read: {', '.join(told)}")
+
+
 def main(arguments: list[str]) -> None:
     """Print what is asked for."""
     match arguments:
         case ["garbled"]:
             garbled()
+        case ["vocabulary"]:
+            vocabulary()
         case ["garbled", *folders]:
             garbled_in(list(map(Path, folders)))
         case _:

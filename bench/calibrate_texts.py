@@ -3,12 +3,18 @@
 python bench/calibrate_texts.py garbled              sentences of 16 languages, clean and read with wrong encodings
 python bench/calibrate_texts.py garbled FOLDER…      lines beyond ASCII of all text files below, each hit printed
 python bench/calibrate_texts.py vocabulary           growth of closed and of open vocabularies
+python bench/calibrate_texts.py shift                random splits of letters and of docstrings; splits by subject
 """
 
+import ast
+import importlib.util
+import random
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import ftfy.bad_codecs
 import numpy as np
@@ -16,7 +22,11 @@ import numpy as np
 from doctor.evidence.garbling import MOJIBAKE, faults_of
 from doctor.evidence.messages import Form
 from doctor.evidence.text_columns import TextColumn
+from doctor.evidence.text_shifts import _shift
 from doctor.evidence.vocabulary import _growth
+from fixtures.text_tables import letters
+
+MIN_AUC = 0.65
 
 SENTENCES = {
     "German": "Die Bäume im Süden blühen schöner, sagte Frau Müller: „Größe ist nicht alles.“",
@@ -106,6 +116,38 @@ def vocabulary() -> None:
         print(f"vocabulary of {f'{size:,}' if size else 'any number of'} words, by words read: {', '.join(told)}")
 
 
+def _docstrings(package: str) -> list[str]:
+    found = set()
+    for path in sorted(Path(importlib.util.find_spec(package).origin).parent.rglob("*.py")):
+        nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+        found |= {ast.get_docstring(node) for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return sorted(text for text in found - {None} if len(text) > 60)
+
+
+def shift() -> None:
+    """Print how many random splits are told, and splits of which a share of the later side is of another subject."""
+    draw = random.Random(0)
+    sources = {"letters": letters(3_000, 1), "docstrings": _docstrings("sklearn")}
+    other = _docstrings("pandas")
+    for name, texts in sources.items():
+        for size in (50, 100, 250, 500):
+            lowers = []
+            for _ in range(15):
+                some = draw.sample(texts, 2 * size)
+                lowers.append(_shift("text", "train", "test", (some[:size], some[size:])).lower)
+            told = sum(lower >= MIN_AUC for lower in lowers)
+            print(f"{name}, {size} texts a side: {told} of {len(lowers)} told, highest bound {max(lowers):.2f}")
+    for share in (0.1, 0.2, 0.3, 0.5, 1.0):
+        told = 0
+        for _ in range(10):
+            some = draw.sample(sources["docstrings"], 1_000)
+            strange = int(500 * share)
+            later = [*some[: 500 - strange], *draw.sample(other, strange)]
+            draw.shuffle(later)
+            told += _shift("text", "train", "test", (some[500:], later)).lower >= MIN_AUC
+        print(f"of 500 later docstrings {share:.0%} of another library: {told} of 10 told")
+
+
 def main(arguments: list[str]) -> None:
     """Print what is asked for."""
     match arguments:
@@ -113,6 +155,8 @@ def main(arguments: list[str]) -> None:
             garbled()
         case ["vocabulary"]:
             vocabulary()
+        case ["shift"]:
+            shift()
         case ["garbled", *folders]:
             garbled_in(list(map(Path, folders)))
         case _:

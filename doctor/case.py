@@ -13,7 +13,18 @@ import msgspec
 from doctor.errors import Unavailable, UsageError
 from doctor.evidence.keys import Keys
 from doctor.evidence.roles import Roles
-from doctor.model import CaseSummary, Company, Declared, DeviceMemory, Guess, Problem, Report, Sampling, SubjectSummary
+from doctor.model import (
+    CaseSummary,
+    Company,
+    Declared,
+    DeviceMemory,
+    Guess,
+    Problem,
+    Report,
+    Sampling,
+    SubjectSummary,
+    TextLimits,
+)
 from doctor.settings import DUCKDB, Settings
 from doctor.sizes import bytes_of
 from doctor.subjects.batch import ReadingOptions
@@ -97,7 +108,8 @@ class Case:
         sampling = Sampling(seed=settings.sample_seed, rows=settings.sample_rows)
         device = {DeviceMemory: DeviceMemory(bytes=bytes_of(settings.device_memory))} if settings.device_memory else {}
         beside: dict[type, object] = {Company: Company(tables=len(self.collections)), Workers: self.workers}
-        return {Sampling: sampling} | device | beside | {type(subject): subject for subject in self.others}
+        limits = {TextLimits: TextLimits(max_length=settings.max_length, tokenizer=settings.tokenizer)}
+        return {Sampling: sampling} | device | beside | limits | {type(subject): subject for subject in self.others}
 
     def summary(self, ask: Ask) -> CaseSummary:
         """Describe the case; `ask` gives the roles of a table's columns where they are known."""

@@ -185,13 +185,16 @@ class RewriteCells(Repair, frozen=True, kw_only=True):
     """Write cells of columns anew: `values` gives the new value by the old one, an empty one for "missing".
 
     Where `strip`, blanks around values go too. Where `number`, numbers lose what they are dressed in (%, a currency,
-    thousands separators, a decimal comma), and files that keep types get a numeric column.
+    thousands separators, a decimal comma), and files that keep types get a numeric column. `mend` names faults of
+    `doctor.evidence.garbling` that are undone where a text has them, and kinds of `doctor.evidence.secrets` in whose
+    place their names are written.
     """
 
     columns: tuple[str, ...]
     values: dict[str, str] = {}
     strip: bool = False
     number: bool = False
+    mend: tuple[str, ...] = ()
 
 
 class CodeChange(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -647,6 +650,13 @@ class DeviceMemory(Struct, frozen=True, kw_only=True):
     """The memory of the device that is trained on, as the user gave it."""
 
     bytes: int
+
+
+class TextLimits(Struct, frozen=True, kw_only=True):
+    """How texts are read by the model, as the user gave it: the tokens after which they are cut, and the tokenizer."""
+
+    max_length: int | None = None
+    tokenizer: str | None = None
 
 
 class Company(Struct, frozen=True, kw_only=True):

@@ -79,6 +79,10 @@ class Settings:
         Memory of the device that is trained on, such as "24GB".
     image_labels : str or None
         What tells the classes of images: "folders", "none", or a column of the table that names them.
+    max_length : int or None
+        Tokens after which a training cuts texts.
+    tokenizer : str or None
+        Path of a tokenizer.json, or of a model's folder, that counts them.
     sample_rows : int
         Rows drawn for measures that fit a model; counts, hashes and joins use all rows.
     """
@@ -107,6 +111,8 @@ class Settings:
     baseline: str | bool | None = None
     benchmark: tuple[str, ...] = ()
     device_memory: str | None = None
+    max_length: int | None = None
+    tokenizer: str | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fail_on: str = Severity.ERROR.value
@@ -172,6 +178,8 @@ def settings_for(path: Path, given: Mapping[str, Any]) -> Settings:
     elif settings.sample_rows < MIN_SAMPLE_ROWS:
         wrong = "sample_rows"
         said = f"sample-rows: {settings.sample_rows} is less than {MIN_SAMPLE_ROWS}, too few for any model"
+    elif settings.max_length is not None and settings.max_length < 1:
+        wrong, said = "max_length", f"max-length: {settings.max_length} is no number of tokens"
     elif settings.device_memory and not is_size(settings.device_memory):
         wrong, said = "device_memory", f"device-memory: {settings.device_memory!r} is no size, such as 24GB"
     else:

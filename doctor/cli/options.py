@@ -67,6 +67,10 @@ _CHOOSING = (
         metavar="SIZE",
         help="Memory of the device that is trained on, such as 24GB, for the checks of it.",
     ),
+    click.option("--max-length", type=int, metavar="TOKENS", help="The length at which the training cuts texts."),
+    click.option(
+        "--tokenizer", metavar="PATH", type=click.Path(), help="A tokenizer.json, or a model's folder, to count tokens."
+    ),
     click.option("--select", multiple=True, metavar="CHECK", help="Run only these checks (id, family or name)."),
     click.option("--ignore", multiple=True, metavar="CHECK", help="Do not run these checks."),
 )

@@ -53,7 +53,8 @@ def compare(before: Report, after: Report, plan: Plan, paths: Sequence[Path], co
         What was scanned, before and after.
     """
     then = {_place(finding, paths): finding for finding in before.findings if not finding.suppressed}
-    now = {_place(finding, copies): finding for finding in after.findings if not finding.suppressed}
+    open_now = [finding for finding in after.findings if not finding.suppressed]
+    now = {_place(finding, copies): finding for finding in open_now}
     gone = [finding for place, finding in then.items() if place not in now]
     silent = {
         examination.check: examination.reason for examination in after.examinations if examination.outcome in UNDECIDED
@@ -66,10 +67,13 @@ def compare(before: Report, after: Report, plan: Plan, paths: Sequence[Path], co
         if finding.check in silent and not (finding.at.columns and dropped.issuperset(finding.at.columns))
     }
     wanted = {mark for edit in plan.edits if edit.wanted for mark in edit.findings}
+    # A check that tells faults of several kinds in one place may have one of them cured.
+    left = {(_place(finding, copies), finding.evidence.get("kind")) for finding in open_now}
     unsolved = [
         finding
-        for place, finding in then.items()
-        if finding.fingerprint in wanted and (place in now or finding.fingerprint in unknown)
+        for finding in before.findings
+        if finding.fingerprint in wanted and not finding.suppressed
+        if (_place(finding, paths), finding.evidence.get("kind")) in left or finding.fingerprint in unknown
     ]
     return Comparison(
         gone=tuple(finding for finding in gone if finding.fingerprint not in unknown),

@@ -14,6 +14,7 @@ from doctor.repair import (
     code_files,
     columnar_files,
     config_edits,
+    document_files,
     image_edits,
     image_papers,
     json_files,
@@ -217,11 +218,13 @@ def _rewrite(changes: Changes, targets: Mapping[Path, Path]) -> dict[Path, list[
     """Write the touched files of a table; return the records left out, by file."""
     parts = changes.table.parts
     left_out: dict[Path, list[str]] = {}
+    documents = document_files.are_documents(changes)
     for bundle in changes.bundles:
         own = {number: targets[parts[number].path.absolute()] for number in bundle}
         for target in own.values():
             target.parent.mkdir(parents=True, exist_ok=True)
-        found = WRITERS[suffix_of(parts[bundle[0]].path)](changes, bundle, own)
+        writer = WRITERS[suffix_of(parts[bundle[0]].path)]
+        found = (document_files.rewrite if documents else writer)(changes, bundle, own)
         left_out |= {parts[number].path: lines for number, lines in found.items()}
     return left_out
 

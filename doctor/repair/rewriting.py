@@ -1,10 +1,12 @@
-"""Writes cells anew: spellings brought together, blanks taken off, marks for "missing" emptied, numbers undressed."""
+"""Writes cells anew: spellings joined, blanks off, marks for "missing" emptied, numbers undressed, letters mended."""
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from doctor.evidence.cell_texts import dress_of, is_number, stripped
+from doctor.evidence.garbling import mended
+from doctor.evidence.secrets import redacted
 from doctor.model import RewriteCells
 from doctor.repair.rows import require
 from doctor.repair.state import Effect, Refused, State, Written
@@ -74,6 +76,7 @@ def _of_texts(state: State, column: Column, repair: RewriteCells) -> Written | N
 
 def _changing(repair: RewriteCells) -> Callable[[str], str]:
     def change(text: str) -> str:
+        text = redacted(mended(text, repair.mend), repair.mend) if repair.mend else text
         text = repair.values.get(text, text)
         if repair.strip:
             text = repair.values.get(stripped(text), stripped(text))

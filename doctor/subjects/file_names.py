@@ -107,7 +107,8 @@ def find_files(paths: Sequence[Path]) -> list[Named]:
     return sorted(unique.values(), key=lambda named: str(named.inner))
 
 
-def _walk(root: Path) -> Iterator[Path]:
+def pruned(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Walk through folders that may hold data; give each with the names of its files that are not hidden."""
     for folder, folders, files in os.walk(root):
         here = Path(folder)
         folders[:] = sorted(
@@ -117,8 +118,13 @@ def _walk(root: Path) -> Iterator[Path]:
         )
         if "state.json" in files and files_of_saved(here):
             continue
-        tables = [here / name for name in sorted(files) if not name.startswith(".") and formats.is_table(Path(name))]
-        tables = [file for file in tables if not _is_paper(formats.stem_of(file).lower())]
+        yield here, sorted(name for name in files if not name.startswith("."))
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for here, files in pruned(root):
+        tables = [here / name for name in files if formats.is_table(Path(name))]
+        tables = [file for file in tables if not is_paper(formats.stem_of(file).lower())]
         texts = [file for file in tables if formats.suffix_of(file) == ".txt"]
         yield from (file for file in tables if len(texts) <= MAX_TEXT_FILES or file not in texts)
 
@@ -171,7 +177,7 @@ def _without_split(name: str) -> tuple[str | None, str]:
     return splits.pop(), re.sub(r"([-_. ])[-_. ]+", r"\1", rest).strip("-_. ")
 
 
-def _is_paper(stem: str) -> bool:
+def is_paper(stem: str) -> bool:
     """Whether a file's name says that it lies beside the data and holds none."""
     return stem in IGNORED_STEMS or _REQUIREMENTS.fullmatch(stem) is not None
 

@@ -11,6 +11,7 @@ from doctor.model import Declared, Guess, Problem
 from doctor.subjects import formats
 from doctor.subjects.assembly import assemble
 from doctor.subjects.batch import Batch, Entry, ReadingOptions
+from doctor.subjects.documents import Documents, find_documents, read_documents
 from doctor.subjects.file_names import Named, find_files, group
 from doctor.subjects.split_column import divide
 from doctor.subjects.split_words import split_named, split_rank
@@ -64,17 +65,48 @@ def open_tables(
         When an option speaks of what is not there.
     """
     given = {path.absolute() for path in paths}
+    told = options or ReadingOptions()
+    # Whoever says how fields are separated or whether there are names speaks of tables.
+    tabular = told.delimiter is not None or told.header is not None or bool(split_globs)
+    collections = [] if tabular else find_documents(paths, taken)
+    taken = {*taken, *(file.path.absolute() for documents in collections for file in documents.files)}
     groups = grouped([file for file in find_files(paths) if file.path.absolute() not in taken], split_globs)
     opened: list[tuple[list[Named], list[Batch]]] = []
     problems: list[Problem] = []
     for members in groups:
         asked = any(member.path.absolute() in given for member in members)
-        batches, trouble = _read(engine, members, options or ReadingOptions(), asked=asked)
+        batches, trouble = _read(engine, members, told, asked=asked)
         problems += trouble
         opened += divided_by_columns(members, batches)
     shown = [_shown(paths, members, alone=len(opened) == 1) for members, _ in opened]
     tables, trouble = joined(engine, opened, shown, declared, split_column=split_column)
-    return _without_word_lists(tables, given), [*problems, *trouble]
+    texts, more = _texts(engine, collections, declared, split_column, told.encoding, alone=not tables)
+    return [*texts, *_without_word_lists(tables, given)], [*problems, *trouble, *more]
+
+
+def _texts(
+    engine: Engine,
+    collections: Sequence[Documents],
+    declared: Declared,
+    split_column: str | None,
+    encoding: str | None,
+    *,
+    alone: bool,
+) -> tuple[list[Table], list[Problem]]:
+    """Make a table of each folder of documents."""
+    tables: list[Table] = []
+    problems: list[Problem] = []
+    for documents in collections:
+        batches, trouble = read_documents(engine, documents, encoding)
+        problems += trouble
+        if not batches:
+            continue
+        shown = str(documents.root)
+        label = "" if alone and len(collections) == 1 else documents.root.name
+        table = assemble(engine, batches, path=documents.root, shown=shown, label=label, declared=declared)
+        table = divide(table, split_column) if split_column else table
+        tables.append(table.replaced(guesses=(documents.guess(shown), *table.guesses)))
+    return tables, problems
 
 
 def joined(

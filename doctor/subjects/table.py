@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -67,6 +68,8 @@ class TextForm(Struct, frozen=True, kw_only=True):
         Whether the first record names the columns.
     left_out : tuple of int
         Of JSON: which of its records are no rows, counted from 0.
+    whole : bool
+        Whether the file is a document: one row, whose only cell is its text.
     """
 
     encoding: str
@@ -78,6 +81,7 @@ class TextForm(Struct, frozen=True, kw_only=True):
     escape: str = ""
     header: bool = False
     left_out: tuple[int, ...] = ()
+    whole: bool = False
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -414,10 +418,11 @@ class Table:
 
     def place(self, row: int) -> tuple[Path, int]:
         """Return the file a row comes from and its number there, counted from 1 without the header."""
-        for part in reversed(self.parts):
-            if row >= part.first_row:
-                return part.path, row - part.first_row + 1
-        raise IndexError(row)
+        number = bisect_right(self.parts, row, key=lambda part: part.first_row) - 1
+        if number < 0:
+            raise IndexError(row)
+        part = self.parts[number]
+        return part.path, row - part.first_row + 1
 
     def numbers(self, rows: Sequence[int]) -> tuple[int, ...]:
         """Return row numbers as a person counts them: from 1, within the row's file."""

@@ -1,12 +1,13 @@
 """Reads texts: bytes or the tokens of a given tokenizer, cut to one length. Loads no torch."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from doctor.errors import UsageError
 from doctor.subjects.table import Column, Kind
+from doctor.subjects.tokenizer import load_tokenizer
 from doctor.trainer.data import Array, Data, Rows, Sizes, divided
 from doctor.trainer.recipe import Recipe
 from doctor.trainer.tables import Loaded, features
@@ -128,20 +129,11 @@ class Tokens:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._tokenizer = None
+        self._tokenizer: Any = None
         self.unit, self.size = "bytes", FIRST + BYTES
         if path is None:
             return
-        if not Path(path).is_file():
-            raise UsageError(f"{path}: there is no such file; a tokenizer is a tokenizer.json")
-        try:
-            from tokenizers import Tokenizer
-        except ImportError as error:
-            raise UsageError("--tokenizer needs: pip install 'training-doctor[trainer]'") from error
-        try:
-            self._tokenizer = Tokenizer.from_file(path)
-        except Exception as error:  # the library raises this very type
-            raise UsageError(f"{path}: no tokenizer: {' '.join(str(error).split())}") from error
+        self._tokenizer = load_tokenizer(path)
         self.unit, self.size = "tokens", FIRST + int(self._tokenizer.get_vocab_size())
 
     def encode(self, texts: Sequence[str]) -> list[Array]:

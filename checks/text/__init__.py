@@ -1,0 +1,1 @@
+"""Texts that teach a model what nobody wants it to say."""

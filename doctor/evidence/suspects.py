@@ -1,0 +1,96 @@
+"""Cells of text that match a pattern, found by the engine over all rows, so that only these are looked at closely."""
+
+from msgspec import Struct
+from sqlglot import exp
+
+from doctor.evidence.profile import ColumnProfile
+from doctor.subjects import sql
+from doctor.subjects.table import Kind, Table
+
+MAX_CELLS = 20_000
+MAX_LETTERS = 30_000_000
+"""Of cells that are looked at closely, per column and pattern; where more match, they are drawn by hash."""
+FEW_LEVELS = 10_000
+"""Columns with fewer different cells are matched level by level, which is cheaper than row by row."""
+
+
+class Cell(Struct, frozen=True, kw_only=True):
+    """A cell, the rows that hold just this, and the first of them, counted from 0 in the table."""
+
+    text: str
+    rows: int
+    first: int
+
+
+class Suspects(Struct, frozen=True, kw_only=True):
+    """The matching cells of a column.
+
+    Attributes
+    ----------
+    cells : tuple of Cell
+        Different ones, in the order of their first rows.
+    rows : int
+        Rows whose cell matches, also those that were not drawn.
+    every : int
+        One of so many matching cells was drawn; 1 where all were.
+    """
+
+    column: str
+    cells: tuple[Cell, ...]
+    rows: int
+    every: int = 1
+
+
+def matching(table: Table, column: ColumnProfile, pattern: str) -> Suspects:
+    """Find the cells of a column in which a pattern occurs.
+
+    Parameters
+    ----------
+    table : Table
+        Where the column is.
+    column : ColumnProfile
+        A column of text, or of nested values, which are matched as JSON.
+    pattern : str
+        A regular expression in what RE2, Java and Python have in common.
+    """
+    cell, rows = sql.column("cell"), sql.column("rows")
+    name = sql.column(column.name)
+    hit = sql.call("regexp_matches", sql.column("cell") if column.distinct < FEW_LEVELS else name, pattern)
+    grouped = table.select(
+        name.as_("cell"), sql.call("count", exp.Star()).as_("rows"), sql.call("min", sql.column(sql.ROW)).as_("first")
+    )
+    grouped = grouped.where(name.is_(sql.literal(None)).not_())
+    grouped = (grouped if column.distinct < FEW_LEVELS else grouped.where(hit)).group_by(name.copy())
+    if column.distinct < FEW_LEVELS:
+        grouped = sql.select(exp.Star(), source=grouped).where(hit)
+    kept = table.engine.keep("suspects", grouped)
+    try:
+        facts = [sql.call("count", exp.Star()), sql.call("sum", rows), sql.call("sum", sql.call("length", cell))]
+        cells, matched, letters = table.ask(sql.select(*facts, source=kept))[0]
+        if not cells:
+            return Suspects(column=column.name, cells=(), rows=0)
+        every = max(1, -(-int(cells) // MAX_CELLS), -(-int(letters) // MAX_LETTERS))
+        query = sql.select(cell, rows, sql.column("first"), source=kept)
+        if every > 1:
+            query = query.where(sql.call("mod", sql.call("hash", cell), every).eq(sql.literal(0)))
+        found = sorted(table.ask(query), key=lambda row: row[2])
+    finally:
+        table.engine.drop(kept)
+    return Suspects(
+        column=column.name,
+        cells=tuple(Cell(text=str(text), rows=int(count), first=int(first)) for text, count, first in found),
+        rows=int(matched),
+        every=every,
+    )
+
+
+def texts_among(columns: tuple[ColumnProfile, ...]) -> list[ColumnProfile]:
+    """Return the columns that may hold text."""
+    return [column for column in columns if column.kind in (Kind.TEXT, Kind.OTHER) and column.distinct]
+
+
+def place_of(table: Table, column: str, row: int) -> str:
+    """Say where a cell stands, as a person would look for it; `row` counts from 0 in the table."""
+    path, number = table.place(row)
+    file = f"{path.name}, " if len(table.parts) > 1 else ""
+    return f"{file}row {number:,}, {column}"

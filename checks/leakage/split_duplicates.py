@@ -4,7 +4,8 @@ What it finds
     Rows of the test or validation split whose features equal those of a row of an earlier split: to the letter, or
     once case and blanks are folded. Columns that only name rows or entities, and the target, are left out of the
     comparison; whether the labels agree is reported. And near copies: numbers equal up to a small tolerance, text
-    equal apart from case, punctuation and white space.
+    equal apart from case, punctuation and white space. And texts, whatever stands beside them, that have the words of
+    a text of the earlier split, or share four fifths of their runs of five words with it.
 
 Why it matters
     The model has seen the answer to these rows. The score on them measures memory, and the score of the split is too
@@ -48,6 +49,7 @@ from collections.abc import Iterator
 from doctor.evidence.near_rows import NearCrossing, NearRows
 from doctor.evidence.row_hashes import RowHashes
 from doctor.evidence.splits import Crossing, Splits
+from doctor.evidence.text_pairs import TextCrossing, TextPairs
 from doctor.model import Advise, Check, DropRows, Finding, Location, Safety, Severity
 
 CHECK = Check(
@@ -57,6 +59,9 @@ CHECK = Check(
         "copies": "{copied_rows:,} of {later_rows:,} rows of {later} ({share:.1%}) are also in {earlier}{agreement}",
         "near copies": "{near_rows:,} of {probed_rows:,} rows of {later} ({share:.1%}) nearly equal one of {earlier}: "
         "numbers within {tolerance:.0%} of the spread, text but for case and punctuation",
+        "near texts": "{column}: {near_rows:,} of {probed_rows:,} texts of {later} ({share:.1%}) are nearly those of "
+        "rows in {earlier}: {equal_rows:,} but for case and punctuation, the others in at least {min_shared:.0%} of "
+        "their runs of five words",
     },
 )
 
@@ -65,6 +70,7 @@ def examine(
     splits: Splits,
     near: NearRows,
     hashes: RowHashes,
+    texts: TextPairs | None,
     *,
     min_share: float = 0.01,
     min_excess: float = 3.0,
@@ -84,7 +90,15 @@ def examine(
         sure = excess or (several and crossing.surprising_share >= min_sure_share)
         severity = Severity.WARNING if sure else Severity.INFO
         yield _finding(crossing, splits, hashes, Severity.ERROR if several and surprising >= min_share else severity)
+    told = set()
+    if texts is not None:
+        for crossed in texts.crossings:
+            if crossed.alike.rows * crossed.alike.surprising_share >= max(1.0, min_near_share * crossed.read_rows):
+                told.add((crossed.earlier, crossed.later))
+                yield _near_texts(crossed, texts)
     for close in near.crossings:
+        if (close.earlier, close.later) in told:
+            continue  # their texts are nearly equal too
         apart = close.near_pairs >= max(1, close.ring_pairs)
         if apart and close.share * close.surprising_share >= min_near_share:
             yield _near(close, near, splits)
@@ -103,6 +117,43 @@ def _near(close: NearCrossing, near: NearRows, splits: Splits) -> Finding:
         examples=[{"row": row, "original": original} for row, original in close.examples],
         **facts,
     )
+
+
+def _near_texts(crossed: TextCrossing, texts: TextPairs) -> Finding:
+    found = crossed.alike
+    repair: DropRows | Advise = Advise(
+        safety=Safety.MANUAL, summary=f"look at the pairs, then drop the copies from {crossed.earlier}"
+    )
+    if texts.drawn_one_of == 1 and texts.all_compared and found.numbers:
+        summary = f"drop the texts from {crossed.earlier} that nearly stand in {crossed.later}"
+        repair = DropRows(split=crossed.earlier, rows=found.numbers, safety=Safety.UNSAFE, summary=summary)
+    finding = CHECK.finding(
+        "near texts",
+        at=Location(
+            split=crossed.later,
+            columns=texts.columns,
+            rows=tuple(example.row for example in found.examples),
+            file=found.examples[0].file if found.examples else None,
+        ),
+        severity=Severity.WARNING,
+        repair=repair,
+        earlier=crossed.earlier,
+        later=crossed.later,
+        near_rows=found.rows,
+        equal_rows=crossed.equal_rows,
+        later_rows=crossed.later_rows,
+        probed_rows=crossed.read_rows,
+        share=found.rows / crossed.read_rows,
+        min_shared=texts.min_shared,
+        surprising_share=found.surprising_share,
+        median_bits=found.median_bits,
+        bound_bits=found.bound_bits,
+        texts_read=found.texts_read,
+        drawn_one_of=texts.drawn_one_of,
+        all_compared=texts.all_compared,
+        examples=[{"row": example.row, "original": example.stays} for example in found.examples],
+    )
+    return finding.showing(excerpts=[excerpt for example in found.examples for excerpt in example.excerpts])
 
 
 def _finding(crossing: Crossing, splits: Splits, hashes: RowHashes, severity: Severity) -> Finding:

@@ -90,7 +90,7 @@ class Runs(Struct, frozen=True, kw_only=True):
 
 def sketch(texts: Sequence[str]) -> Sketches:
     """Sketch texts."""
-    parts = [_sketched(runs_of(batch)) for batch in _batches(texts)]
+    parts = [_sketched(runs_of(batch)) for batch in in_batches(texts)]
     if not parts:
         none = np.empty(0, dtype=np.uint64)
         return Sketches(words=none.astype(np.int64), whole=none, least=np.empty((0, BANDS * ROWS), dtype=np.uint32))
@@ -104,14 +104,15 @@ def sketch(texts: Sequence[str]) -> Sketches:
 def run_sets(texts: Sequence[str]) -> list[frozenset[int]]:
     """Return the different runs of each text."""
     sets: list[frozenset[int]] = []
-    for batch in _batches(texts):
+    for batch in in_batches(texts):
         runs = runs_of(batch)
         hashes, begins = runs.hashes.tolist(), runs.begins.tolist()
         sets += [frozenset(hashes[begin:end]) for begin, end in zip(begins, begins[1:], strict=False)]
     return sets
 
 
-def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+def in_batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut a list of texts into parts of about as many letters."""
     begin = letters = 0
     for place, text in enumerate(texts):
         letters += len(text) + 1

@@ -12,6 +12,7 @@ texts = json.loads(data.read_text())
 
 
 def runs(text: str) -> set[str]:
+    """Return the runs of five words."""
     words = text.lower().split()
     return {" ".join(words[place : place + 5]) for place in range(max(1, len(words) - 4))}
 

@@ -37,7 +37,9 @@ from collections.abc import Iterator
 from doctor.evidence.text_pairs import TextPairs, TextTwins
 from doctor.model import Advise, Check, DropRows, Finding, Location, Safety, Severity
 
-SAID = "{extra_rows:,} of {read_rows:,} rows ({share:.1%}) have the text of an earlier row, but for case and punctuation"
+SAID = (
+    "{extra_rows:,} of {read_rows:,} rows ({share:.1%}) have the text of an earlier row, but for case and punctuation"
+)
 CHECK = Check(
     "duplicates/duplicate-texts",
     Severity.WARNING,

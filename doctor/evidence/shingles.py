@@ -8,6 +8,7 @@ the difference of two sums of a polynomial over all letters, so that no word is 
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ def run_sets(texts: Sequence[str]) -> list[frozenset[int]]:
     for batch in in_batches(texts):
         runs = runs_of(batch)
         hashes, begins = runs.hashes.tolist(), runs.begins.tolist()
-        sets += [frozenset(hashes[begin:end]) for begin, end in zip(begins, begins[1:], strict=False)]
+        sets += [frozenset(hashes[begin:end]) for begin, end in pairwise(begins)]
     return sets
 
 

@@ -11,7 +11,7 @@ from doctor.evidence.near_twins import stars
 from doctor.evidence.repeated_rows import MAX_GROUPS_READ, SPARE_BITS, RepeatedRows
 from doctor.evidence.row_hashes import RowHashes
 from doctor.evidence.speech import MAX_TEXTS, Speech
-from doctor.evidence.text_matches import candidates, compared
+from doctor.evidence.text_matches import TextsOf, near_matches
 from doctor.evidence.text_rows import TextRows
 from doctor.evidence.text_views import side_by_side
 from doctor.model import Excerpt
@@ -78,12 +78,12 @@ class TextCounts:
         self._copies = _row_copies(table, rows, repeated)
         self._features = _feature_hashes(table, rows, hashes) if len(table.splits) > 1 else None
         drawn = rows.first[np.argsort(rows.whole, kind="stable")[:MAX_TEXTS]]
-        may_be = candidates(rows.least)
-        texts = rows.texts(table, np.concatenate([drawn, rows.first[may_be.texts]]))
-        self._speech = Speech.of(texts.columns(drawn))
-        self.near = compared(
-            may_be, lambda numbers: texts.columns(rows.first[numbers]), common=self._speech.forms
-        )
+        self._speech = Speech.of(rows.texts(table, drawn).columns(drawn))
+        self.near = near_matches(rows.least, self._loaded, common=self._speech.forms)
+
+    def _loaded(self, numbers: Array) -> TextsOf:
+        texts = self.rows.texts(self._table, self.rows.first[numbers])
+        return lambda wanted: texts.columns(self.rows.first[wanted])
 
     def read_rows(self, split: int) -> int:
         """Rows of a split that hold texts and were read."""
@@ -131,8 +131,11 @@ class TextCounts:
             len(here) * (len(here) - 1) / 2,
         )
 
-    def across(self, earlier: int, later: int) -> tuple[Alike, int]:
-        """Count the rows of a later split that are alike one of an earlier split, and those with equal words."""
+    def across(self, earlier: int, later: int) -> tuple[Alike, int, Array]:
+        """Count the rows of a later split that are alike one of an earlier split; return also how many have its words.
+
+        The third that is returned are these rows.
+        """
         before, after = (np.flatnonzero(self.rows.split == split) for split in (earlier, later))
         texts, begin = np.unique(self.rows.text[before], return_index=True)
         place = np.full(len(self.rows.first), -1, dtype=np.int64)
@@ -159,7 +162,7 @@ class TextCounts:
             len(np.unique(original[unique])),
             len(before) * len(after),
         )
-        return found, int(np.count_nonzero(place[told] >= 0))
+        return found, int(np.count_nonzero(place[told] >= 0)), self.rows.row[alike]
 
     def _both_ways(self) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         return (self.near.earlier, self.near.later), (self.near.later, self.near.earlier)
@@ -199,9 +202,7 @@ class TextCounts:
                     row=places[1][1],
                     stays=places[0][1],
                     file=places[1][0],
-                    excerpts=side_by_side(
-                        read.joined(stays), read.joined(copy), (places[0][2], places[1][2]), group
-                    ),
+                    excerpts=side_by_side(read.joined(stays), read.joined(copy), (places[0][2], places[1][2]), group),
                 )
             )
         return Alike(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from doctor.evidence.near_twins import stars
 from doctor.evidence.shingles import BANDS, ROWS, run_sets, sketch
 
 MIN_SHARED = 0.8
@@ -15,13 +16,16 @@ Source: K. Lee et al., Deduplicating training data makes language models better,
 """
 ESTIMATED = 0.6
 """Share of equal least values below which runs are not compared: four standard errors below `MIN_SHARED`."""
-MAX_PER_MEETING = 50
-"""Of the texts that meet in one band, each is held against so many of the first ones."""
+FEW_PER_MEETING, MAX_PER_MEETING = 3, 50
+"""Of the texts that meet in one band, each is held against so many of the first ones; then, without those that are near
+one of them, against more."""
 MAX_MET = 20_000_000
 MAX_COMPARED = 500_000
 PAIRS_AT_ONCE = 4_000
 ESTIMATES_AT_ONCE = 100_000
-_ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F], np.uint64)
+_ODD = np.array(
+    [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F], np.uint64
+)
 
 Array = np.ndarray[Any, Any]
 TextsOf = Callable[[Array], Sequence[Sequence[str]]]
@@ -39,6 +43,16 @@ class Candidates(Struct, frozen=True, kw_only=True):
     def texts(self) -> Array:
         """The texts that are part of a pair."""
         return np.unique(np.concatenate([self.earlier, self.later]))
+
+    def among(self, numbers: Array) -> "Candidates":
+        """Return them by other numbers, which are ascending."""
+        return Candidates(earlier=numbers[self.earlier], later=numbers[self.later], complete=self.complete)
+
+    def without(self, others: "Candidates") -> "Candidates":
+        """Leave out pairs that others are."""
+        count = 1 + max(int(self.later.max(initial=0)), int(others.later.max(initial=0)))
+        new = ~np.isin(self.later * count + self.earlier, others.later * count + others.earlier)
+        return Candidates(earlier=self.earlier[new], later=self.later[new], complete=self.complete)
 
 
 class Matches(Struct, frozen=True, kw_only=True):
@@ -65,23 +79,57 @@ class Matches(Struct, frozen=True, kw_only=True):
 
 def matches_of(texts: Sequence[str], min_shared: float = MIN_SHARED) -> Matches:
     """Find the pairs among texts; of equal texts each is a text by itself."""
-    return near_matches(sketch(texts).least, lambda numbers: [[texts[number] for number in numbers]], min_shared)
+
+    def of(numbers: Array) -> Sequence[Sequence[str]]:
+        return [[texts[number] for number in numbers]]
+
+    return near_matches(sketch(texts).least, lambda _: of, min_shared)
 
 
-def near_matches(least: Array, texts_of: TextsOf, min_shared: float = MIN_SHARED) -> Matches:
-    """Find the pairs among sketched texts, in one go.
+def near_matches(
+    least: Array,
+    load: Callable[[Array], TextsOf],
+    min_shared: float = MIN_SHARED,
+    common: frozenset[int] = frozenset(),
+) -> Matches:
+    """Find the pairs among sketched texts; of a heap of near copies those with the ones that stay, and some others.
 
     Parameters
     ----------
     least : ndarray of uint32, shape (n, BANDS * ROWS)
         Of `Sketches`; texts without words are none of them.
+    load : callable
+        Makes the texts of some numbers ready, and returns what gives them.
+    common : frozenset of int
+        Runs that do not count, such as those of a form that is filled in.
     """
-    return compared(candidates(least), texts_of, min_shared)
+    first = candidates(least, FEW_PER_MEETING)
+    found = compared(first, load(first.texts), min_shared, common)
+    # What is near one that stays needs no further comparison; without it, no heap is too large for what remains.
+    gone = stars(list(zip(found.later.tolist(), found.earlier.tolist(), strict=True)))
+    left = np.setdiff1d(np.arange(len(least)), np.fromiter(gone, np.int64, len(gone)))
+    rest = candidates(least[left], MAX_PER_MEETING)
+    more = rest.among(left).without(first)
+    added = compared(more, load(more.texts), min_shared, common)
+    order = np.lexsort((np.r_[found.earlier, added.earlier], np.r_[found.later, added.later]))
+    return Matches(
+        earlier=np.r_[found.earlier, added.earlier][order],
+        later=np.r_[found.later, added.later][order],
+        shared=np.r_[found.shared, added.shared][order],
+        compared=found.compared + added.compared,
+        all_compared=rest.complete,
+    )
 
 
-def candidates(least: Array) -> Candidates:
-    """Find the pairs that may be nearly equal by their sketches."""
-    codes, all_met = _met(least)
+def candidates(least: Array, per_meeting: int) -> Candidates:
+    """Find the pairs that may be nearly equal by their sketches.
+
+    Parameters
+    ----------
+    per_meeting : int
+        Of the texts that meet in one band, each is held against so many of the first ones.
+    """
+    codes, all_met = _met(least, per_meeting)
     complete = all_met and len(codes) <= MAX_COMPARED
     count = max(1, len(least))
     if len(codes) > MAX_COMPARED:
@@ -115,11 +163,11 @@ def compared(
     )
 
 
-def _met(least: Array) -> tuple[Array, bool]:
+def _met(least: Array, per_meeting: int) -> tuple[Array, bool]:
     """Return the pairs that share a band and agree well enough, as later * n + earlier, in ascending order."""
     count = len(least)
     meetings = [_meetings(least, band) for band in range(BANDS)]
-    limit = MAX_PER_MEETING
+    limit = per_meeting
     while limit > 1 and sum(_pairs_within(sizes, limit) for _, sizes in meetings) > MAX_MET:
         limit //= 2
     found = [np.empty(0, dtype=np.int64)]

@@ -1,8 +1,9 @@
 """Rows whose texts are equal or nearly equal, within each split and across splits."""
 
 from itertools import combinations
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 from msgspec import Struct
 
 from doctor.errors import NotApplicable
@@ -14,6 +15,8 @@ from doctor.evidence.text_counts import Alike, TextCounts
 from doctor.evidence.text_matches import MIN_SHARED
 from doctor.evidence.text_rows import TextRows
 from doctor.subjects.table import Table
+
+Array = np.ndarray[Any, Any]
 
 
 class TextTwins(Struct, frozen=True, kw_only=True):
@@ -48,6 +51,8 @@ class TextCrossing(Struct, frozen=True, kw_only=True):
     alike : Alike
         Rows of the later split; those that are copies in all features are left out. `numbers` are rows of the earlier
         one.
+    later_numbers : ndarray of int64
+        The rows of the later split, counted from 0 in the table.
     """
 
     earlier: str
@@ -56,6 +61,12 @@ class TextCrossing(Struct, frozen=True, kw_only=True):
     read_rows: int
     equal_rows: int
     alike: Alike
+    later_numbers: Array
+
+    @property
+    def sure_rows(self) -> float:
+        """Rows that no coincidence explains, as far as the drawn ones tell."""
+        return self.alike.rows * self.alike.surprising_share
 
 
 class TextPairs(Struct, frozen=True, kw_only=True):
@@ -112,7 +123,7 @@ class TextPairs(Struct, frozen=True, kw_only=True):
         ]
         crossings = []
         for earlier, later in combinations(range(len(names)), 2):
-            alike, equal_rows = counts.across(earlier, later)
+            alike, equal_rows, later_numbers = counts.across(earlier, later)
             crossings.append(
                 TextCrossing(
                     earlier=names[earlier],
@@ -121,6 +132,7 @@ class TextPairs(Struct, frozen=True, kw_only=True):
                     read_rows=counts.read_rows(later),
                     equal_rows=equal_rows,
                     alike=alike,
+                    later_numbers=later_numbers,
                 )
             )
         return cls(

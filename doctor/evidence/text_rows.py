@@ -1,21 +1,25 @@
 """The texts of a table's rows: sketched in one pass, read again only where they are compared."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from msgspec import Struct
+from sqlglot import exp
 
 from doctor.evidence.messages import Form, text_of
-from doctor.evidence.shingles import Sketches, sketch
+from doctor.evidence.shingles import BANDS, ROWS, Sketches, sketch
 from doctor.evidence.text_columns import TextColumn
 from doctor.subjects import sql
 from doctor.subjects.table import Table
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 MAX_ROWS = 1_000_000
 MAX_LETTERS = 400_000_000
 """Of texts that are sketched; of more, rows are drawn by the hash of their texts, so that equal ones stay together."""
-LETTERS_AT_ONCE = 40_000_000
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 Array = np.ndarray[Any, Any]
@@ -61,14 +65,10 @@ class TextRows(Struct, frozen=True, kw_only=True):
         """Sketch the texts of all rows."""
         letters = max(1.0, sum(column.letters for column in columns))
         every = max(1, -(-table.rows // MAX_ROWS), int(np.ceil(table.rows * letters / MAX_LETTERS)))
-        at_once = max(1_000, int(LETTERS_AT_ONCE / letters) * every)
-        parts = [_part(table, columns, begin, begin + at_once, every) for begin in range(0, table.rows, at_once)]
-        row, split = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
-        sketches = [part[2] for part in parts]
-        words = np.concatenate([one.words for one in sketches])
+        row, split, words, whole, least = _sketched(table, columns, every)
         told = np.flatnonzero(words)
         order = told[np.lexsort((row[told], split[told]))]
-        whole = np.concatenate([one.whole for one in sketches])[order]
+        whole = whole[order]
         _, first, text = np.unique(whole, return_index=True, return_inverse=True)
         # Texts are numbered in the order of their first rows.
         rank = np.argsort(first, kind="stable")
@@ -82,7 +82,7 @@ class TextRows(Struct, frozen=True, kw_only=True):
             text=number[text.reshape(-1)],
             first=first[rank],
             whole=whole[first[rank]],
-            least=np.concatenate([one.least for one in sketches])[order[first[rank]]],
+            least=least[order[first[rank]]],
             drawn_one_of=every,
         )
 
@@ -128,26 +128,64 @@ def _said(answer: Array, form: Form) -> list[str]:
     return ["" if gone or cell is None else text_of(str(cell), form) for cell, gone in zip(cells, missing, strict=True)]
 
 
-def _part(
-    table: Table, columns: Sequence[TextColumn], begin: int, end: int, every: int
-) -> tuple[Array, Array, Sketches]:
-    row = sql.column(sql.ROW)
+def _sketched(table: Table, columns: Sequence[TextColumn], every: int) -> list[Array]:
+    """Return number, split, words, hash of all words and least values of each row."""
+    import pyarrow as pa
+
     names = [sql.column(column.name) for column in columns]
+    splits = list(table.splits)
+    split = exp.Case()
+    for number, name in enumerate(splits):
+        split = split.when(sql.column(sql.SPLIT).eq(sql.literal(name)), sql.literal(number))
     query = table.select(
-        row.as_("number"),
-        sql.column(sql.SPLIT).as_("split"),
-        *(name.as_(f"said_{i}") for i, name in enumerate(names)),
-    ).where(row >= sql.literal(begin), row < sql.literal(end))
+        sql.column(sql.ROW).as_("number"), split.as_("split"), *(name.as_(f"said_{i}") for i, name in enumerate(names))
+    )
     if every > 1:
         query = query.where(sql.call("mod", sql.row_hash(names), every).eq(sql.literal(0)))
-    answer = table.engine.arrays(query)
-    splits = {name: number for number, name in enumerate(table.splits)}
-    split = np.fromiter((splits[name] for name in np.ma.getdata(answer["split"]).tolist()), np.int64)
-    texts = [_said(answer[f"said_{i}"], column.form) for i, column in enumerate(columns)]
-    return np.asarray(answer["number"]).astype(np.int64), split, joined(texts)
+    schema = pa.schema(
+        [(name, pa.int64()) for name in ("number", "split", "words", "whole")] + [("least", pa.binary())]
+    )
+    work = partial(sketch_batch, tuple(column.form for column in columns))
+    batches = list(table.engine.mapped(query, work, schema))
+    found = pa.Table.from_batches(batches, schema=schema)
+    numbers = [found.column(name).to_numpy() for name in ("number", "split", "words", "whole")]
+    least = np.frombuffer(b"".join(found.column("least").to_pylist()), dtype=np.uint32)
+    return [*numbers[:3], numbers[3].view(np.uint64), least.reshape(found.num_rows, BANDS * ROWS)]
 
 
-def joined(columns: Sequence[Sequence[str]]) -> Sketches:
+def sketch_batch(forms: tuple[Form, ...], batch: "pa.RecordBatch") -> "pa.RecordBatch":
+    """Sketch the texts of some rows, wherever these are.
+
+    Parameters
+    ----------
+    forms : tuple of Form
+        Of the columns `said_0`, `said_1` …
+    batch : pyarrow.RecordBatch
+        With these, and `number` and `split` of each row.
+
+    Returns
+    -------
+    pyarrow.RecordBatch
+        `number`, `split`, `words` and `whole` as whole numbers with a sign, `least` as bytes.
+    """
+    import pyarrow as pa
+
+    texts = []
+    for place, form in enumerate(forms):
+        cells = batch.column(f"said_{place}").cast(pa.large_string()).to_pylist()
+        texts.append(["" if cell is None else text_of(cell, form) for cell in cells])
+    found = sketch_together(texts)
+    columns = {
+        "number": batch.column("number").cast(pa.int64()),
+        "split": batch.column("split").cast(pa.int64()),
+        "words": pa.array(found.words),
+        "whole": pa.array(found.whole.view(np.int64)),
+        "least": pa.array([row.tobytes() for row in found.least], pa.binary()),
+    }
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def sketch_together(columns: Sequence[Sequence[str]]) -> Sketches:
     """Sketch texts that are made of several columns: their runs are those of all."""
     sketches = [sketch(column) for column in columns]
     whole = sketches[0].whole
@@ -158,4 +196,3 @@ def joined(columns: Sequence[Sequence[str]]) -> Sketches:
         whole=whole,
         least=np.minimum.reduce([one.least for one in sketches]),
     )
-

@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from doctor.masking import without_secrets
 from doctor.model import Excerpt
 
-LETTERS_READ = 4_000
+LETTERS_READ = 3_000
 LETTERS_SHOWN = 280
 LETTERS_BEFORE = 80
 MAX_SPANS = 12
@@ -26,16 +26,14 @@ def side_by_side(one: str, other: str, places: tuple[str, str], group: int) -> t
     texts = [without_secrets(text[:LETTERS_READ]) for text in (one, other)]
     words = [list(_WORD.finditer(text)) for text in texts]
     folded = [[word.group().lower() for word in found] for found in words]
-    matcher = SequenceMatcher(None, *folded, autojunk=False)
-    changes = [change for change in matcher.get_opcodes() if change[0] != "equal"]
+    matcher = SequenceMatcher(None, folded[0], folded[1], autojunk=False)
+    changes = [((a, b), (c, d)) for tag, a, b, c, d in matcher.get_opcodes() if tag != "equal"]
     shown = []
     for side, (text, found, place) in enumerate(zip(texts, words, places, strict=True)):
-        spans = []
-        for change in changes:
-            begin, end = change[1 + 2 * side], change[2 + 2 * side]
-            if begin < end:
-                spans.append((found[begin].start(), found[end - 1].end()))
-        change = found[min(changes[0][1 + 2 * side], len(found) - 1)].start() if changes and found else 0
+        changed = [change[side] for change in changes]
+        spans = [(found[begin].start(), found[end - 1].end()) for begin, end in changed if begin < end]
+        # Both are shown from the same word, also where one lacks what the other has there.
+        change = found[min(changed[0][0], len(found) - 1)].start() if changed and found else 0
         first = change - LETTERS_BEFORE if change > LETTERS_SHOWN // 2 else 0
         shown.append(_cut(text, first, spans, place, group))
     return shown[0], shown[1]
@@ -45,5 +43,7 @@ def _cut(text: str, first: int, spans: list[tuple[int, int]], place: str, group:
     last = min(len(text), first + LETTERS_SHOWN)
     before, behind = ("…" if first else ""), ("…" if last < len(text) else "")
     shift = len(before) - first
-    inside = [(max(first, begin) + shift, min(last, end) + shift) for begin, end in spans if begin < last and end > first]
+    inside = [
+        (max(first, begin) + shift, min(last, end) + shift) for begin, end in spans if begin < last and end > first
+    ]
     return Excerpt(place=place, text=before + text[first:last] + behind, spans=inside[:MAX_SPANS], group=group)

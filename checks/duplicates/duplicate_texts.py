@@ -19,7 +19,11 @@ Thresholds
     min_natural: share of rows that repeat short texts, from which it is worth a remark (0.05).
 
 Calibration
-CALIBRATION
+    A text counts where its words have more bits than the logarithm of the number of pairs of rows, plus 10.
+    `python bench/calibrate_text_pairs.py` prints: in 300 data sets of 100 to 5,000 texts without copies (of 4, 40 and
+    200 words, in few words, on a form, with a formula of courtesy, quoting each other, of several columns, in Chinese)
+    no warning and no remark; 30 texts of 1,000 in capitals or with other punctuation, a warning in all of 5 data sets,
+    which counts all of them.
 
 Limits
     Texts that begin with the same page and differ behind it are not equal; duplicates/near-duplicate-texts finds them.
@@ -44,7 +48,7 @@ CHECK = Check(
     "duplicates/duplicate-texts",
     Severity.WARNING,
     {
-        "texts": "{column}: " + SAID + ", and differ in other columns",
+        "texts": "{column}: " + SAID,
         "short": "{column}: " + SAID + "; most are so short that they are said more than once by chance",
     },
 )

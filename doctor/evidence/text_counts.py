@@ -85,6 +85,14 @@ class TextCounts:
         texts = self.rows.texts(self._table, self.rows.first[numbers])
         return lambda wanted: texts.columns(self.rows.first[wanted])
 
+    def bits_of(self, texts: Array) -> tuple[Array, float]:
+        """Return how unlikely it is that texts are said twice, by their numbers, and the bits from which it is so."""
+        bound = math.log2(max(1.0, len(self.rows.row) * (len(self.rows.row) - 1) / 2)) + SPARE_BITS
+        if not len(texts):
+            return np.empty(0), bound
+        places = self.rows.first[texts]
+        return self._speech.bits(self.rows.texts(self._table, places).columns(places)), bound
+
     def read_rows(self, split: int) -> int:
         """Rows of a split that hold texts and were read."""
         return int(np.count_nonzero(self.rows.split == split))

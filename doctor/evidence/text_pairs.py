@@ -82,6 +82,8 @@ class TextPairs(Struct, frozen=True, kw_only=True):
         Pairs whose runs of words were compared.
     all_compared : bool
         False where too many met.
+    counts : TextCounts
+        What they rest on.
     """
 
     COST: ClassVar[int] = 30
@@ -93,6 +95,7 @@ class TextPairs(Struct, frozen=True, kw_only=True):
     drawn_one_of: int
     compared_pairs: int
     all_compared: bool
+    counts: TextCounts
 
     @classmethod
     def measure(
@@ -143,4 +146,5 @@ class TextPairs(Struct, frozen=True, kw_only=True):
             drawn_one_of=counts.rows.drawn_one_of,
             compared_pairs=counts.near.compared,
             all_compared=counts.near.all_compared,
+            counts=counts,
         )

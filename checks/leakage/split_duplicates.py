@@ -36,9 +36,9 @@ Calibration
     numbers, sentences or functions of three numbers; 5 % moved by .01 % or .5 % of the spread, a warning in all of 32;
     5 % copied among four numbers of one decimal, silent in 8 of 500 rows and a warning in 8 of 5,000.
     `python bench/calibrate_text_pairs.py` prints for texts: no alarm in 150 data sets without copies (ten designs, 100
-    to 5,000 texts); 30 copies of texts of 100 words among 300 of the test, in five data sets each: an error in all, which
-    counts all copies that were retyped, have one word in 100 exchanged or a sentence added, and .89 of those with two
-    words in 100 exchanged.
+    to 5,000 texts); 30 copies of texts of 100 words among 300 of the test, in five data sets each: an error in all,
+    which counts all copies that were retyped, have one word in 100 exchanged or a sentence added, and .89 of those with
+    two words in 100 exchanged.
 
 Limits
     Near copies are searched among at most 100,000 pairs; the evidence says whether all were compared.

@@ -39,6 +39,7 @@ from collections.abc import Iterator
 from doctor.evidence.repeated_rows import RepeatedRows, Repeats
 from doctor.evidence.roles import Roles
 from doctor.evidence.row_hashes import RowHashes
+from doctor.evidence.text_columns import TextColumns
 from doctor.model import Check, DropRows, Finding, Location, Safety, Severity
 
 CHECK = Check(
@@ -54,7 +55,9 @@ CHECK = Check(
 )
 
 
-def examine(repeated: RepeatedRows, hashes: RowHashes, roles: Roles, *, min_share: float = 0.01) -> Iterator[Finding]:
+def examine(
+    repeated: RepeatedRows, hashes: RowHashes, roles: Roles, texts: TextColumns | None, *, min_share: float = 0.01
+) -> Iterator[Finding]:
     """Judge the repetitions within each split."""
     for repeats in repeated.whole:
         if not repeats.extra_rows:
@@ -66,6 +69,8 @@ def examine(repeated: RepeatedRows, hashes: RowHashes, roles: Roles, *, min_shar
             kind = "few" if repeats.surprising_share >= 0.5 else "natural"
             yield _finding(kind, Severity.INFO, repeats, repeated, None if kind == "natural" else _drop(repeats))
     equal = (*repeated.features, *((roles.target,) if roles.target else ()))
+    if texts is not None and set(repeated.features) <= set(texts.names):
+        return  # what has the same texts but another name is what duplicates/duplicate-texts looks for
     for repeats in repeated.apart_from_ids:
         drop = _drop(repeats, duplicates_of=equal, folded=hashes.folded, safety=Safety.UNSAFE)
         yield _finding("apart from ids", Severity.INFO, repeats, repeated, drop)

@@ -6,6 +6,8 @@ What it finds
     features all rows but those with its commonest label; their share is the floor below which no error can fall. It is
     a warning where no coincidence explains that the rows are equal, so that one record was labelled twice; among few
     levels rows are equal by nature, and then the floor is a remark: the features do not decide the label.
+    Also rows whose text is the same, case and punctuation aside, with another label: a warning where texts are all that
+    there is to tell the label by, a remark where other columns may tell it.
 
 Why it matters
     One of two different labels of the same record is wrong, and a model trained on both learns neither. Where rows are
@@ -42,9 +44,11 @@ from collections.abc import Iterator
 
 from doctor.evidence.conflicts import Conflict, Conflicts
 from doctor.evidence.keys import Keys
+from doctor.evidence.text_conflicts import TextConflicts
 from doctor.model import Check, Finding, Location, ReviewRows, Safety, Severity
 
 COUNTED = "{rows:,} rows in {groups:,} groups are equal in every feature but not in {target}"
+SAID = "{rows:,} rows in {groups:,} groups have the same text, but for case and punctuation, "
 CHECK = Check(
     "labels/conflicting-labels",
     Severity.WARNING,
@@ -53,6 +57,9 @@ CHECK = Check(
         "or cannot be told from the features",
         "few": COUNTED + "; at least {wrong_rows:,} of them cannot be told from the features",
         "entities": COUNTED + "; where each is an event of its own, the features leave {floor:.1%} of the rows open",
+        "texts": SAID
+        + "and not the same {target}; at least {floor:.2%} of all labels are wrong or cannot be told from the texts",
+        "texts and more": SAID + "and not the same {target}; does it hang on {beside}?",
         "natural": COUNTED + ", as happens among so few levels; no model of these features "
         "can be right in more than {ceiling:.1%} of the rows",
     },
@@ -62,9 +69,16 @@ MAX_EXAMPLES = 5
 
 
 def examine(
-    conflicts: Conflicts, keys: Keys, *, min_share: float = 0.001, min_floor: float = 0.01
+    conflicts: Conflicts,
+    keys: Keys,
+    texts: TextConflicts | None,
+    *,
+    min_share: float = 0.001,
+    min_floor: float = 0.01,
 ) -> Iterator[Finding]:
     """Judge the groups by whether their rows are equal by nature."""
+    if texts is not None and texts.surprising:
+        yield _of_texts(texts, min_share)
     if not conflicts.groups:
         return
     share = conflicts.surprising_share
@@ -79,6 +93,32 @@ def examine(
         yield _finding("relabelled", Severity.WARNING, conflicts, conflicts.surprising)
     else:
         yield _finding("few", Severity.INFO, conflicts, conflicts.surprising)
+
+
+def _of_texts(texts: TextConflicts, min_share: float) -> Finding:
+    share = texts.surprising_share
+    sure = share * texts.groups > 1 and texts.floor * share >= min_share and not texts.beside
+    return CHECK.finding(
+        "texts and more" if texts.beside else "texts",
+        at=Location(columns=(texts.target,), rows=texts.surprising[0].rows, file=texts.surprising[0].file),
+        severity=Severity.WARNING if sure else Severity.INFO,
+        repair=_review(texts.surprising),
+        target=texts.target,
+        texts=texts.columns,
+        beside=", ".join(texts.beside),
+        groups=texts.groups,
+        rows=texts.rows,
+        labelled_rows=texts.labelled_rows,
+        wrong_rows=texts.wrong_rows,
+        floor=texts.floor,
+        surprising_share=share,
+        bound_bits=texts.bound_bits,
+        groups_read=texts.groups_read,
+        examples=[
+            {"rows": group.rows, "labels": group.labels, "copies": group.copies, "bits": group.bits}
+            for group in texts.surprising[:MAX_EXAMPLES]
+        ],
+    )
 
 
 def _finding(kind: str, severity: Severity, conflicts: Conflicts, shown: tuple[Conflict, ...]) -> Finding:

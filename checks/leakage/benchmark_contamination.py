@@ -3,8 +3,8 @@
 What it finds
     Texts of a later split, or of benchmarks given with --benchmark, most of whose words stand in the same order in the
     texts that are trained on: as runs of 13 words, or whole where they are shorter. Every run is verified word by word.
-    Rows that equal an earlier one are left to leakage/split-duplicates; here are those that are quoted, embedded in a
-    longer text, or come with other columns. Of a benchmark equal texts count too.
+    Rows that equal an earlier one, and texts that nearly do, are left to leakage/split-duplicates; here are those that
+    are quoted or embedded in a longer text. Of a benchmark equal texts count too.
 
 Why it matters
     A model that has read the question with its answer recalls it. Its score on that benchmark says nothing of other

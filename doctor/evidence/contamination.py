@@ -11,6 +11,7 @@ from doctor.errors import NotApplicable
 from doctor.evidence.keys import Keys
 from doctor.evidence.row_hashes import RowHashes
 from doctor.evidence.splits import pairs_of
+from doctor.evidence.text_pairs import TextPairs
 from doctor.evidence.word_runs import Contained, Index, words_of_text
 from doctor.subjects import sql
 from doctor.subjects.benchmarks import Benchmarks
@@ -71,8 +72,10 @@ class Contamination(Struct, frozen=True, kw_only=True):
     overlaps: tuple[Overlap, ...]
 
     @classmethod
-    def measure(cls, table: Table, keys: Keys, hashes: RowHashes, benchmarks: Benchmarks | None) -> "Contamination":
-        """Look up the earlier texts in an index of the later ones.
+    def measure(
+        cls, table: Table, keys: Keys, hashes: RowHashes, benchmarks: Benchmarks | None, alike: TextPairs | None
+    ) -> "Contamination":
+        """Look up the earlier texts in an index of the later ones; rows whose texts are nearly equal are left out.
 
         Raises
         ------
@@ -85,11 +88,14 @@ class Contamination(Struct, frozen=True, kw_only=True):
             raise NotApplicable("no column holds texts")
         known = benchmarks.tables if benchmarks else ()
         pairs = pairs_of(table) if not known or len(table.splits) > 1 else []
+        crossings = alike.crossings if alike is not None else ()
+        told = {(one.earlier, one.later): one.later_numbers for one in crossings if one.sure_rows >= 1}
+        none = np.empty(0, dtype=np.int64)
         overlaps: list[Overlap] = []
         for earlier, later in pairs:
             for name in prose:
                 if {earlier, later} <= set(table.column(name).splits):
-                    overlaps.append(_across(table, hashes, name, earlier, later))
+                    overlaps.append(_across(table, hashes, name, earlier, later, told.get((earlier, later), none)))
         trained = "train" if "train" in table.splits else next(iter(table.splits))
         for path, benchmark in known:
             for column in _texts_of(benchmark):
@@ -97,12 +103,12 @@ class Contamination(Struct, frozen=True, kw_only=True):
         return cls(overlaps=tuple(overlaps))
 
 
-def _across(table: Table, hashes: RowHashes, name: str, earlier: str, later: str) -> Overlap:
+def _across(table: Table, hashes: RowHashes, name: str, earlier: str, later: str, told: Array) -> Overlap:
     texts, rows = _drawn(table, name, later, MAX_LATER)
     index = Index(texts)
     met, read = _found(table, name, earlier, index, rows)
     alone = set(hashes.features) <= {name}
-    copied = _copied(table, hashes, earlier, [one.text for one in met])
+    copied = _copied(table, hashes, earlier, [one.text for one in met]) | frozenset(told.tolist())
     found = [one for one in met if one.text not in copied and not (alone and one.whole)]
     return Overlap(
         benchmark=None,

@@ -8,6 +8,7 @@ from msgspec import Struct
 from doctor.errors import Unavailable
 from doctor.evidence.keys import Keys
 from doctor.evidence.one_feature import FOLDS, MIN_COMMON_ROWS
+from doctor.evidence.prose_features import prose_halves
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
 from doctor.evidence.targets import Target, as_numbers
@@ -44,7 +45,8 @@ class Inputs(Struct, frozen=True, kw_only=True):
     features : int
         Columns that were read.
     unread : tuple of str
-        Features that were not: sentences, nested values, and those beyond `MAX_COLUMNS`.
+        Features that were not: sentences, nested values, and those beyond `MAX_COLUMNS`. Sentences are among them also
+        where there is nothing else and they were read as two features, each by the words that half of all words are.
     """
 
     rows: Array
@@ -83,6 +85,14 @@ class Inputs(Struct, frozen=True, kw_only=True):
             origin += [features] * len(read)
             features += bool(read)
             parts += read
+        if not parts:
+            # Beside numbers and levels sentences are left out; by themselves they are all that there is to learn from.
+            for name in sorted(prose & set(unread)):
+                said = ["" if value is None else value for value in sample.columns[name][rows]]
+                for half in prose_halves(said):
+                    origin += [features] * half.shape[1]
+                    features += 1
+                    parts += list(half.T)
         if not parts:
             raise Unavailable("no feature can be read as numbers or as levels that return")
         matrix = np.column_stack(parts).astype(np.float32)

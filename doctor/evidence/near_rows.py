@@ -18,6 +18,7 @@ from doctor.evidence.row_hashes import RowHashes, fold, fold_punctuation
 from doctor.evidence.sample import Sample
 from doctor.evidence.splits import pairs_of
 from doctor.evidence.surprisal import Surprisal
+from doctor.evidence.text_columns import TextColumns
 from doctor.subjects import sql
 from doctor.subjects.table import Kind, Table
 
@@ -83,23 +84,30 @@ class NearCrossing(Struct, frozen=True, kw_only=True):
 
 
 class NearRows(Struct, frozen=True, kw_only=True):
-    """Near copies for each pair of splits; empty where no column can be nearly equal."""
+    """Near copies for each pair of splits; empty where no column can be nearly equal but texts, of `TextPairs`."""
 
     tolerance: float
     crossings: tuple[NearCrossing, ...]
 
     @classmethod
-    def measure(cls, table: Table, hashes: RowHashes, sample: Sample, surprisal: Surprisal) -> "NearRows":
+    def measure(
+        cls, table: Table, hashes: RowHashes, sample: Sample, surprisal: Surprisal, texts: TextColumns | None
+    ) -> "NearRows":
         """Look up rows of the later split among all of the earlier one."""
         pairs = pairs_of(table)
         close = closeness(table, hashes, sample)
-        if not close and not hashes.prose:
+        if (not close and not hashes.prose) or told_by_texts(hashes, close, texts):
             return cls(tolerance=TOLERANCE, crossings=())
         keys, banded = band_keys(table, hashes, sample, close)
         return cls(
             tolerance=TOLERANCE,
             crossings=tuple(_search(table, hashes, surprisal, pair, close, keys, banded) for pair in pairs),
         )
+
+
+def told_by_texts(hashes: RowHashes, close: dict[str, float], texts: TextColumns | None) -> bool:
+    """Whether the rows can be nearly equal in nothing but columns of free text, in which they are compared anyway."""
+    return not close and texts is not None and hashes.prose <= set(texts.names)
 
 
 def closeness(table: Table, hashes: RowHashes, sample: Sample) -> dict[str, float]:

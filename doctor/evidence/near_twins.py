@@ -7,11 +7,12 @@ import numpy as np
 from msgspec import Struct
 
 from doctor.errors import NotApplicable, Unavailable
-from doctor.evidence.near_rows import MAX_PAIRS, TOLERANCE, band_keys, closeness, search_pairs
+from doctor.evidence.near_rows import MAX_PAIRS, TOLERANCE, band_keys, closeness, search_pairs, told_by_texts
 from doctor.evidence.repeated_rows import MAX_GROUPS_READ, SPARE_BITS, Contents
 from doctor.evidence.row_hashes import RowHashes
 from doctor.evidence.sample import Sample
 from doctor.evidence.surprisal import Surprisal
+from doctor.evidence.text_columns import TextColumns
 from doctor.subjects.table import Table
 
 MAX_ROWS = 1_000_000
@@ -71,19 +72,23 @@ class NearTwins(Struct, frozen=True, kw_only=True):
     splits: tuple[Twins, ...]
 
     @classmethod
-    def measure(cls, table: Table, hashes: RowHashes, sample: Sample, surprisal: Surprisal) -> "NearTwins":
+    def measure(
+        cls, table: Table, hashes: RowHashes, sample: Sample, surprisal: Surprisal, texts: TextColumns | None
+    ) -> "NearTwins":
         """Look each row up among those before it.
 
         Raises
         ------
         NotApplicable
-            When no column can be nearly equal.
+            When no column can be nearly equal, or only texts can, which `TextPairs` compares.
         Unavailable
             When there are too many rows.
         """
         close = closeness(table, hashes, sample)
         if not close and not hashes.prose:
             raise NotApplicable("no column holds numbers of many values or sentences")
+        if told_by_texts(hashes, close, texts):
+            raise NotApplicable("only texts can be nearly equal here, which duplicates/near-duplicate-texts compares")
         if table.rows > MAX_ROWS:
             raise Unavailable(f"near copies are looked for among {MAX_ROWS:,} rows at most")
         keys, banded = band_keys(table, hashes, sample, close)

@@ -4,9 +4,9 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -17,6 +17,9 @@ from doctor.subjects import sql
 from doctor.subjects.spark_dialect import distinct_counts, to_spark
 from doctor.subjects.spark_session import Session, executors
 from doctor.subjects.table import Asked
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_WITHOUT_EXECUTORS = 30.0
@@ -76,6 +79,19 @@ class SparkEngine:
             local.register("answer", table)
             arrays: dict[str, np.ndarray[Any, Any]] = local.execute("SELECT * FROM answer").fetchnumpy()
         return arrays
+
+    def mapped(
+        self, statement: sql.Expression | str, work: "Callable[[pa.RecordBatch], pa.RecordBatch]", schema: "pa.Schema"
+    ) -> "Iterator[pa.RecordBatch]":
+        """Do work on the rows of an answer on the machines that hold them, which must have `doctor` installed."""
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        def each(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+            return map(work, batches)
+
+        with self._at_work():
+            answer = self._spark.sql(to_spark(statement)).mapInArrow(each, from_arrow_schema(schema)).toArrow()
+        yield from answer.to_batches()
 
     def keep(self, stem: str, statement: sql.Expression | str) -> str:
         """Store an intermediate answer, in memory or on the disks of the workers, and return its name."""

@@ -6,12 +6,12 @@ import tempfile
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import numpy as np
@@ -22,6 +22,9 @@ from doctor.model import Declared, Guess, Problem
 from doctor.subjects import sql
 from doctor.subjects.record_lines import RecordLines
 from doctor.wording import printable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 COLUMNS_NAMED = 30
 
@@ -158,6 +161,11 @@ class Asked(Protocol):
     def arrays(self, statement: sql.Expression | str) -> dict[str, np.ndarray[Any, Any]]:
         """Return the answer as arrays by column name; missing values are masked or None."""
 
+    def mapped(
+        self, statement: sql.Expression | str, work: "Callable[[pa.RecordBatch], pa.RecordBatch]", schema: "pa.Schema"
+    ) -> "Iterator[pa.RecordBatch]":
+        """Do work on the rows of an answer where they are, some thousand at a time; yield what it makes of them."""
+
     def keep(self, stem: str, statement: sql.Expression | str) -> str:
         """Store an intermediate answer and return its name."""
 
@@ -169,6 +177,7 @@ class Asked(Protocol):
 
 
 SECONDS_BETWEEN_INTERRUPTIONS = 0.05
+ROWS_AT_ONCE = 10_000
 
 
 _UNREADABLE = re.compile(r'Failed to read file "(?P<path>.+?)"')
@@ -220,13 +229,32 @@ class Engine:
     def rows(self, statement: sql.Expression | str) -> list[tuple[Any, ...]]:
         """Return the answer as a list of tuples."""
         with self._answer(statement) as answer:
-            return answer.fetchall()
+            rows: list[tuple[Any, ...]] = answer.fetchall()
+        return rows
 
     def arrays(self, statement: sql.Expression | str) -> dict[str, np.ndarray[Any, Any]]:
         """Return the answer as arrays by column name; missing values are masked or None."""
         with self._answer(statement) as answer:
             arrays: dict[str, np.ndarray[Any, Any]] = answer.fetchnumpy()
         return arrays
+
+    def mapped(
+        self, statement: sql.Expression | str, work: "Callable[[pa.RecordBatch], pa.RecordBatch]", schema: "pa.Schema"
+    ) -> "Iterator[pa.RecordBatch]":
+        """Do work on the rows of an answer, some thousand at a time; nothing else may be asked meanwhile.
+
+        Parameters
+        ----------
+        work : callable
+            Given a batch, returns one with the columns of `schema`.
+        """
+        with self._answer(statement, self.connection.sql) as answer:
+            # Its name from version 1.5 on, and before.
+            reader = getattr(answer, "to_arrow_reader", None) or answer.fetch_arrow_reader
+            for batch in reader(ROWS_AT_ONCE):
+                if self.deadline is not None and time.monotonic() >= self.deadline:
+                    raise BudgetSpent
+                yield work(batch)
 
     def keep(self, stem: str, statement: sql.Expression | str) -> str:
         """Store an intermediate answer, spilled to the scratch folder where memory is short, and return its name."""
@@ -288,10 +316,10 @@ class Engine:
             pass
 
     @contextmanager
-    def _answer(self, statement: sql.Expression | str) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _answer(self, statement: sql.Expression | str, ask: Callable[[str], Any] | None = None) -> Iterator[Any]:
         with self._stopped_in_time():
             try:
-                yield self.connection.execute(statement if isinstance(statement, str) else sql.text(statement))
+                yield (ask or self.connection.execute)(statement if isinstance(statement, str) else sql.text(statement))
             except duckdb.OutOfMemoryException as error:
                 raise Unavailable(f"not enough memory: {str(error).splitlines()[0]}") from error
             except duckdb.InvalidInputException as error:

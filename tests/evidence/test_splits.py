@@ -119,11 +119,11 @@ def test_text_is_near_without_case_and_punctuation(measure: Measure) -> None:
     ]
     draw = np.random.default_rng(0)
     texts = [" ".join(draw.choice(words, size=12)) for _ in range(300)]
-    train = [[text, i % 2] for i, text in enumerate(texts[:250])]
-    test = [[text, 0] for text in texts[250:]] + [
-        [text.capitalize().replace(" ", ", ", 2) + "!", 1] for text in texts[:7]
+    train = [[text, i * i, i % 2] for i, text in enumerate(texts[:250])]
+    test = [[text, -i * i, 0] for i, text in enumerate(texts[250:])] + [
+        [text.capitalize().replace(" ", ", ", 2) + "!", i * i, 1] for i, text in enumerate(texts[:7])
     ]
-    (crossing,) = measure(NearRows, ["text", "y"], {"train": train, "test": test}, target="y").crossings
+    (crossing,) = measure(NearRows, ["text", "square", "y"], {"train": train, "test": test}, target="y").crossings
     assert crossing.near_rows == 7
 
 

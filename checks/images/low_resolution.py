@@ -3,7 +3,7 @@
 What it finds
     Images whose shorter side is below the size at which the configured model takes them, where one is written
     (`image_size`); else below 512 pixels, where most others are larger; and images much smaller than their collection.
-    A collection that is small throughout is only remarked.
+    A collection that is small throughout is only remarked, whatever size is configured.
 
 Why it matters
     A small image is enlarged before it enters the model, and what was not recorded is filled with blur. The model
@@ -75,7 +75,9 @@ def examine(
         small, kind = read[sides < min_ratio * median], "outlier"
     if len(small):
         where = f"{inputs.sizes[0].name} in {inputs.sizes[0].place.short}" if inputs.side else ""
-        yield _finding(facts, small, kind, Severity.WARNING, wanted, median, where=where)
+        # Who trains on small pictures alone, as on those of CIFAR, knows it.
+        severity = Severity.WARNING if len(small) <= max_share * len(read) else Severity.INFO
+        yield _finding(facts, small, kind, severity, wanted, median, where=where)
 
 
 def _finding(
@@ -96,7 +98,7 @@ def _finding(
         first=facts.first(worst),
         files=names,
         repair=DropFiles(files=tuple(names), safety=Safety.UNSAFE, summary=f"leave images below {side:,} pixels out")
-        if kind != "throughout"
+        if severity is not Severity.INFO
         else Advise(safety=Safety.MANUAL, summary="train at the size that the images have, or fetch larger originals"),
     )
     sizes = (f"{facts.width[index]}×{facts.height[index]}" for index in worst)

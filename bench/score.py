@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import expectations
+import image_expectations
 import published
 from expectations import Case, Entry, Level
 from scanning import Scan, ScanFailed, by_command, in_process
@@ -77,6 +78,32 @@ def score_case(score: Score, case: Case, scan: Scan, select: Sequence[str], inst
         score.unlisted += [(case, finding) for finding in expectations.unlisted(report, case)]
 
 
+def score_images(score: Score, folder: Path, scan: Scan, select: Sequence[str]) -> list[str]:
+    """Scan collections of images, and say line by line what was expected of them and what came."""
+    lines = ["", "images"]
+    if not (folder / "EXPECT.yaml").is_file():
+        return []
+    for name, (path, pictures) in image_expectations.read_collections(folder).items():
+        try:
+            report = scan((path,), target=None, select=select)
+        except ScanFailed as failure:
+            score.troubles.append(f"images/{name}: not scanned: {failure}")
+            continue
+        crashed = [e for e in report.examinations if e.outcome is Outcome.CRASHED]
+        score.troubles += [f"images/{name}: {e.check} crashed: {e.reason}" for e in crashed]
+        for picture in pictures:
+            if picture.level is None:
+                false = image_expectations.violation(report, picture)
+                lines.append(f"  must_not {'violated' if false else 'kept'}: {picture}")
+                score.troubles += [f"{picture}: {false.check}: {false.message}"] if false else []
+                continue
+            found = image_expectations.met(report, picture)
+            lines.append(f"  {picture.level} {'found' if found else 'missed'}: {picture}")
+            if not found and picture.level is Level.MUST:
+                score.troubles.append(f"missed: {picture}")
+    return lines
+
+
 def table(score: Score) -> list[str]:
     """Lay out the counts kind by kind."""
     head = ["kind", *(f"{level} {word}" for level in Level for word in ("found", "missed")), "out of reach", "false"]
@@ -133,6 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not given.file or case.name in given.file:
             score_case(score, case, scan, given.checks, installed)
     print("\n".join([*table(score), *listing(score)]))
+    pictures = score_images(score, given.data / "images", scan, given.checks) if not given.file else []
+    print("\n".join(pictures))
     figures = []
     if not given.file and published.CHECK in installed and (given.data / "annotators").is_dir():
         figures = published.figures(given.data / "annotators")

@@ -35,8 +35,9 @@ Source
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from doctor.evidence.repeated_rows import RepeatedRows, Repeats
+from doctor.evidence.repeated_rows import Example, RepeatedRows, Repeats
 from doctor.evidence.roles import Roles
 from doctor.evidence.row_hashes import RowHashes
 from doctor.evidence.text_columns import TextColumns
@@ -46,11 +47,12 @@ CHECK = Check(
     "duplicates/duplicate-rows",
     Severity.WARNING,
     {
-        "copies": "{extra_rows:,} of {total_rows:,} rows ({share:.1%}) repeat another row in every column",
+        "copies": "{extra_rows:,} of {total_rows:,} rows ({share:.1%}) repeat another row in every column{such}",
         "natural": "{extra_rows:,} of {total_rows:,} rows ({share:.1%}) repeat another row in "
-        "every column; among so few levels that is mostly coincidence",
-        "few": "{extra_rows:,} of {total_rows:,} rows ({share:.2%}) repeat another row in every column",
-        "apart from ids": "{extra_rows:,} of {total_rows:,} rows ({share:.1%}) repeat another row but for {left_out}",
+        "every column{such}; among so few levels that is mostly coincidence",
+        "few": "{extra_rows:,} of {total_rows:,} rows ({share:.2%}) repeat another row in every column{such}",
+        "apart from ids": "{extra_rows:,} of {total_rows:,} rows ({share:.1%}) repeat another row but for "
+        "{left_out}{such}",
     },
 )
 
@@ -97,7 +99,9 @@ def _finding(
     first = repeats.examples[0] if repeats.examples else None
     return CHECK.finding(
         kind,
-        at=Location(split=split, rows=first.rows if first else (), file=first.file if first else None),
+        at=Location(
+            split=split, rows=first.rows if first and not first.files else (), file=first.file if first else None
+        ),
         severity=severity,
         repair=repair,
         extra_rows=repeats.extra_rows,
@@ -109,7 +113,15 @@ def _finding(
         bound_bits=repeats.bound_bits,
         groups_read=repeats.groups_read,
         left_out=", ".join(repeated.ids) if loose else "",
+        such=_apart(first) if first and first.files else "",
         examples=[
-            {"copies": example.copies, "rows": example.rows, "bits": example.bits} for example in repeats.examples
+            {"copies": one.copies, "rows": one.rows, "bits": one.bits, **({"files": one.files} if one.files else {})}
+            for one in repeats.examples
         ],
     )
+
+
+def _apart(example: Example) -> str:
+    """Name the places of equal rows that lie in several files."""
+    places = [f"row {row} of {Path(file).name}" for row, file in zip(example.rows, example.files, strict=True)]
+    return f", such as {places[0]} and {next((one for one in places[1:] if one != places[0]), places[1])}"

@@ -29,12 +29,16 @@ SPARE_BITS = 10
 
 
 class Example(Struct, frozen=True, kw_only=True):
-    """A group of equal rows: how many, the first of them as a person counts rows, in which file, and its bits."""
+    """A group of equal rows: how many, the first of them as a person counts rows, in which file, and its bits.
+
+    Where the first of them lie in several files, `files` names that of each.
+    """
 
     copies: int
     rows: tuple[int, ...]
     bits: float
     file: str | None = None
+    files: tuple[str, ...] = ()
 
 
 class Repeats(Struct, frozen=True, kw_only=True):
@@ -306,8 +310,9 @@ def _repeats(
 
 
 def _example(table: Table, copies: int, bits: float, rows: Sequence[int]) -> Example:
-    file = str(table.place(rows[0])[0]) if rows else None
-    return Example(copies=copies, bits=bits, rows=table.numbers(rows), file=file)
+    files = tuple(str(table.place(row)[0]) for row in rows)
+    apart = files if len(set(files)) > 1 else ()
+    return Example(copies=copies, bits=bits, rows=table.numbers(rows), file=files[0] if files else None, files=apart)
 
 
 def _members(table: Table, relation: str, split: str, mark: str, value: int) -> list[int]:

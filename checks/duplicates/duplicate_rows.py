@@ -122,6 +122,5 @@ def _finding(
 
 
 def _apart(example: Example) -> str:
-    """Name the places of equal rows that lie in several files."""
-    places = [f"row {row} of {Path(file).name}" for row, file in zip(example.rows, example.files, strict=True)]
-    return f", such as {places[0]} and {next((one for one in places[1:] if one != places[0]), places[1])}"
+    """Name the files of equal documents."""
+    return f", such as {' and '.join(Path(file).name for file in example.files[:2])}"

@@ -31,7 +31,7 @@ SPARE_BITS = 10
 class Example(Struct, frozen=True, kw_only=True):
     """A group of equal rows: how many, the first of them as a person counts rows, in which file, and its bits.
 
-    Where the first of them lie in several files, `files` names that of each.
+    Where each row is a document in a file of its own, `files` names that of each.
     """
 
     copies: int
@@ -311,7 +311,7 @@ def _repeats(
 
 def _example(table: Table, copies: int, bits: float, rows: Sequence[int]) -> Example:
     files = tuple(str(table.place(row)[0]) for row in rows)
-    apart = files if len(set(files)) > 1 else ()
+    apart = files if all(part.form and part.form.whole for part in table.parts) else ()
     return Example(copies=copies, bits=bits, rows=table.numbers(rows), file=files[0] if files else None, files=apart)
 
 

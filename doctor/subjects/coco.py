@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from doctor.errors import CannotOpen
-from doctor.subjects.boxes import NO_CLASS, BadEntry, Boxes, ReadAnnotations
+from doctor.subjects.boxes import NO_CLASS, Array, BadEntry, Boxes, ReadAnnotations
 
 HEAD_BYTES = 1 << 16
 MAX_PLAIN_BYTES = 200_000_000
@@ -121,57 +121,71 @@ def annotations_of(
     dict of int to str
         The class of each image, where there are no boxes and each image has one class.
     """
-    sizes = np.zeros((images, 2), dtype=np.int64)
-    classes: dict[int, str] = {}
-    told: list[tuple[int, int, list[float], int, int]] = []
-    bad: list[BadEntry] = []
-    missing: list[str] = []
-    single: dict[int, str | None] = {}
-    boxed = False
+    columns = _Columns(sizes=np.zeros((images, 2), dtype=np.int64))
     for which, coco in enumerate(files):
+        columns.take(which, coco, place_of)
+    boxes = columns.boxes(tuple(one.path for one in files))
+    told = ReadAnnotations(
+        form="COCO",
+        classes=columns.classes,
+        files=boxes.files,
+        boxes=boxes,
+        missing=tuple(dict.fromkeys(columns.missing)),
+    )
+    single = {place: name for place, name in columns.single.items() if name is not None}
+    return told, {} if len(boxes.image) or boxes.bad else single
+
+
+@dataclass(kw_only=True)
+class _Columns:
+    """What the files read so far hold."""
+
+    sizes: Array
+    classes: dict[int, str] = field(default_factory=dict)
+    told: list[tuple[int, int, list[float], int, int]] = field(default_factory=list)
+    bad: list[BadEntry] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    single: dict[int, str | None] = field(default_factory=dict)
+
+    def take(self, which: int, coco: Coco, place_of: Callable[[Coco, str], int | None]) -> None:
+        """Add a file, the one of number `which`."""
         numbers = _numbers(coco.content.categories)
-        classes |= {numbers[one.id]: one.name or str(one.id) for one in coco.content.categories}
+        self.classes |= {numbers[one.id]: one.name or str(one.id) for one in coco.content.categories}
         places: dict[Number, int | None] = {}
         for image in coco.content.images:
             place = places[image.id] = place_of(coco, image.file_name)
             if place is None:
-                missing.append(image.file_name)
+                self.missing.append(image.file_name)
             else:
-                sizes[place] = _whole(image.width), _whole(image.height)
+                self.sizes[place] = _whole(image.width), _whole(image.height)
         for order, entry in enumerate(coco.content.annotations, start=1):
             line = entry.id if isinstance(entry.id, int) else order
             if entry.image_id not in places:
-                bad.append(BadEntry(path=coco.path, line=line, reason=f"there is no image {entry.image_id!r}"))
-                continue
-            place = places[entry.image_id]
-            number = _class_number(entry.category_id, numbers)
-            if place is None:
-                continue
-            if entry.bbox is None:
-                name = classes.get(number)
-                single[place] = name if place not in single else None
-                continue
-            boxed = True
-            if (corners := _corners(entry.bbox)) is None:
-                bad.append(BadEntry(path=coco.path, line=line, reason=f"bbox {str(entry.bbox)[:40]} is no box"))
-            else:
-                told.append((place, number, corners, which, line))
-    boxes = Boxes(
-        image=np.array([one[0] for one in told], dtype=np.int64),
-        number=np.array([one[1] for one in told], dtype=np.int64),
-        corners=np.array([one[2] for one in told], dtype=np.float64).reshape(-1, 4),
-        relative=False,
-        sizes=sizes,
-        files=tuple(one.path for one in files),
-        file=np.array([one[3] for one in told], dtype=np.int64),
-        line=np.array([one[4] for one in told], dtype=np.int64),
-        bad=tuple(bad),
-    )
-    labels = {} if boxed else {place: name for place, name in single.items() if name is not None}
-    told_of = ReadAnnotations(
-        form="COCO", classes=classes, files=boxes.files, boxes=boxes, missing=tuple(dict.fromkeys(missing))
-    )
-    return told_of, labels
+                self.bad.append(BadEntry(path=coco.path, line=line, reason=f"there is no image {entry.image_id!r}"))
+            elif (place := places[entry.image_id]) is not None:
+                self._entry(which, coco, entry, place, _class_number(entry.category_id, numbers), line)
+
+    def _entry(self, which: int, coco: Coco, entry: CocoEntry, place: int, number: int, line: int) -> None:
+        if entry.bbox is None:
+            self.single[place] = self.classes.get(number) if place not in self.single else None
+        elif (corners := _corners(entry.bbox)) is None:
+            self.bad.append(BadEntry(path=coco.path, line=line, reason=f"bbox {str(entry.bbox)[:40]} is no box"))
+        else:
+            self.told.append((place, number, corners, which, line))
+
+    def boxes(self, files: tuple[Path, ...]) -> Boxes:
+        """Bring them into columns."""
+        return Boxes(
+            image=np.array([one[0] for one in self.told], dtype=np.int64),
+            number=np.array([one[1] for one in self.told], dtype=np.int64),
+            corners=np.array([one[2] for one in self.told], dtype=np.float64).reshape(-1, 4),
+            relative=False,
+            sizes=self.sizes,
+            files=files,
+            file=np.array([one[3] for one in self.told], dtype=np.int64),
+            line=np.array([one[4] for one in self.told], dtype=np.int64),
+            bad=tuple(self.bad),
+        )
 
 
 def _numbers(categories: Sequence[CocoCategory]) -> dict[Number, int]:

@@ -69,6 +69,26 @@ def may_list(path: Path) -> bool:
     return path.suffix.lower() in (*LINED, *WRITTEN) and suffix_of(path) in (*LINED, *WRITTEN)
 
 
+def first_names(path: Path, stems: Collection[str]) -> list[str]:
+    """Return the images that the first rows of a table name; none where it names none, or cannot be read.
+
+    Parameters
+    ----------
+    path : Path
+        A text table, or one JSON object per line.
+    stems : collection of str
+        Names of images that are there, without their suffix: some tables name them so.
+    """
+    try:
+        head = list(islice(_rows(path), HEAD_ROWS))
+    except (OSError, ValueError, csv.Error, RecursionError):
+        return []
+    column = _naming(head, stems)
+    if column is None:
+        return []
+    return [row[column].strip() for row in head if len(row) > column and is_naming(row[column], stems)]
+
+
 def read_list(path: Path, stems: Collection[str], wanted: Sequence[str | None] = ()) -> ImageList | None:
     """Read a table if it names images.
 

@@ -24,7 +24,7 @@ _PICTURES = """
     doc docs documentation asset assets static icon icons logo logos figure figures fig figs plot plots graph graphs
     chart charts screenshot screenshots badge badges media public www site html css theme themes templates ui
     resources res log logs output outputs out result results report reports visualization visualizations vis slides
-    presentation paper papers wandb mlruns tensorboard tests test examples example demo demos benchmark
+    presentation paper papers wandb mlruns tensorboard tests examples example demo demos benchmark
 """
 PICTURES = frozenset(_PICTURES.split())
 """Folders of a project whose pictures are for people to look at, or that a program drew."""

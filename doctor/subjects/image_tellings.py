@@ -10,7 +10,7 @@ from doctor.model import Problem
 from doctor.subjects.coco import Coco, annotations_of, read_coco
 from doctor.subjects.file_names import read_name
 from doctor.subjects.image_layout import Found
-from doctor.subjects.image_lists import ImageList, Row, distinct_rows, may_list, read_list
+from doctor.subjects.image_lists import ImageList, Row, distinct_rows, first_names, may_list, read_list
 from doctor.subjects.image_tree import Folder, made
 from doctor.subjects.images import WHOLE, ImageFile
 from doctor.subjects.yolo import CLASS_FILES, YoloLabels, find_labels
@@ -112,8 +112,12 @@ def tell(
     objects = [(path, home) for path, home in files if path.suffix.lower() == JSON]
     places = Places(drafts if files else [])
     for path, home in lists:
-        if listed := read_list(path, places.stems, wanted):
-            _tell_list(listed, home, places)
+        # Only the first rows are read where the images are not here, or the table names none.
+        names = first_names(path, places.stems)
+        here = sum(places.find(name, home, _split_of(path)) is not None for name in names)
+        base = None if here >= MIN_FOUND_SHARE * len(names) else _base_of(path, names)
+        if names and (here or base) and (listed := read_list(path, places.stems, wanted)):
+            _tell_list(listed, home, places, base)
     for draft in drafts if lists else ():
         draft.files.sort(key=lambda file: file.name)
     problems = _tell_coco(objects, Places(drafts) if lists else places) if objects else []
@@ -141,19 +145,17 @@ def _split_of(path: Path) -> str | None:
     return read_name(path, Path(path.name)).split
 
 
-def _tell_list(listed: ImageList, home: str, places: Places) -> None:
-    """Give images what a table says of them."""
+def _tell_list(listed: ImageList, home: str, places: Places, base: Path | None) -> None:
+    """Give images what a table says of them; where they do not lie in what was scanned, they do below `base`."""
     rows = distinct_rows(listed.rows)
     split = _split_of(listed.path)
     found = {name: places.find(name, home, row.split or split) for name, row in rows.items()}
-    if sum(place is not None for place in found.values()) >= MIN_FOUND_SHARE * len(rows):
+    if base is None:
         touched = _join(listed, rows, split, found, places)
-    elif (base := _base_of(listed.path, list(rows))) is not None:
+    else:
         files = [_image(base, row, split) for row in rows.values()]
         touched = [Found(folder=made(base, base.name, (), ()), files=files)]
         places.add(touched[0])
-    else:
-        return
     for draft in touched:
         draft.tables[listed.path] = home
         if listed.alone:

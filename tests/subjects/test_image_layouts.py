@@ -189,3 +189,10 @@ def test_a_case_tells_of_its_images(tmp_path: Path) -> None:
     (subject,) = report.case.subjects
     assert (subject.kind, subject.files, subject.splits) == ("images", 4, {"train": 2, "test": 2})
     assert subject.facts["classes"] == 2
+
+
+def test_a_script_beside_splits_hides_none_of_them(tmp_path: Path) -> None:
+    put(tmp_path, "train.py", "train/cat/*.jpg", "train/dog/*.jpg", "test/cat/*.jpg", "test/dog/*.jpg", copies=15)
+    images = only(open_images([tmp_path]))
+    assert images.splits == {"train": 30, "test": 30}
+    assert {file.label for file in images.files} == {"cat", "dog"}

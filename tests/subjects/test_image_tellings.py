@@ -217,3 +217,13 @@ def test_captions_are_no_boxes(tmp_path: Path) -> None:
 )
 def test_what_is_no_box_is_said(line: str, said: str) -> None:
     assert box_in(line) == said
+
+
+def test_a_table_of_images_that_are_elsewhere_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "urls.csv"
+    table.write_text("url,label\n" + "".join(f"https://far.example/{n}.jpg,{n % 3}\n" for n in range(900)))
+    monkeypatch.setattr("doctor.subjects.image_tellings.read_list", lambda *_: pytest.fail("it was read"))
+    opened = open_images([table])
+    assert (opened.images, opened.taken) == ([], set())

@@ -12,7 +12,7 @@ What to do
     Look at the thumbnails; leave out what a person cannot tell either, or train with blur if it occurs in use.
 
 Thresholds
-    min_sharpness: share of the variation between neighbouring pixels that a box of 11 pixels must take away (0.4).
+    min_sharpness: share of the variation between neighbouring pixels that a box of 11 pixels must take away (0.45).
     min_extent: range of tones below which there is too little to see for a verdict (0.15).
     max_share: of such images, above which the collection is soft as a whole, which is a remark (0.5).
 
@@ -44,7 +44,7 @@ CHECK = Check(
 
 
 def examine(
-    facts: ImageFacts, *, min_sharpness: float = 0.4, min_extent: float = 0.15, max_share: float = 0.5
+    facts: ImageFacts, *, min_sharpness: float = 0.45, min_extent: float = 0.15, max_share: float = 0.5
 ) -> Iterator[Finding | Undecided]:
     """Judge images with enough pixels and tones, the softest first."""
     judged = facts.readable & ~np.isnan(facts.sharpness)

@@ -70,8 +70,6 @@ class ImageFacts:
         See `doctor.evidence.image_measures.descriptors_of`.
     small : uint8[n, 32, 32]
         Its luminance.
-    true_width, true_height : int32[n]
-        What it really resolves; 0 where that was not told.
     """
 
     files: tuple[ImageFile, ...]
@@ -101,8 +99,6 @@ class ImageFacts:
     hashes: Array
     descriptor: Array
     small: Array
-    true_width: Array
-    true_height: Array
 
     COST = 40
 

@@ -18,6 +18,7 @@ Thresholds
     max_share: of small images, above which the collection is small throughout, which is a remark (0.5).
     min_images: images of a collection that is small throughout, below which not even that is said (100).
     min_ratio: of the shorter side to the median of the collection, below which an image is much smaller (0.25).
+    max_outlier_share: of much smaller images, above which they belong to what is collected (0.1).
 
 Calibration
     512 is the figure of the guides that this project implements. scikit-learn's digits (8 × 8, 200 images) give one
@@ -58,6 +59,7 @@ def examine(
     max_share: float = 0.5,
     min_images: int = 100,
     min_ratio: float = 0.25,
+    max_outlier_share: float = 0.1,
 ) -> Iterator[Finding]:
     """Hold the shorter side against what is configured, or against the usual size."""
     read = np.flatnonzero(facts.readable)
@@ -72,7 +74,9 @@ def examine(
     if not inputs.side and share > max_share:
         if share * len(read) >= min_images:
             yield _finding(facts, small, "throughout", Severity.INFO, wanted, median)
-        small, kind = read[sides < min_ratio * median], "outlier"
+        small, kind, wanted = read[sides < min_ratio * median], "outlier", int(min_ratio * median)
+        if len(small) > max_outlier_share * len(read):
+            return
     if len(small):
         where = f"{inputs.sizes[0].name} in {inputs.sizes[0].place.short}" if inputs.side else ""
         # Who trains on small pictures alone, as on those of CIFAR, knows it.

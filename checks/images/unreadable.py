@@ -16,8 +16,10 @@ Thresholds
     max_listed_reasons: files whose reason is kept in the finding (100).
 
 Calibration
-    No image of scikit-image, scikit-learn, matplotlib and imagededup's tests that Pillow opens is accused. Of 22 kinds
-    of damage planted by the tests and by bench/scan_images.py, all are found with the right kind.
+    Of the images that scikit-image, scikit-learn and imagededup ship and Pillow opens (61), none is called unreadable;
+    of those that hold a JPEG under another suffix, both are told. Each of ten kinds of damage that the tests plant is
+    told as what it is. 3,000 files of 11 formats, damaged at random, were through in 12 s without a crash and without
+    a word on standard error.
 
 Limits
     A JPEG whose data is damaged in the middle may still decode, with wrong colours; nobody can tell. Frames behind

@@ -19,6 +19,7 @@ import PIL
 
 from doctor.subjects.images import ImageFile
 
+FILE = "facts.sqlite"
 LAYOUT = 1
 """Of the facts: a number to raise when they are measured in another way."""
 MAX_BYTES = 1 << 30
@@ -43,7 +44,7 @@ class ImageCache:
         self._max_bytes = max_bytes
         self._kind = f"{LAYOUT}-{PIL.__version__}"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = folder / "facts.sqlite"
+        self._file = folder / FILE
         self._base = sqlite3.connect(self._file, timeout=5, isolation_level=None, check_same_thread=False)
         self._base.execute("PRAGMA journal_mode = WAL")
         self._base.execute("PRAGMA synchronous = OFF")  # what is lost is measured again
@@ -55,8 +56,15 @@ class ImageCache:
         """Open the cache, unless there are few files, or it cannot be had."""
         if files < MIN_FILES:
             return None
-        with suppress(OSError, sqlite3.Error):
-            return cls(folder or default_folder())
+        place = folder or default_folder()
+        for _ in range(2):
+            try:
+                return cls(place)
+            except sqlite3.DatabaseError:  # torn, or somebody else's
+                with suppress(OSError):
+                    (place / FILE).unlink()
+            except OSError:
+                return None
         return None
 
     def close(self) -> None:
@@ -82,6 +90,7 @@ class ImageCache:
                 marks = ",".join("?" * len(some))
                 keys |= dict(self._base.execute(f"SELECT place, key FROM places WHERE place IN ({marks})", some))
         rows = self._rows([key.partition(" ")[0] for key in keys.values() if key.endswith(self._kind)])
+        self._touch(list(rows))
         return [rows.get(keys.get(place, "").partition(" ")[0]) for place in places]
 
     def put(self, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
@@ -98,6 +107,13 @@ class ImageCache:
             self._base.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", facts)
             self._base.executemany("INSERT OR REPLACE INTO places VALUES (?, ?)", places)
             self._base.execute("COMMIT")
+
+    def _touch(self, contents: Sequence[str]) -> None:
+        now = int(time.time())
+        with suppress(sqlite3.Error), self._lock:
+            for some in _parts([self._key(content) for content in contents]):
+                marks = ",".join("?" * len(some))
+                self._base.execute(f"UPDATE facts SET used = ? WHERE key IN ({marks})", (now, *some))
 
     def _key(self, content: str) -> str:
         return f"{content} {self._kind}"

@@ -1,16 +1,11 @@
 """What every image of a collection is: sizes, tones, sharpness, hashes, faults; decoded once, shared by all checks."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from doctor.errors import Unavailable
-from doctor.evidence.image_cache import ImageCache, places_of
 from doctor.evidence.thumbnails import thumbnail_of
 from doctor.model import Location, Thumbnail
 from doctor.subjects.images import WHOLE, ImageFile, Images
@@ -70,8 +65,6 @@ class ImageFacts:
         See `doctor.evidence.image_measures.descriptors_of`.
     small : uint8[n, 32, 32]
         Its luminance.
-    true_width, true_height : int32[n]
-        What it really resolves; 0 where that was not told.
     """
 
     files: tuple[ImageFile, ...]
@@ -101,16 +94,25 @@ class ImageFacts:
     hashes: Array
     descriptor: Array
     small: Array
-    true_width: Array
-    true_height: Array
 
     COST = 40
 
     @classmethod
     def measure(cls, images: Images, workers: Workers) -> "ImageFacts":
         """Decode every image once, wherever the work is done; what was measured before is not decoded again."""
-        found = pa.Table.from_batches(list(_measured(images.files, workers)))
-        return cls(files=images.files, **_columns(found.sort_by("index").combine_chunks()))
+        from doctor.evidence.image_columns import Columns, measured
+
+        columns = Columns(len(images.files))
+        for batch in measured(images.files, workers):
+            columns.fill(batch)
+        faults = {int(n): str(columns.fault[n]) for n in np.flatnonzero(columns.fault != "")}
+        return cls(
+            files=images.files,
+            readable=columns.fault == "",
+            faults=faults,
+            reasons={n: str(columns.reason[n]) for n in faults},
+            **columns.arrays,
+        )
 
     @property
     def splits(self) -> Array:
@@ -162,71 +164,3 @@ class ImageFacts:
             if len(made) == MAX_THUMBNAILS:
                 break
         return made
-
-
-def _measured(files: Sequence[ImageFile], workers: Workers) -> Iterator[pa.RecordBatch]:
-    from doctor.evidence.image_rows import FACTS, batch_of, facts_of
-
-    with ExitStack() as stack:
-        cache = ImageCache.of(len(files))
-        if cache is not None:
-            stack.callback(cache.close)
-        places = places_of(files) if cache is not None else []
-        known = cache.untouched(places) if cache is not None else [None] * len(files)
-        yield pa.RecordBatch.from_pylist([row | {"index": n} for n, row in enumerate(known) if row], schema=FACTS)
-        missing = [n for n, row in enumerate(known) if row is None]
-        size = FILES_PER_BATCH if workers.here else FILES_PER_TASK
-        batches = [batch_of(files, missing[begin : begin + size]) for begin in range(0, len(missing), size)]
-        work = partial(facts_of, known=cache.get) if cache is not None and workers.here else facts_of
-        for batch in workers.map(work, batches, FACTS):
-            if not workers.here:
-                _see_that_files_are_seen(files, batch.to_pylist())
-            if cache is not None:
-                cache.put((places[row["index"]], row) for row in batch.to_pylist())
-            yield batch
-
-
-def _see_that_files_are_seen(files: Sequence[ImageFile], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Look whether a file that a worker elsewhere could not open can be opened here.
-
-    Raises
-    ------
-    Unavailable
-        When it can, since then nothing is wrong with the file.
-    """
-    lost = next((files[row["index"]] for row in rows if row["fault"] == "unopenable"), None)
-    if lost is None:
-        return
-    with suppress(OSError):
-        lost.read()
-        raise Unavailable(f"the workers of Spark cannot read {lost.path}: images must lie where every worker sees them")
-
-
-def _columns(table: pa.Table) -> dict[str, Any]:
-    """Turn the facts into arrays."""
-    told = {name: table.column(name) for name in table.schema.names if name != "index"}
-    columns: dict[str, Any] = {}
-    for name, column in told.items():
-        if pa.types.is_string(column.type):
-            columns[name] = np.array(column.fill_null("").to_pylist(), dtype=object)
-        elif pa.types.is_floating(column.type):
-            columns[name] = column.fill_null(float("nan")).to_numpy()
-        elif pa.types.is_boolean(column.type):
-            columns[name] = column.fill_null(False).to_numpy()
-        elif pa.types.is_integer(column.type):
-            columns[name] = column.fill_null(0).to_numpy()
-    columns["hashes"] = _matrix(told["hashes"], np.dtype("<u8"), (8,))
-    columns["descriptor"] = _matrix(told["descriptor"], np.dtype("<f4"), (240,))
-    columns["small"] = _matrix(told["small"], np.dtype("u1"), (32, 32))
-    kinds, reasons = columns.pop("fault"), columns.pop("reason")
-    columns["readable"] = kinds == ""
-    columns["faults"] = {int(n): str(kinds[n]) for n in np.flatnonzero(kinds != "")}
-    columns["reasons"] = {n: str(reasons[n]) for n in columns["faults"]}
-    return columns
-
-
-def _matrix(column: pa.ChunkedArray, kind: "np.dtype[Any]", shape: tuple[int, ...]) -> Array:
-    """Put the cells of a column of bytes below each other; what is missing is 0."""
-    empty = bytes(kind.itemsize * int(np.prod(shape)))
-    joined = b"".join(cell or empty for cell in column.to_pylist())
-    return np.frombuffer(joined, dtype=kind).reshape(-1, *shape)

@@ -6,6 +6,7 @@ before anything is decoded.
 
 import ctypes
 import io
+import logging
 import re
 import threading
 import warnings
@@ -161,7 +162,7 @@ def _what(content: bytes) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Pillow's warnings and what libtiff prints on file descriptor 2 from the user; several threads may enter.
+    """Keep Pillow's words and what libtiff prints on file descriptor 2 from the user; several threads may enter.
 
     What is wrong with a file is told in a finding, with its name, which libtiff does not know.
     """
@@ -173,16 +174,31 @@ def quiet() -> Iterator[None]:
             caught = warnings.catch_warnings()
             caught.__enter__()
             warnings.simplefilter("ignore")
-            _quiet_undo[:] = [caught, _silence_libtiff()]
+            _quiet_undo[:] = [caught, _silence_libtiff(), _silence_pillow()]
     try:
         yield
     finally:
         with _QUIET:
             _quiet_depth -= 1
             if _quiet_depth == 0:
-                caught, undo = _quiet_undo
-                undo()
+                caught, *undos = _quiet_undo
+                for undo in undos:
+                    undo()
                 caught.__exit__(None, None, None)
+
+
+def _silence_pillow() -> Any:
+    """Keep what Pillow logs to itself, and return how that is undone."""
+    log, handler = logging.getLogger("PIL"), logging.NullHandler()
+    before = log.propagate
+    log.addHandler(handler)
+    log.propagate = False
+
+    def undo() -> None:
+        log.removeHandler(handler)
+        log.propagate = before
+
+    return undo
 
 
 def _silence_libtiff() -> Any:

@@ -64,8 +64,6 @@ FACTS = pa.schema(
         ("quality", pa.int32()),
         ("camera", pa.string()),
         *((name, pa.float32()) for name in (*TONES, "sharpness")),
-        ("true_width", pa.int32()),
-        ("true_height", pa.int32()),
         ("hashes", pa.binary()),
         ("descriptor", pa.binary()),
         ("small", pa.binary()),

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +13,10 @@ import pytest
 from PIL import Image, ImageFilter
 from sklearn.datasets import load_sample_images
 
+from doctor.errors import BudgetSpent
 from doctor.evidence.image_cache import ImageCache, places_of
 from doctor.evidence.image_facts import ImageFacts
-from doctor.evidence.image_rows import batch_of, facts_of
+from doctor.evidence.image_rows import _decoded, batch_of, facts_of
 from doctor.evidence.thumbnails import thumbnail_of
 from doctor.subjects.images import ImageFile, Images
 from doctor.subjects.workers import Workers
@@ -187,6 +190,58 @@ def test_what_was_measured_is_not_decoded_again(tmp_path: Path, monkeypatch: pyt
     assert first.to_pylist()[0]["content"] == (cache.untouched(["here"])[0] or {})["content"]
     assert cache.untouched(["elsewhere"]) == [None]
     cache.close()
+
+
+def test_a_second_look_decodes_only_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("doctor.evidence.image_cache.MIN_FILES", 1)
+    (tmp_path / "images").mkdir()
+    for number in range(4):
+        path = tmp_path / "images" / f"{number}.png"
+        path.write_bytes(written(scene(seed=number), "PNG"))
+        os.utime(path, (1e9, 1e9))
+    monkeypatch.setattr("doctor.evidence.image_cache._AGE_SECONDS", -1)  # they were written just now
+    first = measured(tmp_path / "images")
+    decoded: list[str] = []
+
+    def counted(content: bytes, row: dict[str, object]) -> Image.Image:
+        decoded.append(str(row["content"]))
+        return _decoded(content, row)
+
+    monkeypatch.setattr("doctor.evidence.image_rows._decoded", counted)
+    (tmp_path / "images" / "1.png").write_bytes(written(scene(seed=9), "PNG"))
+    (tmp_path / "images" / "4.png").write_bytes((tmp_path / "images" / "0.png").read_bytes())
+    second = measured(tmp_path / "images")
+    assert len(decoded) == 1
+    assert decoded == [second.content[1]]
+    same = [0, 2, 3]
+    assert (first.hashes[same] == second.hashes[same]).all()
+    assert (first.descriptor[same] == second.descriptor[same]).all()
+    assert second.content[4] == first.content[0]
+    assert not list((tmp_path / "images").glob("*.sqlite"))
+
+
+def test_a_torn_cache_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "facts.sqlite").write_bytes(b"no database, but something else altogether" * 100)
+    cache = ImageCache.of(10_000, tmp_path)
+    assert cache is not None
+    cache.put([("here", {"content": "ab"})])
+    assert cache.untouched(["here"]) == [{"content": "ab"}]
+    cache.close()
+
+
+def test_a_folder_that_cannot_be_written_leaves_no_cache(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert ImageCache.of(10_000, tmp_path / "file") is None
+
+
+def test_work_ends_when_the_time_is_spent(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(written(scene(), "PNG"))
+    workers = Workers(threads=1)
+    workers.deadline = time.monotonic() - 1
+    files = (ImageFile(path=tmp_path / "a.png", name="a.png"),)
+    with pytest.raises(BudgetSpent):
+        ImageFacts.measure(Images(shown="x", files=files), workers)
 
 
 def test_a_file_changed_just_now_is_not_taken_for_untouched(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ What to do
 Thresholds
     min_exponent: power by which the vocabulary grows with the words read, over their second half (Heaps' law), below
     which the texts are narrow (0.25).
-    min_words: words that must be there for a verdict (10,000).
+    min_words: words that must be there for a verdict (10000).
     min_uncovered_gap: share of test words that are not covered, beyond that of held-out training texts, from which the
     test is not covered (0.05).
     min_deviations: the same difference in standard errors (5).

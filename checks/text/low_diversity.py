@@ -20,7 +20,7 @@ Thresholds
     min_words: words that must be there for a verdict (20000).
     min_uncovered_gap: share of test words that are not covered, beyond that of held-out training texts, from which the
     test is not covered (0.05).
-    min_deviations: the same difference in standard errors (5).
+    min_deviations: the same difference in standard errors (5.0).
 
 Calibration
     The exponent is 0.47 to 0.64 for short messages, comments, questions, titles of flats, programs and their

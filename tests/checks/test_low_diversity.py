@@ -30,9 +30,9 @@ def named(count: int, seed: int) -> list[str]:
 
 
 def test_templates_are_narrow_and_names_are_not(tmp_path: Path) -> None:
-    (finding,) = judge(low_diversity, write(tmp_path / "a", rows=letters(300, 1))).findings
+    (finding,) = judge(low_diversity, write(tmp_path / "a", rows=letters(520, 1))).findings
     assert finding.evidence["exponent"] < 0.1
-    assert judge(low_diversity, write(tmp_path / "b", rows=named(300, 1))).outcome is Outcome.HEALTHY
+    assert judge(low_diversity, write(tmp_path / "b", rows=named(420, 1))).outcome is Outcome.HEALTHY
 
 
 def test_few_words_give_no_verdict(tmp_path: Path) -> None:

@@ -51,9 +51,10 @@ Calibration
 
 Limits
     A floor is known to the step: 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15 %. Up to 2,000 drawn rows of train, the first 120
-    columns. Sentences are read only where there is nothing else, by the words that they use. Names of rows and entities are not read. Noise that follows the features (a rule misread by
-    all) looks like truth. A class with fewer than 10 rows is not judged, nor a table in which most rows repeat. Classes
-    that are exchanged in every row cannot be told. Equal rows are left to labels/conflicting-labels.
+    columns. Sentences are read only where there is nothing else, by the words that they use. Names of rows and entities
+    are not read. Noise that follows the features (a rule misread by all) looks like truth. A class with fewer than 10
+    rows is not judged, nor a table in which most rows repeat. Classes that are exchanged in every row cannot be told.
+    Equal rows are left to labels/conflicting-labels.
 
 Source
     Northcutt, Jiang and Chuang, Confident learning, JAIR 70 (2021). The curve with a floor is that of J. B. Copas,

@@ -44,13 +44,17 @@ Calibration
     that chance decides alike in two groups far apart are called wrong (46 of 100): the features cannot tell. Nothing is
     said of scikit-learn's data as they are, nor of 34 public tables with classes. `… recall`, 5 % flipped: a warning in
     5 of 5 for breast_cancer, 6 of 8 for wine (178 rows), 1 of 8 for iris (150 rows, else no verdict); 3 % in digits:
-    all 8; these before min_witnesses rose from 0.7.
+    all 8; these before min_witnesses rose from 0.7. `python bench/calibrate_text_labels.py`, texts alone: no alarm in
+    144 data sets of eight designs (200 to 2,000 texts); of 1,000 texts of three classes apart from each other 5 % or
+    10 % flipped are told in all of 12, .88 and .98 of the listed rows being flipped, and 10 % exchanged between two in
+    5 of 6, 4 times by name; of classes that share half of their words 5 % are never told and 10 % in 4 of 12.
 
 Limits
     A floor is known to the step: 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15 %. Up to 2,000 drawn rows of train, the first 120
-    columns, no sentences. Names of rows and entities are not read. Noise that follows the features (a rule misread by
-    all) looks like truth. A class with fewer than 10 rows is not judged, nor a table in which most rows repeat. Classes
-    that are exchanged in every row cannot be told. Equal rows are left to labels/conflicting-labels.
+    columns. Sentences are read only where there is nothing else, by the words that they use. Names of rows and entities
+    are not read. Noise that follows the features (a rule misread by all) looks like truth. A class with fewer than 10
+    rows is not judged, nor a table in which most rows repeat. Classes that are exchanged in every row cannot be told.
+    Equal rows are left to labels/conflicting-labels.
 
 Source
     Northcutt, Jiang and Chuang, Confident learning, JAIR 70 (2021). The curve with a floor is that of J. B. Copas,
@@ -126,6 +130,10 @@ def examine(
             yield _finding(noise, exchanged)
         else:
             yield CHECK.unavailable("the label hangs on few columns, which may tell it only in part")
+    elif noise.floor.stands_out(noise.error_share, 1, min_share, max_chance, 0.0):
+        yield CHECK.unavailable(
+            f"some {noise.floor.share:.0%} of the labels may be wrong, but the models err for other reasons too"
+        )
     elif noise.floor.upper > max_unseen:
         yield CHECK.unavailable(f"up to {noise.floor.upper:.0%} of wrong labels cannot be told from hard rows here")
 

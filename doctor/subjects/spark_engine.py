@@ -1,6 +1,8 @@
 """Answers statements on Spark, in the words and the types of the embedded engine."""
 
+import os
 import re
+import sys
 import threading
 import time
 import warnings
@@ -16,7 +18,7 @@ from doctor.model import Problem
 from doctor.subjects import sql
 from doctor.subjects.spark_dialect import distinct_counts, to_spark
 from doctor.subjects.spark_session import Session, executors
-from doctor.subjects.table import Asked
+from doctor.subjects.table import ROWS_AT_ONCE, Asked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +29,8 @@ SECONDS_WITHOUT_EXECUTORS = 30.0
 MAX_EXPANDED_ROWS = 5_000_000
 """Rows that COUNT(DISTINCT …) may make of those of one statement, one for each of them and row."""
 UNREADABLE = re.compile(r"(?:FAILED_READ_FILE|PATH_NOT_FOUND|FileNotFoundException|FILE_NOT_EXIST)")
+UNABLE = re.compile(r"ModuleNotFoundError|PYTHON_VERSION_MISMATCH|Cannot run program")
+"""What a machine says that cannot do our work."""
 PATH = re.compile(r"(?:file:)?(?://)?(/[^\s'\"`]+?\.parquet)")
 
 
@@ -83,15 +87,24 @@ class SparkEngine:
     def mapped(
         self, statement: sql.Expression | str, work: "Callable[[pa.RecordBatch], pa.RecordBatch]", schema: "pa.Schema"
     ) -> "Iterator[pa.RecordBatch]":
-        """Do work on the rows of an answer on the machines that hold them, which must have `doctor` installed."""
+        """Do work on the rows of an answer on the machines that hold them, or here where those lack `doctor`."""
+        from pyspark.errors import PySparkException
         from pyspark.sql.pandas.types import from_arrow_schema
 
         def each(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
             return map(work, batches)
 
-        with self._at_work():
-            answer = self._spark.sql(to_spark(statement)).mapInArrow(each, from_arrow_schema(schema)).toArrow()
-        yield from answer.to_batches()
+        if self.session.local and "PYSPARK_PYTHON" not in os.environ:
+            self._spark.sparkContext.pythonExec = sys.executable  # else whatever python3 means there
+        try:
+            with self._at_work():
+                answer = self._spark.sql(to_spark(statement)).mapInArrow(each, from_arrow_schema(schema)).toArrow()
+        except PySparkException as error:
+            if not UNABLE.search(str(error)):
+                raise
+            yield from map(work, self._arrow(statement).combine_chunks().to_batches(ROWS_AT_ONCE))
+        else:
+            yield from answer.to_batches()
 
     def keep(self, stem: str, statement: sql.Expression | str) -> str:
         """Store an intermediate answer, in memory or on the disks of the workers, and return its name."""

@@ -23,6 +23,13 @@ PROBE_COST = 3.0
 """Of looking a bucket up, in comparisons of two hashes."""
 
 
+MAX_FOUND = 20_000_000
+
+
+class TooManyPairs(Exception):
+    """More pairs are near to each other than can be listed; a smaller distance has fewer."""
+
+
 class Near(NamedTuple):
     """Pairs of hashes: index among the queries, index among the others, bits that differ."""
 
@@ -56,6 +63,11 @@ def near(hashes: Array, radius: int, queries: Array | None = None) -> Near:
         Sorted by the first index, then the second. Equal hashes are pairs too, so a caller with many equal ones joins
         them before.
 
+    Raises
+    ------
+    TooManyPairs
+        When more than `MAX_FOUND` are found.
+
     Notes
     -----
     Multi-index hashing after Norouzi, Punjani and Fleet, Fast search in Hamming space with multi-index hashing, 2012.
@@ -67,7 +79,12 @@ def near(hashes: Array, radius: int, queries: Array | None = None) -> Near:
     asked = hashes if queries is None else np.ascontiguousarray(queries, dtype=np.uint64)
     parts = _parts(len(hashes), len(asked), radius)
     blocks = _by_parts(hashes, asked, radius, parts, itself) if parts else _all(hashes, asked, radius, itself)
-    found = list(blocks)
+    found, many = [], 0
+    for block in blocks:
+        found.append(block)
+        many += len(block.one)
+        if many > MAX_FOUND:
+            raise TooManyPairs(many)
     if not found:
         return Near(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint8))
     one, other, distance = (np.concatenate(column) for column in zip(*found, strict=True))

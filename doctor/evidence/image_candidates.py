@@ -38,7 +38,7 @@ FARTHEST = Reach(6, 6, None, 2)
 class Candidates(NamedTuple):
     """Pairs of images, as arrays: `one`, turned by `way`, may show in its `window` what `other` shows.
 
-    `window` counts in `WINDOWS`; `distance` is the bits by which the hashes differ. A pair may stand there several times.
+    `window` counts in `WINDOWS`; `distance` is the bits by which the hashes differ. A pair may come several times.
     """
 
     one: Array

@@ -1,20 +1,29 @@
 """Which images of a collection are copies of others: the same bytes, or the same picture in another shape."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from msgspec import Struct
 
 from doctor.evidence.image_candidates import FARTHEST, Candidates, alike, candidates, reach_for
 from doctor.evidence.image_facts import ImageFacts
+from doctor.evidence.image_families import (
+    Copy,
+    ImageCrossing,
+    Repeated,
+    Telling,
+    across_splits,
+    families_of,
+    within_splits,
+)
 from doctor.evidence.image_stars import Stars, gathered
 from doctor.evidence.near_hashes import TooManyPairs
 from doctor.evidence.picture_match import SURE, Match
+from doctor.evidence.thumbnails import thumbnail_of
+from doctor.model import Thumbnail
 from doctor.subjects.images import ImageFile, Images
 from doctor.subjects.workers import Workers
 
@@ -24,6 +33,7 @@ MIN_SIDE = 24
 """Pixels of the shorter side below which different pictures, such as handwritten digits, look like copies."""
 MIN_SPREAD = 4.0
 """Levels by which luminance must vary: the hashes of flat pictures are those of their noise."""
+MIN_LOOKALIKES = 10
 SURE_AMONG_ALIKE = 0.99
 """Detail in which copies agree where different pictures of the collection are much alike."""
 SUFFIXES = {
@@ -32,78 +42,9 @@ SUFFIXES = {
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "JPEG2000": (".jp2",),
 }
+MAX_EXAMPLES = 20
+MAX_SHOWN = 4
 NO_COPIES = Candidates(*(np.empty(0, np.int64) for _ in Candidates._fields))
-
-
-class Copy(Struct, frozen=True, kw_only=True):
-    """An image that shows what another shows.
-
-    Attributes
-    ----------
-    index : int
-        Of the copy, in `Images.files`.
-    original : int
-        Of the image that it was compared with.
-    how : str
-        What was done to either of them: "same bytes", "encoded anew", "resized", "cut", "mirrored", "turned", "marked".
-    fit : float
-        How well their pixels agree, from 0 to 1.
-    """
-
-    index: int
-    original: int
-    how: str
-    fit: float = 1.0
-
-
-class Repeated(Struct, frozen=True, kw_only=True):
-    """Copies within a split, beyond the image that stays of each.
-
-    Attributes
-    ----------
-    images : int
-        Of the split.
-    copies : tuple of Copy
-        Those of one original follow each other, the originals with most copies first.
-    """
-
-    split: str
-    images: int
-    copies: tuple[Copy, ...]
-
-    @property
-    def share(self) -> float:
-        """Copies per image."""
-        return len(self.copies) / self.images if self.images else 0.0
-
-    @property
-    def originals(self) -> tuple[int, ...]:
-        """The images that stay, those with most copies first."""
-        return tuple(dict.fromkeys(copy.original for copy in self.copies))
-
-
-class ImageCrossing(Struct, frozen=True, kw_only=True):
-    """Images of `later` of which `earlier` has a copy.
-
-    Attributes
-    ----------
-    copies : tuple of Copy
-        One for each, its original lies in the earlier split; the same bytes come first.
-    sources : tuple of int
-        All images of the earlier split that are copies of one of the later.
-    """
-
-    earlier: str
-    later: str
-    earlier_images: int
-    later_images: int
-    copies: tuple[Copy, ...]
-    sources: tuple[int, ...]
-
-    @property
-    def share(self) -> float:
-        """Images with a copy per image of the later split."""
-        return len(self.copies) / self.later_images if self.later_images else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -163,15 +104,15 @@ class ImageCopies:
         reach = reach_for(len(searched))
         stars = _stars(images, facts, searched, rank, workers)
         many = sum(len(copies) for copies in stars.copies.values())
-        strict = stars.lookalikes > many
+        strict = stars.lookalikes > max(many, MIN_LOOKALIKES)
         matches = _matches(stars, searched, strict)
-        families = _families(groups, matches)
-        how = _Telling(facts, matches, groups)
+        families = families_of(groups, matches)
+        how = Telling(facts, matches, groups)
         return cls(
             files=images.files,
-            same=tuple(_within(images, [sorted(group, key=rank.__getitem__) for group in groups], rank, how, same=True)),
-            near=tuple(_within(images, families, rank, how, same=False)),
-            crossings=tuple(_across(images, families, rank, how)),
+            same=tuple(within_splits(images, groups, rank, how, same=True)),
+            near=tuple(within_splits(images, families, rank, how, same=False)),
+            crossings=tuple(across_splits(images, families, rank, how)),
             families=tuple(tuple(family) for family in families if len(family) > 1),
             searched=len(searched),
             tiny=int(tiny.sum()),
@@ -184,9 +125,57 @@ class ImageCopies:
             strict=strict,
         )
 
+    @property
+    def min_side(self) -> int:
+        """Pixels of the shorter side from which images are compared."""
+        return MIN_SIDE
+
+    def names(self, indices: Iterable[int]) -> tuple[str, ...]:
+        """Return the names of all these images."""
+        return tuple(self.files[index].name for index in indices)
+
+    def other_labels(self, repeated: Repeated | ImageCrossing) -> int:
+        """Count the copies that have another label than what they are copies of."""
+        pairs = ((self.files[copy.index].label, self.files[copy.original].label) for copy in repeated.copies)
+        return sum(None not in pair and pair[0] != pair[1] for pair in pairs)
+
+    def kinds(self, copies: Iterable[Copy]) -> dict[str, int]:
+        """Count copies by what was done to them, the commonest first."""
+        return dict(Counter(copy.how for copy in copies).most_common())
+
+    def told(self, kinds: Mapping[str, int]) -> str:
+        """Say how many copies are of which kind."""
+        return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+
+    def first(self, copies: Sequence[Copy]) -> dict[str, str]:
+        """Name the first copy and what it is a copy of."""
+        return {"first": self.files[copies[0].index].name, "original": self.files[copies[0].original].name}
+
+    def examples(self, copies: Sequence[Copy]) -> list[dict[str, Any]]:
+        """Describe the first copies."""
+        return [
+            {
+                "file": self.files[copy.index].name,
+                "original": self.files[copy.original].name,
+                "how": copy.how,
+                "fit": copy.fit,
+            }
+            for copy in copies[:MAX_EXAMPLES]
+        ]
+
+    def thumbnails(self, copies: Sequence[Copy]) -> list[Thumbnail]:
+        """Show the first originals with a copy of each beside them."""
+        one_each = list({copy.original: copy for copy in reversed(copies)}.values())[::-1][:MAX_SHOWN]
+        shown = [
+            thumbnail_of(self.files[index], caption=caption, group=group)
+            for group, copy in enumerate(one_each)
+            for index, caption in ((copy.original, ""), (copy.index, copy.how))
+        ]
+        return [one for one in shown if one is not None]
+
 
 def _ranks(images: Images, facts: ImageFacts) -> Array:
-    """Rank images by what is best to keep: more pixels, an honest suffix, more bytes, an earlier name."""
+    """Rank images by what is best to keep: more pixels, an honest suffix, more bytes, a shorter name."""
     splits = {split: place for place, split in enumerate(images.splits)}
     order = sorted(
         range(len(images.files)),
@@ -195,6 +184,7 @@ def _ranks(images: Images, facts: ImageFacts) -> Array:
             not _honest(images.files[n].name, str(facts.format[n])),
             -int(facts.bytes[n]),
             splits.get(images.files[n].split, 0),
+            len(images.files[n].name),
             images.files[n].name,
         ),
     )
@@ -262,96 +252,3 @@ def _matches(stars: Stars, searched: Array, strict: bool) -> dict[int, tuple[int
         for copy, one in copies.items()
         if not strict or one.detail >= SURE_AMONG_ALIKE
     }
-
-
-def _families(groups: Sequence[Sequence[int]], matches: Mapping[int, tuple[int, Match]]) -> list[list[int]]:
-    """Join the groups of the same bytes whose pictures are copies, the one that stays first."""
-    families: dict[int, list[int]] = {}
-    for group in sorted(groups, key=lambda group: group[0] in matches):
-        middle = group[0]
-        while middle in matches:
-            middle = matches[middle][0]
-        families.setdefault(middle, []).extend(group)
-    return list(families.values())
-
-
-class _Telling:
-    """Says how two images of a family differ."""
-
-    def __init__(
-        self, facts: ImageFacts, matches: Mapping[int, tuple[int, Match]], groups: Iterable[Sequence[int]]
-    ) -> None:
-        self._facts = facts
-        self._matches = matches
-        self._first = {index: group[0] for group in groups for index in group}
-
-    def same(self, one: int, other: int) -> bool:
-        return self._first[one] == self._first[other]
-
-    def copy(self, index: int, original: int) -> Copy:
-        if self.same(index, original):
-            return Copy(index=index, original=original, how="same bytes")
-        # At least one of them was compared with the picture that stays, and the other either is it or was so too.
-        found = self._matches.get(self._first[index]) or self._matches[self._first[original]]
-        return Copy(index=index, original=original, how=self._how(index, original, found[1]), fit=round(found[1].fit, 4))
-
-    def _how(self, index: int, original: int, found: Match) -> str:
-        if found.way:
-            return "mirrored" if found.way in (1, 3) else "turned"
-        (top, bottom), (left, right) = found.window
-        if min(bottom - top, right - left) < 0.98:
-            return "cut"
-        if found.detail < 0.95:
-            return "marked"
-        sizes = {(int(self._facts.width[n]), int(self._facts.height[n])) for n in (index, original)}
-        return "resized" if len(sizes) > 1 else "encoded anew"
-
-
-def _within(
-    images: Images, families: Sequence[Sequence[int]], rank: Array, how: _Telling, *, same: bool
-) -> Iterable[Repeated]:
-    """List the copies in each split beyond the one that stays there; of the same bytes, or of others."""
-    found: defaultdict[str, list[list[Copy]]] = defaultdict(list)
-    for family in families:
-        by_split: defaultdict[str, list[int]] = defaultdict(list)
-        for index in family:
-            by_split[images.files[index].split].append(index)
-        for split, members in by_split.items():
-            kept, *others = sorted(members, key=lambda index: int(rank[index]))
-            told: list[Copy] = []
-            seen = [kept]
-            for index in others:
-                known = any(how.same(index, one) for one in seen)
-                seen.append(index)
-                if known == same:
-                    told.append(how.copy(index, kept))
-            if told:
-                found[split].append(told)
-    for split, count in images.splits.items():
-        told = sorted(found[split], key=lambda copies: (-len(copies), images.files[copies[0].original].name))
-        yield Repeated(split=split, images=count, copies=tuple(copy for copies in told for copy in copies))
-
-
-def _across(
-    images: Images, families: Sequence[Sequence[int]], rank: Array, how: _Telling
-) -> Iterable[ImageCrossing]:
-    for earlier, later in combinations([split for split, count in images.splits.items() if count], 2):
-        copies: list[Copy] = []
-        sources: list[int] = []
-        for family in families:
-            before = sorted((n for n in family if images.files[n].split == earlier), key=lambda n: int(rank[n]))
-            after = [n for n in family if images.files[n].split == later]
-            if not before or not after:
-                continue
-            sources += before
-            for index in after:
-                copies.append(how.copy(index, next((n for n in before if how.same(n, index)), before[0])))
-        copies.sort(key=lambda copy: (copy.how != "same bytes", images.files[copy.index].name))
-        yield ImageCrossing(
-            earlier=earlier,
-            later=later,
-            earlier_images=images.splits[earlier],
-            later_images=images.splits[later],
-            copies=tuple(copies),
-            sources=tuple(sorted(sources, key=lambda n: images.files[n].name)),
-        )

@@ -25,9 +25,9 @@ Calibration
     `python bench/near_images.py` prints: CALIBRATION
 
 Limits
-    Pictures of fewer than 24 pixels are not compared: different handwritten digits agree as well as copies do. Nor are
+    Pictures of fewer than 32 pixels are not compared: different handwritten digits agree as well as copies do. Nor are
     flat ones. Where most pairs that are near are no copies, as with forms or slices of one body, only what agrees in
-    0.99 counts. Frames of a film and photographs taken in a burst are copies of each other where hardly a thing
+    0.998 counts. Frames of a film and photographs taken in a burst are copies of each other where hardly a thing
     moves. Turns by other angles than quarters are not found, nor are copies that were turned and cut as well. Beyond
     200,000 images copies that were cut are not searched for, and hashes must be nearer; the evidence says so.
 

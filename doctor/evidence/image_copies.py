@@ -19,7 +19,7 @@ from doctor.evidence.image_families import (
     families_of,
     within_splits,
 )
-from doctor.evidence.image_stars import Stars, gathered
+from doctor.evidence.image_stars import SURE_AMONG_ALIKE, Stars, gathered
 from doctor.evidence.near_hashes import TooManyPairs
 from doctor.evidence.picture_match import SURE, Match
 from doctor.evidence.thumbnails import thumbnail_of
@@ -29,13 +29,10 @@ from doctor.subjects.workers import Workers
 
 Array = np.ndarray[Any, Any]
 
-MIN_SIDE = 24
+MIN_SIDE = 32
 """Pixels of the shorter side below which different pictures, such as handwritten digits, look like copies."""
 MIN_SPREAD = 4.0
 """Levels by which luminance must vary: the hashes of flat pictures are those of their noise."""
-MIN_LOOKALIKES = 10
-SURE_AMONG_ALIKE = 0.99
-"""Detail in which copies agree where different pictures of the collection are much alike."""
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "TIFF": (".tif", ".tiff"),
@@ -103,9 +100,7 @@ class ImageCopies:
         searched = firsts[~tiny & ~flat]
         reach = reach_for(len(searched))
         stars = _stars(images, facts, searched, rank, workers)
-        many = sum(len(copies) for copies in stars.copies.values())
-        strict = stars.lookalikes > max(many, MIN_LOOKALIKES)
-        matches = _matches(stars, searched, strict)
+        matches = _matches(stars, searched)
         families = families_of(groups, matches)
         how = Telling(facts, matches, groups)
         return cls(
@@ -122,7 +117,7 @@ class ImageCopies:
             compared=stars.compared,
             lookalikes=stars.lookalikes,
             all_compared=stars.all_compared,
-            strict=strict,
+            strict=stars.strict,
         )
 
     @property
@@ -244,11 +239,11 @@ def _stars(images: Images, facts: ImageFacts, searched: Array, rank: Array, work
     return stars
 
 
-def _matches(stars: Stars, searched: Array, strict: bool) -> dict[int, tuple[int, Match]]:
+def _matches(stars: Stars, searched: Array) -> dict[int, tuple[int, Match]]:
     """Return the original of each near copy and how it fits, by indices of images."""
     return {
         int(searched[copy]): (int(searched[middle]), one)
         for middle, copies in stars.copies.items()
         for copy, one in copies.items()
-        if not strict or one.detail >= SURE_AMONG_ALIKE
+        if not stars.strict or one.detail >= SURE_AMONG_ALIKE
     }

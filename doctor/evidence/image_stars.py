@@ -17,6 +17,8 @@ from doctor.subjects.workers import Workers
 
 Array = np.ndarray[Any, Any]
 
+SURE_AMONG_ALIKE = 0.998
+"""Detail in which copies agree where different pictures are much alike."""
 MAX_COMPARED = 200_000
 MAX_TRIES = 1_000
 """Pictures compared with one that may stay."""
@@ -25,6 +27,7 @@ MAX_HELD = 2_000
 DECODED_TOGETHER = 64
 HYPOTHESES = 3
 """Ways in which one picture may show another that are tried."""
+MIN_LOOKALIKES = 10
 LOOKALIKE = 0.7
 """Detail in which different pictures seldom agree, unless all pictures of their kind do."""
 
@@ -52,6 +55,11 @@ class Stars:
     compared: int = 0
     lookalikes: int = 0
     all_compared: bool = True
+
+    @property
+    def strict(self) -> bool:
+        """Whether pictures are so much alike that only what agrees in nearly everything can be called a copy."""
+        return self.lookalikes > max(sum(map(len, self.copies.values())), MIN_LOOKALIKES)
 
 
 class Gallery:
@@ -132,17 +140,18 @@ class _Search:
     def compare(self, middle: int, other: int, itself: Picture, picture: Picture, edges: Sequence[int]) -> None:
         """Compare two pictures in each way in which they may fit."""
         best: Match | None = None
+        strict = self.stars.strict
         for edge in _distinct(self.found, edges):
             turn, window = int(self.found.way[edge]), WINDOWS[int(self.found.window[edge])]
             forth = int(self.found.one[edge]) == middle
             one, two = (itself, picture) if forth else (picture, itself)
-            seen = match(one, two, turn, window)
+            seen = match(one, two, turn, window, closely=not strict)
             if seen is not None and (best is None or (seen.copies, seen.fit) > (best.copies, best.fit)):
                 best = seen
             if best is not None and best.copies:
                 break
         self.stars.compared += 1
-        if best is not None and best.copies:
+        if best is not None and best.copies and (not strict or best.detail >= SURE_AMONG_ALIKE):
             self.stars.copies.setdefault(middle, {})[other] = best
             self.stars.centre[other] = middle
         elif best is not None and best.detail >= LOOKALIKE:

@@ -27,6 +27,9 @@ MIN_REST = 0.97
 """Correlation of luminance over the blocks that are not covered."""
 MIN_PROMISE = 0.3
 """What both kinds of correlation must reach so that a closer look is worth its time."""
+COARSE_SIDE = 64
+MIN_COARSE = 0.3
+"""What must fit at `COARSE_SIDE` pixels so that more are looked at."""
 SURE = 0.97
 """Correlation of detail that needs no closer look."""
 MIN_CONTRAST = 1.0
@@ -78,13 +81,17 @@ class Match(NamedTuple):
         return max(self.detail, min(self.blocks, self.rest))
 
 
-def match(one: Picture, other: Picture, way: int = 0, window: Window = WHOLE) -> Match | None:
+def match(
+    one: Picture, other: Picture, way: int = 0, window: Window = WHOLE, *, closely: bool = True
+) -> Match | None:
     """Lay one picture upon another and compare them.
 
     Parameters
     ----------
     way, window
         How the one must be turned, and about which part of it the other shows.
+    closely : bool
+        Whether to search for the place where the one lies best upon the other.
 
     Returns
     -------
@@ -97,16 +104,28 @@ def match(one: Picture, other: Picture, way: int = 0, window: Window = WHOLE) ->
     if first is None:
         return None
     best = first
-    if first.detail < SURE and not (first.copies and window == WHOLE):
-        for robust in (False, True):
-            place = located(light, other.light, side, WHOLE if robust else window, robust=robust)
-            for tried in {WHOLE, place} if robust else {place}:
-                found = _compared(light, other, side, tried, closely=True)
-                if found is not None and (found.copies, found.fit) > (best.copies, best.fit):
-                    best = found
-            if best.copies or best.fit < MIN_PROMISE:
+    if closely and first.detail < SURE and not (first.copies and window == WHOLE):
+        # Alone on the whole picture can what is written over it be in the way of finding the place.
+        for robust in (False, True) if window == WHOLE else (False,):
+            found = _placed(light, other, side, window, robust)
+            if found is not None and (found.copies, found.fit) > (best.copies, best.fit):
+                best = found
+            if best.copies:
                 break
     return best._replace(way=way, coloured_alike=_coloured_alike(turned(one.tint, way), other.tint, best))
+
+
+def _placed(light: Array, other: Picture, side: int, window: Window, robust: bool) -> Match | None:
+    """Compare after laying the one upon the other; in full only where it looks promising when coarse."""
+    coarse = min(side, COARSE_SIDE)
+    place = located(light, other.light, coarse, window, robust=robust)
+    found = _compared(light, other, coarse, place, closely=True)
+    if found is None or found.fit < MIN_COARSE:
+        return found
+    if coarse < side:
+        place = located(light, other.light, side, place, robust=robust, fine=True)
+    seen = [_compared(light, other, side, one, closely=True) for one in dict.fromkeys((place, WHOLE))]
+    return max((one for one in seen if one is not None), key=lambda one: (one.copies, one.fit), default=None)
 
 
 def _compared(light: Array, other: Picture, side: int, window: Window, *, closely: bool) -> Match | None:
@@ -115,7 +134,7 @@ def _compared(light: Array, other: Picture, side: int, window: Window, *, closel
     coarse, fine = _detail(one), _detail(two)
     if min(coarse.std(), fine.std()) < MIN_CONTRAST:
         return None
-    if closely and correlation(coarse, fine) < MIN_DETAIL:
+    if closely and MIN_PROMISE < correlation(coarse, fine) < MIN_DETAIL:
         one, two = _blurred_alike(one, two)
         coarse, fine = _detail(one), _detail(two)
     return Match(

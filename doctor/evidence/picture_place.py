@@ -31,7 +31,7 @@ def stretched_to(field: Array, window: Window) -> Array:
     return np.asarray(down @ field @ across.T)
 
 
-def located(one: Array, two: Array, side: int, window: Window, *, robust: bool = False) -> Window:
+def located(one: Array, two: Array, side: int, window: Window, *, robust: bool = False, fine: bool = False) -> Window:
     """Return the part of one square picture that another shows.
 
     Parameters
@@ -43,11 +43,12 @@ def located(one: Array, two: Array, side: int, window: Window, *, robust: bool =
         About where it is.
     robust : bool
         Whether to pass over pixels that do not fit at all.
+    fine : bool
+        Whether the window is nearly right already.
     """
     edges = np.array([*window[0], *window[1]])
-    for size in sorted({min(side, 32), min(side, 64), side}):
-        steps = STEPS_FINE if size == side > 64 else STEPS
-        moved = _registered(shrunk(one, size), shrunk(two, size), edges, steps, robust)
+    for size in (side,) if fine else sorted({min(side, 32), side}):
+        moved = _registered(shrunk(one, size), shrunk(two, size), edges, STEPS_FINE if fine else STEPS, robust)
         if moved is None:
             return window
         edges = moved

@@ -1,11 +1,13 @@
-"""Rows of one split that also stand in another.
+"""Rows or images of one split that also stand in another.
 
 What it finds
     Rows of the test or validation split whose features equal those of a row of an earlier split: to the letter, or
     once case and blanks are folded. Columns that only name rows or entities, and the target, are left out of the
     comparison; whether the labels agree is reported. And near copies: numbers equal up to a small tolerance, text
     equal apart from case, punctuation and white space. And texts, whatever stands beside them, that have the words of
-    a text of the earlier split, or share four fifths of their runs of five words with it.
+    a text of the earlier split, or share four fifths of their runs of five words with it. Of images, those that hold
+    the same bytes as one of an earlier split, or show the same picture: encoded anew, resized, cut, mirrored, turned
+    or written over.
 
 Why it matters
     The model has seen the answer to these rows. The score on them measures memory, and the score of the split is too
@@ -17,7 +19,7 @@ What to do
 
 Thresholds
     min_share: share of the later split's rows that no coincidence explains, from which it is an error (0.01); the same
-        for texts.
+        for texts and for images.
     min_excess: ratio of the copied share to what the earlier split shows within itself, from which rows of a small
         domain are called copies too (3.0).
     min_copies: copied rows that this takes at least (10).
@@ -43,7 +45,8 @@ Calibration
 Limits
     Near copies are searched among at most 100,000 pairs; the evidence says whether all were compared.
     Very large splits are searched for near copies by a sample of the later split's rows; the number is in the evidence.
-    Rows that differ strongly in one column are not near copies, unless that is beside their texts.
+    Rows that differ strongly in one column are not near copies, unless that is beside their texts. Of images holds what
+    duplicates/near-duplicate-images says; frames of one film or burst are copies in so far as hardly a thing moves.
 
 Source
     Barz and Denzler, Do we train on test data?, 2020, for images; Chow and Liu, 1968, and Grassberger and Procaccia,
@@ -52,11 +55,14 @@ Source
 
 from collections.abc import Iterator
 
+from doctor.evidence.image_copies import ImageCopies
+from doctor.evidence.image_facts import ImageFacts
+from doctor.evidence.image_families import ImageCrossing
 from doctor.evidence.near_rows import NearCrossing, NearRows
 from doctor.evidence.row_hashes import RowHashes
 from doctor.evidence.splits import Crossing, Splits
 from doctor.evidence.text_pairs import TextCrossing, TextPairs
-from doctor.model import Advise, Check, DropRows, Finding, Location, Safety, Severity
+from doctor.model import Advise, Check, DropFiles, DropRows, Finding, Location, Safety, Severity, Undecided
 
 CHECK = Check(
     "leakage/split-duplicates",
@@ -68,23 +74,34 @@ CHECK = Check(
         "near texts": "{column}: {near_rows:,} of {probed_rows:,} texts of {later} ({share:.1%}) are nearly those of "
         "rows in {earlier}: {equal_rows:,} but for case and punctuation, the others in at least {min_shared:.0%} of "
         "their runs of five words",
+        "copied images": "{copied_images:,} of {later_images:,} images of {later} ({share:.1%}) are also in {earlier} "
+        "({how}), such as {first} of {original}{conflicts}",
     },
 )
 
 
 def examine(
-    splits: Splits,
-    near: NearRows,
-    hashes: RowHashes,
+    splits: Splits | None,
+    near: NearRows | None,
+    hashes: RowHashes | None,
     texts: TextPairs | None,
+    copies: ImageCopies | None,
+    facts: ImageFacts | None,
     *,
     min_share: float = 0.01,
     min_excess: float = 3.0,
     min_copies: int = 10,
     min_sure_share: float = 0.5,
     min_near_share: float = 0.002,
-) -> Iterator[Finding]:
+) -> Iterator[Finding | Undecided]:
     """Judge each pair of splits."""
+    for images in copies.crossings if copies and facts else ():
+        if images.copies and copies and facts:
+            yield _images(images, copies, facts, min_share)
+    if not (splits and near and hashes):
+        if not (copies and copies.crossings):
+            yield CHECK.not_applicable("there is only one split")
+        return
     for crossing in splits.crossings:
         surprising = crossing.share * crossing.surprising_share
         # By the rule of three, the null may be larger by 3 rows than what was seen.
@@ -199,3 +216,34 @@ def _finding(crossing: Crossing, splits: Splits, hashes: RowHashes, severity: Se
             for e in crossing.examples
         ],
     )
+
+
+def _images(crossing: ImageCrossing, copies: ImageCopies, facts: ImageFacts, min_share: float) -> Finding:
+    indices = [copy.index for copy in crossing.copies]
+    kinds = copies.kinds(crossing.copies)
+    other_label = copies.other_labels(crossing)
+    sure = len(indices) > 1 and crossing.share >= min_share
+    return CHECK.finding(
+        "copied images",
+        at=Location(split=crossing.later, file=copies.files[indices[0]].name),
+        severity=Severity.ERROR if sure else Severity.WARNING,
+        repair=DropFiles(
+            files=copies.names(crossing.sources),
+            instead=copies.names(indices),
+            safety=Safety.UNSAFE,
+            summary=f"leave the copies out of {crossing.earlier}",
+        ),
+        earlier=crossing.earlier,
+        later=crossing.later,
+        copied_images=len(indices),
+        later_images=crossing.later_images,
+        share=crossing.share,
+        sources=len(crossing.sources),
+        kinds=kinds,
+        how=copies.told(kinds),
+        **copies.first(crossing.copies),
+        other_label=other_label,
+        conflicts=f"; {other_label:,} under another label" if other_label else "",
+        files=facts.names(indices),
+        examples=copies.examples(crossing.copies),
+    ).showing(thumbnails=copies.thumbnails(crossing.copies))

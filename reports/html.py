@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from doctor.model import Finding, Outcome, Report, Severity, Verification
 from doctor.rounds import Round
 from doctor.wording import printable
-from doctor_reports import causes, charts, pictures, proofs, quantities, steps, verdict
+from doctor_reports import causes, charts, exhibits, pictures, proofs, quantities, steps, verdict
 from doctor_reports.comparison import Comparison, compare
 from doctor_reports.manuals import passages
 from doctor_reports.masking import masked
@@ -70,6 +70,7 @@ def render(report: Report, *, color: bool = False, changes: Comparison | None = 
         max_unfolded=MAX_UNFOLDED,
         max_open=MAX_OPEN_PICTURES,
         long=len(open_findings) > MANY,
+        exhibits=exhibits,
     )
 
 
@@ -137,5 +138,6 @@ def _template(name: str) -> "Template":
     css = files("doctor_reports").joinpath("templates/report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     environment.filters["id"] = id
+    environment.filters["whole"] = Markup  # base64 that was looked at, longer than words may be
     environment.globals |= {"css": Markup(css), "css_hash": digest}  # noqa: S704 - our own file, not data
     return environment.get_template(name)

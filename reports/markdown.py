@@ -23,7 +23,7 @@ from doctor.model import (
     Verification,
 )
 from doctor.wording import printable
-from doctor_reports import proofs, verdict
+from doctor_reports import exhibits, proofs, verdict
 from doctor_reports.comparison import HEADINGS, Change, Comparison, Kind, compare
 from doctor_reports.masking import masked
 from doctor_reports.places import details, place_of, repair_of
@@ -164,6 +164,14 @@ def _detail(finding: Finding, report: Report) -> str:
         f"- {escaped(name, limit=80)}: {escaped(value, limit=MAX_CELL)}"
         for name, value in facts(finding.evidence)
         if value
+    ]
+    lines += [
+        f"- {escaped(one.place, limit=MAX_CELL)}: {escaped(exhibits.marked(one), limit=MAX_CELL)}"
+        for one in finding.excerpts
+    ]
+    lines += [
+        f"- picture in the report: {escaped(f'{one.file} {one.caption}'.strip(), limit=MAX_CELL)}"
+        for one in finding.thumbnails
     ]
     lines.append(f"- meaning: `doctor explain {html.escape(printable(finding.check, limit=80)).replace('`', '')}`")
     return "\n".join([*lines, "\n</details>"])

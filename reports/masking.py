@@ -8,6 +8,7 @@ recognise it by.
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -18,9 +19,10 @@ MAX_VALUE_CHARACTERS = 500
 MAX_PROSE_CHARACTERS = 4000
 PROSE = frozenset({"message", "reason", "summary", "code", "cause", "prescription", "repeat"})
 IDENTIFIERS = frozenset(
-    {"check", "fingerprint", "because", "severity", "outcome", "safety", "outcomes", "manuals", "accepted"}
+    {"check", "fingerprint", "because", "severity", "outcome", "safety", "outcomes", "manuals", "accepted", "jpeg"}
 )
-"""Fields that hold our own words, by which other programs find things again; the `because` of a guess is a sentence."""
+"""Fields that hold our own words, by which other programs find things again; the `because` of a guess is a sentence.
+A picture is looked at by whoever shows it."""
 DATA = frozenset({"evidence", "effect", "roles", "weights", "splits", "details"})
 """Fields whose keys are a stranger's words and mean nothing here."""
 
@@ -85,6 +87,8 @@ def _walk(value: Any, field: str) -> Any:
         return value
     if isinstance(value, str):
         return mask(value, limit=MAX_PROSE_CHARACTERS if field in PROSE else MAX_VALUE_CHARACTERS)
+    if field == "excerpts" and isinstance(value, Mapping):
+        return _excerpt(value)
     if isinstance(value, Mapping):
         names = _distinct([mask(key) for key in value])
         return {
@@ -94,6 +98,27 @@ def _walk(value: Any, field: str) -> Any:
     if isinstance(value, (list, tuple)):
         return [_walk(item, field) for item in value]
     return value
+
+
+def _excerpt(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Mask a piece of text between its marks and in them, so that the marks stay where they are.
+
+    Where something would be masked across the border of a mark, the text matters more than the marks.
+    """
+    text, spans = str(value.get("text", "")), [tuple(span) for span in value.get("spans", ())]
+    kept = {name: _walk(item, name) for name, item in value.items() if name not in ("text", "spans")}
+    if mask(text) == text:
+        return kept | {"text": text, "spans": spans}
+    ends = sorted({0, len(text), *(min(max(end, 0), len(text)) for span in spans for end in span)})
+    places, joined = {}, ""
+    for begin, end in pairwise(ends):
+        places[begin] = len(joined)
+        joined += mask(text[begin:end], limit=MAX_PROSE_CHARACTERS)
+        places[end] = len(joined)
+    if mask(joined) != joined:
+        return kept | {"text": mask(text), "spans": []}
+    moved = [(places[begin], places[end]) for begin, end in spans if begin in places and end in places]
+    return kept | {"text": joined, "spans": moved}
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -10,13 +10,15 @@ from msgspec.structs import replace
 from doctor.model import Finding, Outcome, Report, Safety, Severity, Verdict, Verification
 from doctor.rounds import Round, Visit
 from doctor.wording import printable
-from doctor_reports import proofs, verdict
+from doctor_reports import exhibits, proofs, verdict
 from doctor_reports.comparison import Change, Comparison, Kind, compare
 from doctor_reports.masking import masked
 
 PAPER_WIDTH = 100
 MIN_WIDTH, MAX_WIDTH = 40, 120
 INDENT = 9
+MAX_EXCERPTS = 3
+"""Pieces of text that are shown of a finding; the page shows all."""
 RED, GREEN, YELLOW, CYAN, BOLD, DIM = "1;31", "32", "33", "36", "1", "2"
 COLORS = {Severity.ERROR: RED, Severity.WARNING: YELLOW, Severity.INFO: CYAN}
 INKS = {Verdict.VERIFIED: GREEN, Verdict.REFUTED: RED, Verdict.NOT_TESTABLE: YELLOW, Verdict.NOT_RUN: DIM}
@@ -228,6 +230,10 @@ class _Page:
         places = verdict.where(finding.at, path=several)
         if places:
             yield from self._paragraph(f"at {', '.join(places)}", style=DIM, indent=INDENT)
+        for excerpt in finding.excerpts[:MAX_EXCERPTS]:
+            place = self._ink(DIM, printable(excerpt.place))
+            yield f"{' ' * INDENT}{place}"
+            yield from self._paragraph(exhibits.marked(excerpt), indent=INDENT + 2)
         if finding.repair and finding.repair.summary:
             text = f"→ {finding.repair.summary} ({SAFETY[finding.repair.safety]})"
             yield from self._paragraph(text, first=" " * INDENT, indent=INDENT + 2)

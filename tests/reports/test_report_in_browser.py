@@ -32,8 +32,17 @@ OFFLINE = (
     "--no-first-run",
 )
 RUNS = ("numerics/exploding_gradients", "memory/oom_culprit", "distributed/hang")
-PAGES = ("scan", *(name.partition("/")[2] for name in RUNS), "clinic", "changes", "sick", "healthy", "hostile")
-AUDITED = ("scan", "oom_culprit", "clinic", "sick")
+PAGES = (
+    "scan",
+    *(name.partition("/")[2] for name in RUNS),
+    "clinic",
+    "changes",
+    "images",
+    "sick",
+    "healthy",
+    "hostile",
+)
+AUDITED = ("scan", "oom_culprit", "clinic", "images", "sick")
 UNFOLD = "document.querySelectorAll('details').forEach(fold => { fold.open = true })"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -65,6 +74,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         **{name.partition("/")[2]: render(examined(FIXTURES / name / "sick")) for name in RUNS},
         "clinic": render_round(make_round([case], workers=1)),
         "changes": render_changes([("before.json", sick()), ("after.json", scan)]),
+        "images": render(examined(FIXTURES / "images/over_under_exposed/sick")),
         "sick": render(sick()),
         "healthy": render(healthy()),
         "hostile": render(hostile()),

@@ -1,0 +1,82 @@
+"""What findings show beside their numbers: thumbnails of images, side by side, and pieces of text with marks."""
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from doctor.model import Excerpt, Finding, Report, Thumbnail
+
+MAX_JPEG_CHARACTERS = 80_000
+"""Of one thumbnail; those that the doctor makes have about ten thousand."""
+_JPEG = b"\xff\xd8\xff"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A piece of a text without a change of line."""
+
+    text: str
+    marked: bool
+    last: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Thumbnails that belong side by side; `together` where they are several that are to be compared."""
+
+    thumbnails: Sequence[Thumbnail]
+    together: bool
+
+
+def has_thumbnails(report: Report) -> bool:
+    """Whether any finding shows a picture."""
+    return any(finding.thumbnails for finding in report.findings)
+
+
+def galleries(finding: Finding) -> list[Group]:
+    """Return the thumbnails that can be shown, those of one number together; what is no JPEG is left out."""
+    sound = sorted(filter(is_jpeg, finding.thumbnails), key=lambda one: one.group)
+    groups = [list(group) for _, group in groupby(sound, key=lambda one: one.group)]
+    together = len(groups) > 1
+    if all(len(group) == 1 for group in groups):
+        return [Group(thumbnails=sound, together=False)] if sound else []
+    return [Group(thumbnails=group, together=together) for group in groups]
+
+
+def is_jpeg(thumbnail: Thumbnail) -> bool:
+    """Whether a thumbnail holds nothing but a JPEG in base64, as reports of strangers need not."""
+    if not thumbnail.jpeg or len(thumbnail.jpeg) > MAX_JPEG_CHARACTERS:
+        return False
+    try:
+        return base64.b64decode(thumbnail.jpeg, validate=True).startswith(_JPEG)
+    except (binascii.Error, ValueError):
+        return False
+
+
+def pieces(excerpt: Excerpt) -> list[Piece]:
+    """Divide a text at its marks and its lines."""
+    return [
+        Piece(text=line, marked=marked, last=number == len(lines) - 1)
+        for part, marked in parts(excerpt)
+        for lines in [part.split("\n")]
+        for number, line in enumerate(lines)
+    ]
+
+
+def parts(excerpt: Excerpt) -> Iterator[tuple[str, bool]]:
+    """Yield the parts of a text, and whether each is marked; marks that overlap are one, those outside it none."""
+    at = 0
+    for begin, end in sorted(excerpt.spans):
+        begin, end = max(at, begin), min(len(excerpt.text), end)
+        if begin < end:
+            yield excerpt.text[at:begin], False
+            yield excerpt.text[begin:end], True
+            at = end
+    yield excerpt.text[at:], False
+
+
+def marked(excerpt: Excerpt, before: str = "«", after: str = "»") -> str:
+    """Return a text in one line, with signs around its marks."""
+    return " ".join("".join(f"{before}{part}{after}" if mark else part for part, mark in parts(excerpt)).split())

@@ -19,8 +19,8 @@ Thresholds
     max_share: of such images, above which the collection is dark or bright as a whole, which is a remark (0.5).
 
 Calibration
-    No photograph of scikit-image, scikit-learn and imagededup is accused; the 99th percentile of the darkest, an eye, is
-    .46. Of 15 photographs made darker by a factor of 5, 8 and 12 or moved into the upper fifth of the range, stored
+    No photograph of scikit-image, scikit-learn and imagededup is accused; the 99th percentile of the darkest, an eye,
+    is .46. Of 15 photographs made darker by a factor of 5, 8 and 12 or moved into the upper fifth of the range, stored
     as JPEG of quality 60 and 95, 119 of 120 are found (bench/scan_images.py --planted); the last is blank.
 
 Limits

@@ -54,6 +54,7 @@ Source
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from doctor.evidence.image_copies import ImageCopies
 from doctor.evidence.image_facts import ImageFacts
@@ -131,7 +132,6 @@ def examine(
 
 
 def _near(close: NearCrossing, near: NearRows, splits: Splits) -> Finding:
-    facts = {name: getattr(close, name) for name in close.__struct_fields__ if name not in ("examples", "file")}
     return CHECK.finding(
         "near copies",
         at=Location(split=close.later, rows=tuple(row for row, _ in close.examples), file=close.file),
@@ -141,7 +141,7 @@ def _near(close: NearCrossing, near: NearRows, splits: Splits) -> Finding:
         tolerance=near.tolerance,
         features=splits.features,
         examples=[{"row": row, "original": original} for row, original in close.examples],
-        **facts,
+        **_facts(close),
     )
 
 
@@ -198,24 +198,18 @@ def _finding(crossing: Crossing, splits: Splits, hashes: RowHashes, severity: Se
             safety=Safety.UNSAFE,
             summary=f"drop the copies from {crossing.earlier}",
         ),
-        earlier=crossing.earlier,
-        later=crossing.later,
-        copied_rows=crossing.copied_rows,
-        later_rows=crossing.later_rows,
         share=crossing.share,
-        same_label_rows=labels,
         agreement=agreement,
-        surprising_share=crossing.surprising_share,
-        verbatim_share=crossing.verbatim_share,
-        null_share=crossing.null_share,
-        median_bits=crossing.median_bits,
-        bound_bits=crossing.bound_bits,
-        groups_read=crossing.groups_read,
+        **_facts(crossing),
         examples=[
             {"row": e.row, "original": e.original, "copies": e.copies, "verbatim": e.verbatim, "bits": e.bits}
             for e in crossing.examples
         ],
     )
+
+
+def _facts(found: NearCrossing | Crossing) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in found.__struct_fields__ if name not in ("examples", "file")}
 
 
 def _images(crossing: ImageCrossing, copies: ImageCopies, facts: ImageFacts, min_share: float) -> Finding:

@@ -142,7 +142,7 @@ class ImageCopies:
         """Say how many copies are of which kind."""
         return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
 
-    def first(self, copies: Sequence[Copy]) -> dict[str, str]:
+    def first(self, copies: Sequence[Copy]) -> dict[str, Any]:
         """Name the first copy and what it is a copy of."""
         return {"first": self.files[copies[0].index].name, "original": self.files[copies[0].original].name}
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from expectations import Level
 
-from doctor.model import DropFiles, Finding, Report, Severity
+from doctor.model import Finding, Report, Severity
 
 COPIES = ("duplicates/duplicate-images", "duplicates/near-duplicate-images", "leakage/split-duplicates")
 
@@ -98,9 +98,7 @@ def _files(finding: Finding) -> list[str]:
 
 def _families(finding: Finding) -> list[set[str]]:
     """Return the images that a finding takes for one picture, family by family."""
-    if not isinstance(finding.repair, DropFiles):
-        return []
     families: dict[str, set[str]] = {}
-    for file, kept in zip(finding.repair.files, finding.repair.instead, strict=True):
-        families.setdefault(kept, {kept}).add(file)
+    for one in finding.evidence.get("examples", ()):
+        families.setdefault(one["original"], {one["original"]}).add(one["file"])
     return list(families.values())

@@ -51,10 +51,10 @@ def tried(edits: "Sequence[Edit]", case: Case, *, copied: bool = True) -> "list[
 
 
 def _effect(repair: DropFiles, images: Images, gone: set[str], case: Case, copied: bool) -> Effect:
-    wanted = set(repair.files) - gone
+    wanted = set(_going(repair, gone))
     going = [file for file in images.files if file.name in wanted]
     if not going:
-        raise Refused("another edit leaves them out" if gone >= set(repair.files) else "no such image is here")
+        raise Refused("other edits leave them out, or what would stay for them" if gone else "no such image is here")
     if copied:
         _refuse_what_cannot_be_written(going, case)
     names = {file.name for file in going}
@@ -68,6 +68,13 @@ def _effect(repair: DropFiles, images: Images, gone: set[str], case: Case, copie
         files={split: counts[split] for split in images.splits if counts[split]},
         examples=tuple(file.name for file in going[:MAX_EXAMPLES]),
     )
+
+
+def _going(repair: DropFiles, gone: Collection[str]) -> list[str]:
+    """Return which images an edit leaves out after others: not those whose better copy is already gone."""
+    instead = repair.instead if len(repair.instead) == len(repair.files) else ("",) * len(repair.files)
+    pairs = zip(repair.files, instead, strict=True)
+    return [name for name, other in pairs if name not in gone and other not in gone]
 
 
 def _split(file: ImageFile) -> str:
@@ -107,8 +114,7 @@ def left_out(plan: "Plan", images: Images) -> "dict[str, Edit]":
     found: dict[str, Edit] = {}
     for edit in plan.edits:
         if edit.applied and edit.images == images.shown and isinstance(edit.repair, DropFiles):
-            for name in edit.repair.files:
-                found.setdefault(name, edit)
+            found |= dict.fromkeys(_going(edit.repair, found), edit)
     return found
 
 

@@ -38,7 +38,7 @@ def write(folder: Path, plan: Plan, case: Case) -> dict[int, str]:
             continue
         if isinstance(edit.repair, DropFiles | ReviewFiles):
             lists[number] = f"{number:02d}-{edit.checks[0].replace('/', '-')}.csv"
-            _write_files(folder / lists[number], images, edit.repair)
+            _write_files(folder / lists[number], images, edit, left_out(plan, images))
         elif isinstance(edit.repair, Reweight):
             home = folder / f"{number:02d}-balanced-classes"
             home.mkdir(parents=True, exist_ok=True)
@@ -69,8 +69,11 @@ def _images(case: Case, edit: Edit) -> Images | None:
     return next((one for one in case.images if one.shown == edit.images), None)
 
 
-def _write_files(path: Path, images: Images, repair: DropFiles | ReviewFiles) -> None:
-    """List the images of an edit, the worst first."""
+def _write_files(path: Path, images: Images, edit: Edit, gone: Mapping[str, Edit]) -> None:
+    """List the images of an edit, the worst first; where it is made, those that it leaves out."""
+    repair = edit.repair
+    if not isinstance(repair, DropFiles | ReviewFiles):
+        return
     known = {file.name: file for file in images.files}
     drop = isinstance(repair, DropFiles)
     others = repair.instead if isinstance(repair, DropFiles) else repair.suggested
@@ -78,6 +81,7 @@ def _write_files(path: Path, images: Images, repair: DropFiles | ReviewFiles) ->
     rows = (
         (rank, name, file.split if (file := known.get(name)) else "", (file.label or "") if file else "", other)
         for rank, (name, other) in enumerate(zip(repair.files, beside, strict=True), start=1)
+        if not (drop and edit.applied) or gone.get(name) == edit
     )
     _write_rows(path, ("rank", "file", "split", "class", "kept instead" if drop else "suggested"), rows)
 

@@ -158,6 +158,7 @@ def _arrow(path: Path, inner: str, split: str) -> Stored | None:
         stored = Stored(path=path, others=_others(schema, (column, label)), label=label or "")
         for batch in batches:
             images = batch.column(column)
+            images.validate(full=True)  # broken bounds would be followed out of the file
             labels = batch.column(label).to_pylist() if label else [None] * batch.num_rows
             for (own, place), told in zip(_places(images, start, mapped.size()), labels, strict=True):
                 file = _file(path, inner, len(stored.files), own, place)
@@ -205,8 +206,13 @@ def _places(images: "pa.StructArray", start: int, size: int) -> "Iterator[tuple[
         yield name, (base + first, last - first) if valid[number] else None
 
 
+def _told(inner: str, row: int, own: str | None) -> str:
+    """Name an image by its row, so that the order of names is that of rows."""
+    return f"{inner}/{row:07}" + (f"/{Path(own).name}" if own else "")
+
+
 def _file(path: Path, inner: str, row: int, own: str | None, place: tuple[int, int] | None) -> ImageFile:
-    name = f"{inner}/{row}" + (f"/{Path(own).name}" if own else "")
+    name = _told(inner, row, own)
     if place is None:
         return ImageFile(path=Path(own) if own else path / str(row), name=name)
     return ImageFile(path=path, name=name, offset=place[0], length=place[1])
@@ -229,7 +235,7 @@ def _parquet(path: Path, inner: str, split: str) -> Stored | None:
             labels = batch.column(label).to_pylist() if label else [None] * batch.num_rows
             for name, told in zip(own, labels, strict=True):
                 row = len(stored.files)
-                lead = f"{inner}/{row}" + (f"/{Path(name).name}" if name else "")
+                lead = _told(inner, row, name)
                 stored.files.append(
                     ImageFile(path=path, name=lead, split=split, label=_named(told, names), row=row, column=column)
                 )

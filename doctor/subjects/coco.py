@@ -84,6 +84,8 @@ def read_coco(path: Path) -> Coco | None:
         return Coco(path=path, content=msgspec.json.decode(content, type=CocoFile, strict=False))
     except msgspec.ValidationError as error:
         raise CannotOpen(path, f"no annotations in the form of COCO: {error}") from error
+    except UnicodeDecodeError as error:
+        raise CannotOpen(path, f"not valid UTF-8: {error.reason}") from error
     except msgspec.DecodeError as error:
         return Coco(path=path, content=_with_nan(path, content, error))
     except RecursionError as error:
@@ -205,6 +207,6 @@ def _whole(value: float | None) -> int:
 def _corners(bbox: Any) -> list[float] | None:
     try:
         left, top, width, height = map(float, bbox)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return [left, top, left + width, top + height]

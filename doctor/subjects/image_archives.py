@@ -40,6 +40,10 @@ def open_archives(top: Folder | None, named: Sequence[Path], taken: Collection[P
     files = [(path, folder) for path, folder in files if path.absolute() not in taken]
     _tars([(path, folder) for path, folder in files if is_shard(path)], archives)
     _stored([(path, folder) for path, folder in files if may_hold_images(path)], archives)
+    for found in archives.found:
+        holders = {file.path for file in found.files}
+        if len(holders) == 1 and holders <= set(named):
+            found.shown = str(holders.pop())
     return archives
 
 
@@ -88,7 +92,7 @@ def _stored(files: Sequence[tuple[Path, Folder]], archives: Archives) -> None:
         if stored is not None and stored.files:
             by_home[home].append(stored)
     for home, parts in by_home.items():
-        own = [file for part in parts for file in part.files]
+        own = sorted((file for part in parts for file in part.files), key=lambda file: file.name)
         found = Found(folder=made(home, inner_of[home], (), ()), files=own, archived=True)
         found.taken = {part.path.absolute() for part in parts}
         found.classes_in, found.column = ("archive", parts[0].label) if parts[0].label else ("", "")

@@ -58,6 +58,8 @@ class Found:
         Whether they lie inside other files.
     empty : tuple of str
         Folders of classes, below what was scanned, without an image.
+    shown : str
+        Where it is, where that is not its folder.
     """
 
     folder: Folder
@@ -70,6 +72,7 @@ class Found:
     taken: set[Path] = field(default_factory=set)
     archived: bool = False
     empty: tuple[str, ...] = ()
+    shown: str = ""
 
     @property
     def told(self) -> bool:

@@ -252,6 +252,8 @@ def _collection(paths: Sequence[Path], draft: Found, several: bool) -> Images:
 
 
 def _shown(paths: Sequence[Path], draft: Found) -> str:
+    if draft.shown:
+        return draft.shown
     if draft.folder.path != Path() or not draft.files:
         return str(draft.folder.path)
     if len(draft.files) == 1:

@@ -195,10 +195,17 @@ def _base_of(path: Path, names: Sequence[str]) -> Path | None:
     folder = path.absolute().parent
     for _ in range(LEVELS_ABOVE + 1):
         for base in (folder, *_folders_in(folder)):
-            if sum((base / name).is_file() for name in names) >= max(1, MIN_FOUND_SHARE * len(names)):
+            if sum(_is_file(base / name) for name in names) >= max(1, MIN_FOUND_SHARE * len(names)):
                 return base
         folder = folder.parent
     return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # what is no name of a file
+        return False
 
 
 def _folders_in(folder: Path) -> list[Path]:

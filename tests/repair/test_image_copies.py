@@ -16,6 +16,7 @@ from doctor.engine import examine
 from doctor.errors import UsageError
 from doctor.model import DropFiles, Report, Safety
 from doctor.repair.copying import write_lists
+from doctor.repair.image_edits import left_out, tried
 from doctor.repair.plan import Edit, Plan, make_plan
 from doctor.repair.proving import Proof, repair
 from doctor.repair.sameness import refuse_changed
@@ -199,13 +200,25 @@ def test_edits_of_the_same_images_are_made_once(tmp_path: Path) -> None:
     one, other = DropFiles(files=("cat/a.png", "cat/b.png")), DropFiles(files=("cat/b.png",))
     facts = {"findings": (), "because": (), "safety": Safety.SAFE, "wanted": True, "applied": True}
     with open_case([data], UNREADABLE) as case:
-        from doctor.repair.image_edits import tried
-
         shown = case.images[0].shown
         edits = [Edit(repair=each, images=shown, checks=("a/b",), **facts) for each in (one, other)]
         first, second = tried(edits, case)
     assert first.effect.files == {"all": 2}
-    assert (second.applied, second.why_not) == (False, "another edit leaves them out")
+    assert (second.applied, second.why_not) == (False, "other edits leave them out, or what would stay for them")
+
+
+def test_an_image_stays_when_the_one_that_stands_for_it_goes(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    pictures(data, "cat/a.png", "cat/b.png", "cat/c.png")
+    one = DropFiles(files=("cat/a.png",), instead=("cat/b.png",))
+    other = DropFiles(files=("cat/b.png", "cat/c.png"), instead=("cat/a.png", "cat/x.png"))
+    facts = {"findings": (), "because": (), "safety": Safety.SAFE, "wanted": True, "applied": True}
+    with open_case([data], UNREADABLE) as case:
+        (images,) = case.images
+        edits = [Edit(repair=each, images=images.shown, checks=("a/b",), **facts) for each in (one, other)]
+        made = tried(edits, case)
+        assert [edit.effect.files for edit in made] == [{"all": 1}, {"all": 1}]
+        assert set(left_out(Plan(path="", edits=tuple(made)), images)) == {"cat/a.png", "cat/c.png"}
 
 
 class Coloured(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):

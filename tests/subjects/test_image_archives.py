@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -90,7 +91,7 @@ def test_a_saved_data_set_is_read_in_place(tmp_path: Path) -> None:
     own = [file for file in images.files if file.split == "train"]
     assert [file.label for file in own[:2]] == ["cat", "dog"]
     assert [file.read() for file in own] == [f"image {row}".encode() for row in range(6)]
-    assert own[5].name == "train/data-00000-of-00001.arrow/5/5.png"
+    assert own[5].name == "train/data-00000-of-00001.arrow/0000005/5.png"
     assert [(guess.what, guess.value) for guess in opened.guesses] == [("columns left out", "note")]
     assert train in opened.taken
     assert [subject.kind for subject in doctor.scan(tmp_path / "set").case.subjects] == ["images"]
@@ -110,6 +111,17 @@ def test_an_image_without_bytes_lies_where_its_path_says(tmp_path: Path) -> None
     images = pa.array([{"bytes": None, "path": str(tmp_path / "a.png")}, {"bytes": b"here", "path": None}], kind)
     path = save(tmp_path / "set", pa.table({"image": images}))
     assert [file.read() for file in only(open_images([path.parent])).files] == [b"elsewhere", b"here"]
+
+
+def test_broken_bounds_in_a_file_are_not_followed(tmp_path: Path) -> None:
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    images = pa.array([{"bytes": b"x" * 40, "path": "a.png"}] * 3, kind)
+    path = save(tmp_path / "set", pa.table({"image": images}))
+    content = path.read_bytes()
+    bounds = np.array([0, 40, 80, 120], dtype=np.int32).tobytes()
+    assert content.count(bounds) == 1
+    path.write_bytes(content.replace(bounds, np.array([0, 40, 1 << 30, 120], dtype=np.int32).tobytes()))
+    assert open_images([path]).images == []
 
 
 def test_compressed_arrow_is_a_problem_and_no_crash(tmp_path: Path) -> None:

@@ -227,3 +227,14 @@ def test_a_table_of_images_that_are_elsewhere_is_not_read_to_its_end(
     monkeypatch.setattr("doctor.subjects.image_tellings.read_list", lambda *_: pytest.fail("it was read"))
     opened = open_images([table])
     assert (opened.images, opened.taken) == ([], set())
+
+
+def test_what_is_no_name_of_a_file_is_no_image(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(f"file,label\n{'x' * 5000}.jpg,1\n{'y' * 5000}.jpg,2\n")
+    assert open_images([tmp_path / "list.csv"]).images == []
+    put(tmp_path, "a.jpg", "b.jpg")
+    huge = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [10**400, 0, 1, 1]}]
+    (tmp_path / "instances.json").write_text(coco(annotations=huge))
+    annotations = only(open_images([tmp_path])).annotations
+    assert annotations is not None
+    assert [one.line for one in annotations.read().bad] == [1]

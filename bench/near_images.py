@@ -67,7 +67,9 @@ def hashes() -> None:
     extra = {pair for pair in told if chosen & set(pair)} - true
     print(f"{HASHES:,} hashes within {RADIUS} bits: {seconds:.1f} s, {computed:.1f} s computed, {len(told):,} pairs")
     print(f"memory: {peak / 1024:,.0f} MiB, {before / 1024:,.0f} MiB before")
-    print(f"against all pairs of {SAMPLE} of them: {len(true):,} pairs, {len(true - told)} missed, {len(extra)} false\n")
+    print(
+        f"against all pairs of {SAMPLE} of them: {len(true):,} pairs, {len(true - told)} missed, {len(extra)} false\n"
+    )
 
 
 def searched(folder: Path, names: Iterable[str]) -> ImageCopies:
@@ -119,7 +121,9 @@ def planted(folders: Iterable[Path]) -> None:
     for change in CHANGES:
         print(f"{change:<26}" + "".join(f"{hits[change, strength] / len(originals):>8.3f}" for strength in range(3)))
     recall = sum(hits.values()) / (len(truth) - len(originals))
-    print(f"\nrecall {recall:.3f}, precision {1 - false / max(1, told):.4f} ({false} of {told:,} with another picture)\n")
+    print(
+        f"\nrecall {recall:.3f}, precision {1 - false / max(1, told):.4f} ({false} of {told:,} with another picture)\n"
+    )
 
 
 def alike(folders: Iterable[Path]) -> None:

@@ -81,9 +81,7 @@ class Match(NamedTuple):
         return max(self.detail, min(self.blocks, self.rest))
 
 
-def match(
-    one: Picture, other: Picture, way: int = 0, window: Window = WHOLE, *, closely: bool = True
-) -> Match | None:
+def match(one: Picture, other: Picture, way: int = 0, window: Window = WHOLE, *, closely: bool = True) -> Match | None:
     """Lay one picture upon another and compare them.
 
     Parameters

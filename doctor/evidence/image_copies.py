@@ -19,7 +19,7 @@ from doctor.evidence.image_families import (
     families_of,
     within_splits,
 )
-from doctor.evidence.image_stars import SURE_AMONG_ALIKE, Stars, gathered
+from doctor.evidence.image_stars import Stars, gathered
 from doctor.evidence.near_hashes import TooManyPairs
 from doctor.evidence.picture_match import SURE, Match
 from doctor.evidence.thumbnails import thumbnail_of
@@ -29,6 +29,11 @@ from doctor.subjects.workers import Workers
 
 Array = np.ndarray[Any, Any]
 
+MIN_LOOKALIKES = 10
+MAX_FAMILY_SHARE = 1 / 3
+"""Of all pictures that may be copies of one, but for what agrees in nearly everything."""
+SURE_AMONG_ALIKE = 0.998
+"""Detail in which copies agree where different pictures are much alike."""
 MIN_SIDE = 32
 """Pixels of the shorter side below which different pictures, such as handwritten digits, look like copies."""
 MIN_SPREAD = 4.0
@@ -100,7 +105,10 @@ class ImageCopies:
         searched = firsts[~tiny & ~flat]
         reach = reach_for(len(searched))
         stars = _stars(images, facts, searched, rank, workers)
-        matches = _matches(stars, searched)
+        on_one_form = _on_one_form(stars, len(searched))
+        lookalikes = stars.lookalikes + on_one_form
+        strict = lookalikes > max(stars.many - on_one_form, MIN_LOOKALIKES)
+        matches = _matches(stars, searched, strict)
         families = families_of(groups, matches)
         how = Telling(facts, matches, groups)
         return cls(
@@ -115,9 +123,9 @@ class ImageCopies:
             bits=reach.whole,
             cuts_searched=reach.cut is not None,
             compared=stars.compared,
-            lookalikes=stars.lookalikes,
+            lookalikes=lookalikes,
             all_compared=stars.all_compared,
-            strict=stars.strict,
+            strict=strict,
         )
 
     @property
@@ -231,19 +239,28 @@ def _stars(images: Images, facts: ImageFacts, searched: Array, rank: Array, work
         {middle: {n: one for n, one in copies.items() if n in certain} for middle, copies in first.copies.items()},
         np.arange(len(searched)),
         first.compared + second.compared,
-        first.lookalikes + second.lookalikes,
+        [*first.alike, *((int(rest[one]), int(rest[other])) for one, other in second.alike)],
         first.all_compared and second.all_compared and whole,
     )
     for middle, copies in second.copies.items():
         stars.copies.setdefault(int(rest[middle]), {}).update({int(rest[n]): one for n, one in copies.items()})
+    stars.copies = {middle: copies for middle, copies in stars.copies.items() if copies}
+    for middle, copies in stars.copies.items():
+        stars.centre[list(copies)] = middle
     return stars
 
 
-def _matches(stars: Stars, searched: Array) -> dict[int, tuple[int, Match]]:
+def _on_one_form(stars: Stars, searched: int) -> int:
+    """Count what would be copies of one picture, where these are so many that the picture is rather a form filled in."""
+    near = (sum(one.detail < SURE_AMONG_ALIKE for one in copies.values()) for copies in stars.copies.values())
+    return sum(count for count in near if count > max(MIN_LOOKALIKES, MAX_FAMILY_SHARE * searched))
+
+
+def _matches(stars: Stars, searched: Array, strict: bool) -> dict[int, tuple[int, Match]]:
     """Return the original of each near copy and how it fits, by indices of images."""
     return {
         int(searched[copy]): (int(searched[middle]), one)
         for middle, copies in stars.copies.items()
         for copy, one in copies.items()
-        if not stars.strict or one.detail >= SURE_AMONG_ALIKE
+        if not strict or one.detail >= SURE_AMONG_ALIKE
     }

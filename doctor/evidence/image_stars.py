@@ -17,8 +17,6 @@ from doctor.subjects.workers import Workers
 
 Array = np.ndarray[Any, Any]
 
-SURE_AMONG_ALIKE = 0.998
-"""Detail in which copies agree where different pictures are much alike."""
 MAX_COMPARED = 200_000
 MAX_TRIES = 1_000
 """Pictures compared with one that may stay."""
@@ -27,7 +25,9 @@ MAX_HELD = 2_000
 DECODED_TOGETHER = 64
 HYPOTHESES = 3
 """Ways in which one picture may show another that are tried."""
-MIN_LOOKALIKES = 10
+MIN_CROWD = 300
+CROWD = 4
+"""Lookalikes per copy in a crowd."""
 LOOKALIKE = 0.7
 """Detail in which different pictures seldom agree, unless all pictures of their kind do."""
 
@@ -44,8 +44,9 @@ class Stars:
         The picture that stays for each, itself where there is none.
     compared : int
         Pairs whose pixels were compared.
-    lookalikes : int
-        Those of them that are no copies and yet agree in much of their detail.
+    alike : list of (int, int)
+        Those of them that are no copies and yet agree in much of their detail, where neither had a copy when it was
+        compared.
     all_compared : bool
         False where some pairs were left for want of time.
     """
@@ -53,13 +54,19 @@ class Stars:
     copies: dict[int, dict[int, Match]]
     centre: Array
     compared: int = 0
-    lookalikes: int = 0
+    alike: list[tuple[int, int]] = field(default_factory=list)
     all_compared: bool = True
 
     @property
-    def strict(self) -> bool:
-        """Whether pictures are so much alike that only what agrees in nearly everything can be called a copy."""
-        return self.lookalikes > max(sum(map(len, self.copies.values())), MIN_LOOKALIKES)
+    def many(self) -> int:
+        """The copies that were found."""
+        return sum(map(len, self.copies.values()))
+
+    @property
+    def lookalikes(self) -> int:
+        """Pairs much alike of pictures without any copy: copies under different marks are alike, too, and are none."""
+        alone = {n for pair in self.alike for n in pair if self.centre[n] == n and n not in self.copies}
+        return sum(one in alone and other in alone for one, other in self.alike)
 
 
 class Gallery:
@@ -137,25 +144,29 @@ class _Search:
                 if itself is not None and picture is not None:
                     self.compare(middle, other, itself, picture, around[other])
 
+    @property
+    def crowded(self) -> bool:
+        """Whether pictures are so much alike that a closer look, which makes them more so, is in vain."""
+        return len(self.stars.alike) > max(MIN_CROWD, CROWD * self.stars.many)
+
     def compare(self, middle: int, other: int, itself: Picture, picture: Picture, edges: Sequence[int]) -> None:
         """Compare two pictures in each way in which they may fit."""
         best: Match | None = None
-        strict = self.stars.strict
         for edge in _distinct(self.found, edges):
             turn, window = int(self.found.way[edge]), WINDOWS[int(self.found.window[edge])]
             forth = int(self.found.one[edge]) == middle
             one, two = (itself, picture) if forth else (picture, itself)
-            seen = match(one, two, turn, window, closely=not strict)
+            seen = match(one, two, turn, window, closely=not self.crowded)
             if seen is not None and (best is None or (seen.copies, seen.fit) > (best.copies, best.fit)):
                 best = seen
             if best is not None and best.copies:
                 break
         self.stars.compared += 1
-        if best is not None and best.copies and (not strict or best.detail >= SURE_AMONG_ALIKE):
+        if best is not None and best.copies:
             self.stars.copies.setdefault(middle, {})[other] = best
             self.stars.centre[other] = middle
-        elif best is not None and best.detail >= LOOKALIKE:
-            self.stars.lookalikes += 1
+        elif best is not None and best.detail >= LOOKALIKE and middle not in self.stars.copies:
+            self.stars.alike.append((middle, other))
 
 
 def gathered(found: Candidates, files: Sequence[ImageFile], rank: Array, crossing: Array, workers: Workers) -> Stars:

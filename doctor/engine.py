@@ -167,10 +167,10 @@ def _all_evidence(checks: Iterable[LoadedCheck]) -> set[type]:
     wanted: set[type] = set()
     queue = [part for check in checks for part in check.evidence]
     while queue:
-        part = required(queue.pop())
-        if hasattr(part, "measure") and part not in wanted:
-            wanted.add(part)
-            queue += ingredients(part)
+        for part in required(queue.pop()):
+            if hasattr(part, "measure") and part not in wanted:
+                wanted.add(part)
+                queue += ingredients(part)
     return wanted
 
 

@@ -49,6 +49,10 @@ class NotApplicable(NoVerdict):
     """The question does not arise for this subject (no target, no second split)."""
 
 
+class NoSuchSubject(NotApplicable):
+    """There is nothing of the kind that is asked about."""
+
+
 class Unavailable(NoVerdict):
     """The question arises but cannot be answered (too few rows, budget spent)."""
 

@@ -1,7 +1,8 @@
 """Measures evidence when it is asked for, once for the whole visit.
 
 Evidence asks by type, in the signature of its class method `measure`, for other evidence and, in the end, for
-subjects, as `X | None` where it can do without. A class may state its `COST`, by which dear ones come last.
+subjects, as `X | None` where it can do without, and as `X | Y` where either will do that is about a subject in view. A
+class may state its `COST`, by which dear ones come last.
 """
 
 import inspect
@@ -9,12 +10,13 @@ import time
 import types
 import typing
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, TypeVar
 
-from doctor.errors import BudgetSpent, NotApplicable, Unavailable, UsageError
+from doctor.errors import BudgetSpent, NoSuchSubject, NotApplicable, Unavailable, UsageError
 
 Known = TypeVar("Known")
 
@@ -72,15 +74,17 @@ class Measurements:
         NoVerdict
             When it cannot be had, with the reason; asked again, the same error is raised.
         """
-        if (needed := required(wanted)) is not wanted:
+        if wanted not in (needed := required(wanted)):
             try:
-                return self.get(needed, scope)
+                return self._either(needed, scope)
             except NotApplicable:
-                return None
+                if type(None) in typing.get_args(wanted):
+                    return None
+                raise
         if wanted in scope.subjects:
             return scope.subjects[wanted]
         if not hasattr(wanted, "measure"):
-            raise NotApplicable(f"there is no {wanted.__name__.lower()} here")
+            raise NoSuchSubject(f"there is no {wanted.__name__.lower()} here")
         key = (
             wanted,
             *(scope.subjects.get(root) for root in sorted(roots(wanted), key=lambda root: root.__name__)),
@@ -91,6 +95,13 @@ class Measurements:
         if isinstance(kept, Exception):
             raise kept
         return kept
+
+    def _either(self, wanted: Sequence[type], scope: Scope) -> Any:
+        """Return the first evidence of which the subject is there."""
+        for part in wanted[:-1]:
+            with suppress(NoSuchSubject):
+                return self.get(part, scope)
+        return self.get(wanted[-1], scope)
 
     def had(self, wanted: type, scope: Scope) -> Any:
         """Return evidence, or None where it cannot be had; a misuse is still an error."""
@@ -147,11 +158,11 @@ class Measurements:
         return Unavailable(f"{wanted.__name__} was not measured: {BudgetSpent()}")
 
 
-def required(wanted: Any) -> type:
-    """Return the type behind `X | None`, by which evidence is asked for that may not apply."""
-    parts = [part for part in typing.get_args(wanted) if part is not type(None)]
-    needed: type = parts[0] if isinstance(wanted, types.UnionType) else wanted
-    return needed
+def required(wanted: Any) -> tuple[type, ...]:
+    """Return the types behind `X | None`, by which evidence is asked for that may not apply, and behind `X | Y`."""
+    if not isinstance(wanted, types.UnionType):
+        return (wanted,)
+    return tuple(part for part in typing.get_args(wanted) if part is not type(None))
 
 
 @cache
@@ -165,7 +176,8 @@ def ingredients(evidence: type) -> tuple[type, ...]:
 @cache
 def roots(wanted: type) -> frozenset[type]:
     """Return the subject types on which something rests in the end."""
-    wanted = required(wanted)
+    if wanted not in (needed := required(wanted)):
+        return frozenset().union(*(roots(part) for part in needed))
     if not hasattr(wanted, "measure"):
         return frozenset({wanted})
     return frozenset().union(*(roots(part) for part in ingredients(wanted)))
@@ -174,7 +186,8 @@ def roots(wanted: type) -> frozenset[type]:
 @cache
 def cost(wanted: type) -> int:
     """Return how dear something is, its ingredients included; no unit, larger is dearer."""
-    wanted = required(wanted)
+    if wanted not in (needed := required(wanted)):
+        return max(cost(part) for part in needed)
     if not hasattr(wanted, "measure"):
         return 0
     return int(getattr(wanted, "COST", 1)) + sum(cost(part) for part in ingredients(wanted))

@@ -4,7 +4,7 @@ Each cue predicts rows that it was not fitted on. A cue that seems to tell somet
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample, codes_of
 from doctor.evidence.strength import Strength, permuted, strongest
 from doctor.evidence.targets import Target, Task, mid_ranks
+from doctor.model import Thumbnail
 from doctor.subjects.table import Table
 
 MIN_STRENGTH = 0.2
@@ -54,7 +55,8 @@ class Cue(Struct, frozen=True, kw_only=True):
     ----------
     kind : str
         "order", "turn" (the row's place in a short cycle), "file", "length", "holes", "annotator", "source" or "name"
-        (a part of a file's name).
+        (a part of a file's name); of images "quality", "coding", "camera", "pixels", "file size", "light" or "word" (of
+        the file's name).
     column : str or None
         Whose value it is; None where it is no column's.
     chance : float
@@ -82,6 +84,10 @@ class Shortcuts(Struct, frozen=True, kw_only=True):
     rows: int
     looked_at: tuple[str, ...]
     cues: tuple[Cue, ...]
+
+    def pictures(self, cue: Cue) -> Sequence[Thumbnail]:
+        """Show what a cue tells; of rows there is nothing to be seen."""
+        return ()
 
     @classmethod
     def measure(

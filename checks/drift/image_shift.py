@@ -88,7 +88,7 @@ def _finding(shifts: ImageShifts, found: list[tuple[Contrast, ColumnShift, float
         at=Location(split=contrast.later),
         repair=Advise(
             safety=Safety.MANUAL,
-            summary=f"draw the splits anew if both stand for one population, else train on images like {contrast.later}",
+            summary=f"draw the splits anew if both stand for one population, or train on images as in {contrast.later}",
         ),
         confidence=1 - q,
         earlier=contrast.earlier,

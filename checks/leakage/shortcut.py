@@ -41,8 +41,8 @@ Calibration
 
 Limits
     Columns are known by their names. That a length or a source tells the label may be honest: spam is longer than a
-    greeting, and the ill are sent to the specialist. A file for each class is a layout, not a shortcut, as is a word in the
-    names of images that goes with one class. Night is darker than day: whether light is a shortcut is for the user.
+    greeting, and the ill are sent to the specialist. A file for each class is a layout, not a shortcut, as is a word in
+    the names of images that goes with one class. Night is darker than day: the user knows whether light is a shortcut.
 
 Source
     Geirhos et al., Shortcut learning in deep neural networks, Nature Machine Intelligence 2 (2020); Gururangan et al.,

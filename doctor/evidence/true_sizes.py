@@ -1,0 +1,87 @@
+"""Which images hold less than their size says, looked for where an image has few bytes for its pixels.
+
+What enlarging adds costs hardly a byte, so enlarged images stand first in that order. They must be decoded whole, which
+is dear, and so only the first are.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from msgspec import Struct
+
+from doctor.evidence.image_facts import FILES_PER_BATCH, ImageFacts
+from doctor.evidence.true_size import MIN_SIDE
+from doctor.subjects.workers import Workers
+
+Array = np.ndarray[Any, Any]
+
+MAX_LOOKED = 256
+"""Images decoded whole: those with the fewest bytes for their pixels."""
+TURNED = 5
+"""Orientation of EXIF from which width and height change places."""
+FOUND = pa.schema([("index", pa.int64()), ("width", pa.int32()), ("height", pa.int32())])
+_QUALITIES = (0, 30, 50, 60, 75, 85, 95, 100)
+_BYTES = (0.05, 0.08, 0.12, 0.13, 0.17, 0.22, 0.38, 0.8)
+"""Bytes per pixel of photographs of half a megapixel as JPEGs of these qualities."""
+
+
+class TrueSizes(Struct, frozen=True, kw_only=True):
+    """What was found among the images that were looked at.
+
+    Attributes
+    ----------
+    looked : int
+        Images that were decoded whole.
+    eligible : int
+        Images that are large enough to be looked at.
+    indices : ndarray of int64, shape (n,)
+        Of enlarged images, the most enlarged first.
+    width, height : ndarray of int32, shape (n,)
+        Their true sizes, as they are shown.
+    """
+
+    COST: ClassVar[int] = 30
+
+    looked: int
+    eligible: int
+    indices: Array
+    width: Array
+    height: Array
+
+    @classmethod
+    def measure(cls, facts: ImageFacts, workers: Workers) -> "TrueSizes":
+        """Look at the images that have the fewest bytes for what they are."""
+        from doctor.evidence.image_rows import batch_of
+        from doctor.evidence.true_size_rows import true_sizes_of
+
+        eligible = np.flatnonzero(facts.readable & (facts.shorter >= MIN_SIDE) & ~facts.blank)
+        _, first = np.unique(facts.content[eligible].astype(str), return_index=True)
+        chosen = eligible[np.sort(first)]
+        chosen = chosen[np.argsort(richness(facts)[chosen], kind="stable")][:MAX_LOOKED]
+        listed = chosen.tolist()
+        parts = [listed[begin : begin + FILES_PER_BATCH] for begin in range(0, len(listed), FILES_PER_BATCH)]
+        batches = [batch_of(facts.files, part) for part in parts]
+        rows = [row for batch in workers.map(true_sizes_of, batches, FOUND) for row in batch.to_pylist()]
+        rows.sort(key=lambda row: row["index"])
+        indices = np.array([row["index"] for row in rows], dtype=np.int64)
+        sides = np.array([(row["width"], row["height"]) for row in rows], dtype=np.int32).reshape(-1, 2)
+        turned = facts.orientation[indices] >= TURNED
+        sides[turned] = sides[turned][:, ::-1]
+        kept = facts.width[indices] * facts.height[indices] / np.maximum(1, sides.prod(axis=1))
+        order = np.argsort(-kept, kind="stable")
+        return cls(
+            looked=len(chosen),
+            eligible=len(eligible),
+            indices=indices[order],
+            width=sides[order, 0],
+            height=sides[order, 1],
+        )
+
+
+def richness(facts: ImageFacts) -> Array:
+    """Return bytes per pixel over those that a photograph has which is stored alike."""
+    pixels = np.maximum(1.0, facts.width.astype(np.float64) * facts.height)
+    usual = np.interp(facts.quality, _QUALITIES, _BYTES)
+    usual = np.where(facts.quality > 0, usual, np.where(facts.grey, 0.6, 1.5))
+    return np.asarray(facts.bytes / pixels / usual)

@@ -16,7 +16,7 @@ What to do
     loses nothing.
 
 Thresholds
-    min_factor: enlargement along both axes from which an image is told (1.5).
+    min_factor: enlargement along both axes from which an image is told (1.8).
     min_share: share of such images among those looked at, below which it is a remark (0.01).
 
 Calibration
@@ -50,7 +50,7 @@ CHECK = Check(
 
 
 def examine(
-    sizes: TrueSizes, facts: ImageFacts, *, min_factor: float = 1.5, min_share: float = 0.01
+    sizes: TrueSizes, facts: ImageFacts, *, min_factor: float = 1.8, min_share: float = 0.01
 ) -> Iterator[Finding]:
     """Name images that hold less than their size says, the most enlarged first."""
     factors = np.minimum(facts.width[sizes.indices] / sizes.width, facts.height[sizes.indices] / sizes.height)

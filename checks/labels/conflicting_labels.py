@@ -1,4 +1,4 @@
-"""Rows with the same features and different labels.
+"""Rows with the same features, or images with the same content, and different labels.
 
 What it finds
     Rows that are equal in every feature (names of rows and entities left out, text without case and blanks around it)
@@ -8,6 +8,7 @@ What it finds
     levels rows are equal by nature, and then the floor is a remark: the features do not decide the label.
     Also rows whose text is the same, case and punctuation aside, with another label: a warning where texts are all that
     there is to tell the label by, a remark where other columns may tell it.
+    Of images: those of the same bytes, or of the same pixels however they are stored, that lie under several classes.
 
 Why it matters
     One of two different labels of the same record is wrong, and a model trained on both learns neither. Where rows are
@@ -21,6 +22,8 @@ What to do
 Thresholds
     min_share: share of labelled rows that must be wrong in groups no coincidence explains, for a warning (0.001).
     min_floor: floor below which rows that are equal by nature are not worth a remark (0.01).
+    max_several: share of the images in several classes, above which that is the rule and a remark: an image may show
+        several things (0.2).
 
 Calibration
     Counts are exact, the floor is a bound on these rows and needs no model. What is no coincidence is told in bits, as
@@ -31,7 +34,8 @@ Calibration
     where copies cannot be told.
 
 Limits
-    Rows that nearly equal each other are not compared. Rows of the same entity, each an event of its own, differ
+    Rows that nearly equal each other are not compared, nor images that were coded anew with loss or resized: their
+    copies are told by duplicates/near-duplicate-images. Rows of the same entity, each an event of its own, differ
     rightly in their labels; where a column names entities it is a remark. Quantities are not compared, nor items that
     several people labelled: that is labels/low-agreement.
 
@@ -43,9 +47,11 @@ Source
 from collections.abc import Iterator
 
 from doctor.evidence.conflicts import Conflict, Conflicts
+from doctor.evidence.image_conflicts import ImageConflicts
+from doctor.evidence.image_facts import MAX_THUMBNAILS, ImageFacts
 from doctor.evidence.keys import Keys
 from doctor.evidence.text_conflicts import TextConflicts
-from doctor.model import Check, Finding, Location, ReviewRows, Safety, Severity
+from doctor.model import Check, Finding, Location, ReviewFiles, ReviewRows, Safety, Severity
 
 COUNTED = "{rows:,} rows in {groups:,} groups are equal in every feature but not in {target}"
 SAID = "{rows:,} rows in {groups:,} groups have the same text, but for case and punctuation, "
@@ -62,6 +68,8 @@ CHECK = Check(
         "texts and more": SAID + "and not the same {target}; does it hang on {beside}?",
         "natural": COUNTED + ", as happens among so few levels; no model of these features "
         "can be right in more than {ceiling:.1%} of the rows",
+        "images": "the same image under several classes: {images:,} images in {groups:,} groups, such as {first} as "
+        "{classes}; at least {wrong:,} of the classes are wrong or not the only ones",
     },
 )
 
@@ -69,21 +77,27 @@ MAX_EXAMPLES = 5
 
 
 def examine(
-    conflicts: Conflicts,
-    keys: Keys,
+    conflicts: Conflicts | ImageConflicts,
+    keys: Keys | None,
     texts: TextConflicts | None,
+    facts: ImageFacts | None,
     *,
     min_share: float = 0.001,
     min_floor: float = 0.01,
+    max_several: float = 0.2,
 ) -> Iterator[Finding]:
     """Judge the groups by whether their rows are equal by nature."""
     if texts is not None and texts.surprising:
         yield _of_texts(texts, min_share)
     if not conflicts.groups:
         return
+    if isinstance(conflicts, ImageConflicts):
+        if facts:
+            yield _images(conflicts, facts, max_several)
+        return
     share = conflicts.surprising_share
     sure = share * conflicts.groups > 1 and conflicts.floor * share >= min_share
-    if share < 0.5 or keys.entities:
+    if share < 0.5 or (keys and keys.entities):
         if conflicts.floor < min_floor:
             return
         by_nature = share < 0.5
@@ -144,6 +158,37 @@ def _finding(kind: str, severity: Severity, conflicts: Conflicts, shown: tuple[C
             for group in shown[:MAX_EXAMPLES]
         ],
     )
+
+
+def _images(conflicts: ImageConflicts, facts: ImageFacts, max_several: float) -> Finding:
+    indices = [index for group in conflicts.groups for index in group.indices]
+    first = conflicts.groups[0]
+    pictures = [
+        facts.thumbnail(index, label, number)
+        for number, group in enumerate(conflicts.groups[:MAX_EXAMPLES])
+        for index, label in list(zip(group.indices, group.labels, strict=True))[:2]
+    ]
+    return CHECK.finding(
+        "images",
+        at=facts.place(indices),
+        severity=Severity.INFO if conflicts.images > max_several * conflicts.labelled else Severity.WARNING,
+        repair=ReviewFiles(
+            files=tuple(facts.names(indices)),
+            safety=Safety.MANUAL,
+            summary="settle on one class for each group of equal images",
+        ),
+        images=conflicts.images,
+        groups=len(conflicts.groups),
+        labelled=conflicts.labelled,
+        wrong=conflicts.wrong,
+        floor=conflicts.wrong / conflicts.labelled,
+        first=facts.first(first.indices[:2]),
+        classes=" and ".join(dict.fromkeys(first.labels)),
+        files=facts.names(indices),
+        examples=[
+            {"files": facts.names(group.indices), "labels": group.labels} for group in conflicts.groups[:MAX_EXAMPLES]
+        ],
+    ).showing(thumbnails=[picture for picture in pictures if picture][:MAX_THUMBNAILS])
 
 
 def _review(groups: tuple[Conflict, ...]) -> ReviewRows:

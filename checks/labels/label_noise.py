@@ -65,21 +65,22 @@ Source
 from collections.abc import Iterator
 from typing import Any
 
+from doctor.evidence.image_label_noise import ImageLabelNoise
 from doctor.evidence.label_noise import Exchange, LabelNoise
 from doctor.evidence.split_exchange import SplitExchange, SplitExchanges
-from doctor.model import Check, Finding, Location, Relabel, ReviewRows, Severity, Undecided
+from doctor.model import AnyRepair, Check, Finding, Location, Severity, Undecided
 
 COUNTED = (
-    "{target}: about {share:.1%} of the labels look wrong ({lower:.1%} to {upper:.1%}): so many of {rows:,} rows are "
-    "labelled otherwise however sure two families of models are; {suspects:,} rows are suspect"
+    "{target}: about {share:.1%} of the labels look wrong ({lower:.1%} to {upper:.1%}): so many of {rows:,} {unit} "
+    "are labelled otherwise however sure two families of models are; {suspects:,} are suspect"
 )
 CHECK = Check(
     "labels/label-noise",
     Severity.WARNING,
     {
         "noise": COUNTED,
-        "exchanged": "{target}: {first} and {second} are exchanged in about {share:.0%} of their rows ({lower:.1%} to "
-        "{upper:.1%}): {first_rows:,} rows labelled {first} look like {second} to two families of models, "
+        "exchanged": "{target}: {first} and {second} are exchanged in about {share:.0%} of their {unit} ({lower:.1%} to "
+        "{upper:.1%}): {first_rows:,} labelled {first} look like {second} to two families of models, "
         "{second_rows:,} the other way",
         "exchanged in a split": "{target}: {first} and {second} are exchanged in {split}: of its rows labelled {first} "
         "{first_share:.0%} look like {second} to models of train, of those labelled {second} {second_share:.0%} like "
@@ -90,14 +91,15 @@ CHECK = Check(
 )
 
 MAX_EXAMPLES = 5
+MAX_FILES = 1000
 SUMMARY = "look at the most doubtful rows first; each comes with the label that the models hold to be right"
 SETTLE = "settle on one label for each pair of near copies"
 EXCHANGED = ("first", "second", "first_rows", "second_rows", "first_share", "second_share")
 
 
 def examine(
-    noise: LabelNoise,
-    splits: SplitExchanges,
+    noise: LabelNoise | ImageLabelNoise,
+    splits: SplitExchanges | None,
     *,
     min_competence: float = 0.8,
     min_share: float = 0.01,
@@ -112,7 +114,7 @@ def examine(
     min_certain: float = 0.8,
 ) -> Iterator[Finding | Undecided]:
     """Judge the floor of errors, if the models have shown that they find known flips."""
-    for found in splits.found:
+    for found in splits.found if splits else ():
         if min(found.first_share, found.second_share, found.known_share) >= min_certain:
             yield _in_a_split(noise, found)
     competent = noise.competence >= min_competence
@@ -140,7 +142,7 @@ def examine(
 
 def _finding(noise: LabelNoise, exchanged: Exchange | None) -> Finding:
     floor = exchanged.floor if exchanged else noise.floor
-    repair: ReviewRows | Relabel = noise.review(noise.listed, SUMMARY)
+    repair: AnyRepair = noise.review(noise.listed, SUMMARY)
     if exchanged and noise.whole:
         pair = {exchanged.first, exchanged.second}
         repair = noise.relabel([row for row in noise.listed if row.suspect and {row.given, row.suggested} == pair])
@@ -150,10 +152,12 @@ def _finding(noise: LabelNoise, exchanged: Exchange | None) -> Finding:
         repair=repair,
         examples=[row.told for row in noise.listed[:MAX_EXAMPLES]],
         total_rows=noise.total,
-        **_facts(noise, "target", "rows", "errors", "suspects", "competence", "witnesses", "flips"),
+        goings=noise.goings,
+        **({"files": [row.file for row in noise.listed if row.file][:MAX_FILES]} if noise.unit == "images" else {}),
+        **_facts(noise, "target", "unit", "rows", "errors", "suspects", "competence", "witnesses", "flips"),
         **_facts(floor, "share", "lower", "upper", "ratio", "chance"),
         **(_facts(exchanged, *EXCHANGED) if exchanged else {}),
-    )
+    ).showing(thumbnails=noise.pictures(noise.listed))
 
 
 def _in_a_split(noise: LabelNoise, found: SplitExchange) -> Finding:
@@ -169,7 +173,7 @@ def _in_a_split(noise: LabelNoise, found: SplitExchange) -> Finding:
 
 def _near_copies(noise: LabelNoise, competent: bool) -> Finding:
     listed = [row for pair in noise.copies for row in pair]
-    repair: ReviewRows | Relabel = noise.review(listed, SETTLE, suggested=competent)
+    repair: AnyRepair = noise.review(listed, SETTLE, suggested=competent)
     if competent and noise.whole:
         repair = noise.relabel([row for row in listed if row.given != row.suggested])
     return CHECK.finding(

@@ -7,8 +7,8 @@ What it finds
     where it came from (a column named source, scanner, site, or the folder and the letters in a file's name), as
     remarks with a question. An order that time, a number of rows, an entity or sorted classes explain is left to the
     checks of these. Of images it is what is not in the picture: the quality at which JPEGs were coded, the way they are
-    stored, and the camera or program in EXIF, as warnings; how many pixels an image has, how large its file is, how
-    bright it is, and a word in the file's name that several classes share, as remarks.
+    stored, and the camera or program in EXIF, as warnings; how many pixels an image has, by how much its file is
+    larger than its picture explains, how bright it is, and a word in the file's name that several classes share, as remarks.
 
 Why it matters
     A model takes the easiest way: the ruler beside the tumour, the hospital's tag, the crawler that fetched the spam.
@@ -75,7 +75,7 @@ CHECK = Check(
         "coding": f"the way in which images are stored {TELLS_CLASS}",
         "camera": f"the camera or program in the images' EXIF {TELLS_CLASS}",
         "pixels": f"how many pixels an image has {TELLS_CLASS}",
-        "file size": f"how large an image's file is {TELLS_CLASS}",
+        "file size": f"by how much a file is larger than its picture explains {TELLS_CLASS}",
         "light": f"how bright an image is {TELLS_CLASS}; will it of new ones?",
         "word": f"a word in the files' names {TELLS_CLASS}; where do the files come from?",
     },

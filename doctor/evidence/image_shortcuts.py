@@ -10,7 +10,7 @@ import numpy as np
 from doctor.evidence.image_facts import ImageFacts
 from doctor.evidence.image_targets import content_keys, image_target
 from doctor.evidence.image_traits import traits_of
-from doctor.evidence.one_feature import Feature, folds_of
+from doctor.evidence.one_feature import FOLDS, Feature, folds_of
 from doctor.evidence.sample import codes_of
 from doctor.evidence.shortcuts import MAX_LEVELS, MIN_STRENGTH, PERMUTED_ROWS, Cue, Shortcuts
 from doctor.evidence.strength import permuted, strongest
@@ -29,6 +29,9 @@ KINDS = {
 }
 """Traits that are cues, and how a cue of theirs is called."""
 SHOWN = 4
+RIDGE = 0.1
+"""Penalty per image on the weights by which the size of a file is expected."""
+LEAST_SPREAD = 1e-3
 
 
 class ImageShortcuts(Shortcuts, frozen=True, kw_only=True):
@@ -56,7 +59,7 @@ class ImageShortcuts(Shortcuts, frozen=True, kw_only=True):
         target = image_target(facts)
         fold = folds_of(content_keys(facts, target.rows))
         cues, kinds = [], []
-        for kind, feature in _features(facts, target):
+        for kind, feature in _features(facts, target, fold):
             kinds.append(kind)
             if feature.levels < 2:
                 continue
@@ -74,11 +77,12 @@ class ImageShortcuts(Shortcuts, frozen=True, kw_only=True):
         )
 
 
-def _features(facts: ImageFacts, target: Target) -> Iterator[tuple[str, Feature]]:
+def _features(facts: ImageFacts, target: Target, fold: Array) -> Iterator[tuple[str, Feature]]:
     rows = target.rows
-    traits = traits_of(facts) | {"bytes": facts.bytes.astype(np.float64)}
+    traits = traits_of(facts)
+    traits["bytes"] = _unexplained_bytes(facts, target, fold)
     for trait, kind in KINDS.items():
-        values = traits[trait][rows]
+        values = traits[trait] if trait == "bytes" else traits[trait][rows]
         if values.dtype == object:
             codes = np.where(values == None, -1, codes_of(values))  # noqa: E711  # cell by cell
             if len(np.unique(codes)) <= MAX_LEVELS:
@@ -89,6 +93,27 @@ def _features(facts: ImageFacts, target: Target) -> Iterator[tuple[str, Feature]
     words = np.array([_word(stem) for stem in stems], dtype=object)
     if (shared := _shared(words, target)) is not None:
         yield "word", Feature.of_levels(shared, target.class_count)
+
+
+def _unexplained_bytes(facts: ImageFacts, target: Target, fold: Array) -> Array:
+    """Return by how much each file is larger than its picture lets one expect, as a logarithm.
+
+    Fine structure takes bytes, so the size of a file follows from what it shows; a plane through the descriptors of
+    images of other folds says how much it should be.
+    """
+    rows = target.rows
+    pixels = facts.width[rows].astype(np.float64) * facts.height[rows]
+    tones = (facts.contrast, facts.entropy, facts.brightness, np.nan_to_num(facts.sharpness))
+    inputs = np.column_stack([facts.descriptor[rows], *(tone[rows] for tone in tones), np.log(np.maximum(1, pixels))])
+    inputs = (inputs - inputs.mean(axis=0)) / np.maximum(inputs.std(axis=0), LEAST_SPREAD)
+    sizes = np.log(np.maximum(1, facts.bytes[rows]).astype(np.float64))
+    left = np.zeros(len(rows))
+    for number in range(FOLDS):
+        test = fold == number
+        known, middle = inputs[~test], sizes[~test].mean()
+        curve = known.T @ known + RIDGE * max(1, len(known)) * np.eye(inputs.shape[1])
+        left[test] = sizes[test] - middle - inputs[test] @ np.linalg.solve(curve, known.T @ (sizes[~test] - middle))
+    return left
 
 
 def _word(stem: str) -> str:

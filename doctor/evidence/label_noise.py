@@ -1,6 +1,7 @@
 """Which labels are doubted, which classes are exchanged, and which rows nearly equal one with another label."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from doctor.evidence.sample import Sample
 from doctor.evidence.significance import binomial_upper_tail
 from doctor.evidence.surprisal import Surprisal
 from doctor.evidence.targets import Target, Task
-from doctor.model import Location, Relabel, ReviewRows, Safety
+from doctor.model import Location, Relabel, ReviewFiles, ReviewRows, Safety, Thumbnail
 from doctor.subjects.table import Table
 
 Array = np.ndarray[Any, Any]
@@ -25,6 +26,7 @@ Array = np.ndarray[Any, Any]
 MIN_DISTINCT_SHARE = 0.5
 MIN_EACH_WAY = 5
 MAX_EXCHANGE_CHANCE = 0.001
+MAX_GOINGS = 10
 FIRST_SHARE, NEXT_SHARE = 0.05, 0.10
 """At least and at most so many of the rows are listed for review."""
 
@@ -40,6 +42,8 @@ class Doubtful(Struct, frozen=True, kw_only=True):
         Its label, and the likelier one.
     like : int
         `sql.ROW` of a row that bears the likelier one undoubted.
+    file : str
+        Its file, where it is an image; then the numbers are places in the collection.
     suspect : bool
         Whether both families call it another class.
     """
@@ -51,11 +55,13 @@ class Doubtful(Struct, frozen=True, kw_only=True):
     like: int
     doubt: float
     suspect: bool
+    file: str = ""
 
     @property
     def told(self) -> dict[str, Any]:
         """What a finding says of it."""
-        return {"row": self.row, "label": self.given, "suggested": self.suggested}
+        place = {"file": self.file} if self.file else {"row": self.row}
+        return place | {"label": self.given, "suggested": self.suggested}
 
 
 class Exchange(Struct, frozen=True, kw_only=True):
@@ -108,6 +114,8 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
         Pairs with different labels that are up to four times as far apart.
     entities : bool
         Whether a column names an entity that owns several rows.
+    unit : str
+        What is judged: "rows" or "images".
     """
 
     COST: ClassVar[int] = 95
@@ -130,6 +138,7 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
     entities: bool
     doubts: LabelDoubts
     file: str | None = None
+    unit: str = "rows"
 
     @property
     def witnesses(self) -> float | None:
@@ -164,11 +173,21 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
         rare = binomial_upper_tail(both, self.suspects, 1 / 3) <= MAX_EXCHANGE_CHANCE
         return each and shares and both >= min_exchanged * self.suspects and rare
 
+    @property
+    def goings(self) -> dict[str, int]:
+        """Listed rows by the label that they bear and the likelier one, the most frequent first."""
+        counts = Counter(f"{row.given} → {row.suggested}" for row in self.listed if row.given != row.suggested)
+        return dict(counts.most_common(MAX_GOINGS))
+
+    def pictures(self, rows: Sequence[Doubtful]) -> Sequence[Thumbnail]:
+        """Show doubtful images; of rows there is nothing to be seen."""
+        return ()
+
     def place(self, rows: Sequence[Doubtful]) -> Location:
         """Say where rows are."""
         return Location(columns=(self.target,), rows=tuple(row.row for row in rows), file=self.file)
 
-    def review(self, rows: Sequence[Doubtful], summary: str, *, suggested: bool = True) -> ReviewRows:
+    def review(self, rows: Sequence[Doubtful], summary: str, *, suggested: bool = True) -> ReviewRows | ReviewFiles:
         """Have a person look at rows, beside the labels that are likelier where `suggested`."""
         return ReviewRows(
             rows=tuple(row.row for row in rows),
@@ -178,7 +197,7 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
             summary=summary,
         )
 
-    def relabel(self, rows: Sequence[Doubtful]) -> Relabel:
+    def relabel(self, rows: Sequence[Doubtful]) -> Relabel | ReviewFiles:
         """Give rows the likelier label."""
         return Relabel(
             column=self.target,
@@ -216,7 +235,7 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
             raise Unavailable(reference.why_not)
         told, labels = doubts.told, doubts.labels
         place = _Places(table, sample.row[doubts.rows], doubts)
-        listed = [place.of(row) for row in _listed(told).tolist()]
+        listed = [place.of(row) for row in listed_of(told).tolist()]
         near, ring = near_pairs(doubts.matrix, labels)
         out = {target.name, roles.item, roles.predictions, *roles.annotators, *keys.names}
         compared = [column.name for column in table.columns if column.name not in out]
@@ -276,7 +295,8 @@ class _Places:
         return self.of(first, better), self.of(second, better)
 
 
-def _listed(told: Suspicion) -> Array:
+def listed_of(told: Suspicion) -> Array:
+    """Return the rows that are listed for review, by their positions."""
     rows = len(told.doubt)
     wanted = min(max(int(told.suspect.sum()), round(FIRST_SHARE * rows)), round(NEXT_SHARE * rows))
     return np.lexsort((np.arange(rows), -told.doubt, ~told.suspect))[:wanted]

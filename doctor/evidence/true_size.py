@@ -14,9 +14,11 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-MIN_FACTOR = 1.5
-"""Enlargement below which nothing is said: little is lost, and the coding of JPEG looks alike."""
+MIN_FACTOR = 1.8
+"""Enlargement below which nothing is said: little is lost, and the seams of JPEG, once shrunk, look alike."""
 MAX_FACTOR = 12.0
+MAX_STRETCH = 1.4
+"""Enlargement of one axis over that of the other, beyond which it is no enlargement but a coincidence."""
 MIN_SIDE = 64
 MIN_TRUE_SIDE = 16
 LINES = 96
@@ -36,6 +38,8 @@ MIN_PERIODICITY = 4.0
 """Amplitude of unevenness that returns with every small pixel, over that of other periods."""
 BLOCK = 8
 """Pixels of a block of JPEG, whose seams return with it and turn signs too, about multiples of an eighth."""
+LIKELY_EIGHTHS = (1, 2, 4)
+"""Those of an eightfold, fourfold and twofold enlargement; the others are left to the seams."""
 MIN_OVER_NEXT = 2.0
 """How much more an eighth must turn signs than the next one; by the seams of JPEG they all do."""
 MIN_OVER_SECOND = 1.2
@@ -63,7 +67,7 @@ def true_size(luminance: Array) -> tuple[int, int] | None:
     -------
     tuple of int or None
         Width and height, known to a pixel or two; None where the picture is as it was taken, or nothing can be told.
-        A part that was cut out of an enlarged picture is not recognised, nor one enlarged by less than one half.
+        A part that was cut out of an enlarged picture is not recognised, nor one enlarged by less than 1.8.
 
     Notes
     -----
@@ -75,7 +79,10 @@ def true_size(luminance: Array) -> tuple[int, int] | None:
         return None
     across = _true_length(luminance)
     down = _true_length(luminance.T) if across else 0
-    return (across, down) if down else None
+    if not down:
+        return None
+    factors = luminance.shape[1] / across, luminance.shape[0] / down
+    return (across, down) if max(factors) <= MAX_STRETCH * min(factors) else None
 
 
 def _true_length(luminance: Array) -> int:
@@ -163,7 +170,7 @@ def _by_blocks(lines: Array, signs: Array, length: int, share: float) -> bool:
     place = round(eighth)
     if place == 0 or abs(eighth - place) * width > BLOCK:
         return False
-    if place + 1 == BLOCK:
+    if place not in LIKELY_EIGHTHS:
         return True
     whole = width - width % BLOCK
     seams = signs if whole == width else np.sign(_waves(lines[:, :whole]))

@@ -1,0 +1,134 @@
+"""Which classes of images are doubted, by models of what their pictures look like or of embeddings that are given."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from doctor.evidence.image_facts import MAX_THUMBNAILS, ImageFacts
+from doctor.evidence.image_targets import content_keys, image_target
+from doctor.evidence.inputs import Inputs
+from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts
+from doctor.evidence.label_noise import Doubtful, LabelNoise, exchange_of, listed_of
+from doctor.evidence.one_feature import folds_of
+from doctor.evidence.targets import Target
+from doctor.model import Location, ReviewFiles, Safety, Thumbnail
+
+Array = np.ndarray[Any, Any]
+
+LEAST_SPREAD = 1e-4
+"""Of a feature, below which it says nothing: colours of grey images."""
+
+
+class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
+    """What is known of wrong classes of images."""
+
+    COST: ClassVar[int] = 90
+
+    facts: ImageFacts
+
+    def pictures(self, rows: Sequence[Doubtful]) -> Sequence[Thumbnail]:
+        """Show the most doubtful images, those that look like one class instead of another side by side."""
+        shown = list(rows[:MAX_THUMBNAILS])
+        pairs = list(dict.fromkeys((row.given, row.suggested) for row in shown))
+        made = []
+        for group, pair in enumerate(pairs):
+            for row in shown:
+                if (row.given, row.suggested) == pair:
+                    caption = f"{row.given}, looks like {row.suggested}" if row.given != row.suggested else row.given
+                    made.append(self.facts.thumbnail(row.number, caption, group))
+        return [one for one in made if one is not None]
+
+    def place(self, rows: Sequence[Doubtful]) -> Location:
+        """Say where images are."""
+        return self.facts.place([row.number for row in rows])
+
+    def review(self, rows: Sequence[Doubtful], summary: str, *, suggested: bool = True) -> ReviewFiles:
+        """Have a person look at images, beside the classes that are likelier where `suggested`."""
+        return ReviewFiles(
+            files=tuple(row.file for row in rows),
+            suggested=tuple(row.suggested for row in rows) if suggested else (),
+            safety=Safety.MANUAL,
+            summary=summary.replace("rows", "images"),
+        )
+
+    def relabel(self, rows: Sequence[Doubtful]) -> ReviewFiles:
+        """List images with the likelier class; folders are not renamed by a model's word."""
+        return self.review(rows, "look at the images of the two classes; each comes with the class that it looks like")
+
+    @classmethod
+    def measure(cls, facts: ImageFacts) -> "ImageLabelNoise":  # type: ignore[override]  # of images, not of a table
+        """Judge the classes of at most 2,000 drawn images of the train split, or of all where there is none.
+
+        Raises
+        ------
+        NotApplicable
+            Where the images have no classes.
+        Unavailable
+            Where there are too few of them.
+        """
+        target = image_target(facts)
+        doubts = LabelDoubts.of(target, inputs_of(facts.descriptor, facts, target))
+        told, labels = doubts.told, doubts.labels
+        numbers = target.rows[doubts.rows]
+        listed = []
+        for row in listed_of(told).tolist():
+            number = int(numbers[row])
+            listed.append(
+                Doubtful(
+                    number=number,
+                    row=number,
+                    given=doubts.names[labels[row]],
+                    suggested=doubts.names[int(told.suggested[row])],
+                    like=number,
+                    doubt=float(told.doubt[row]),
+                    suspect=bool(told.suspect[row]),
+                    file=facts.files[number].name,
+                )
+            )
+        return cls(
+            target=doubts.target,
+            rows=len(labels),
+            total=doubts.total,
+            whole=doubts.total <= MAX_ROWS,
+            flips=doubts.flips,
+            competence=doubts.competence,
+            distinct_share=doubts.distinct_share,
+            errors=doubts.errors,
+            floor=doubts.floor,
+            suspects=int(told.suspect.sum()),
+            listed=tuple(listed),
+            exchange=exchange_of(doubts),
+            pairs=math.comb(len(doubts.names), 2),
+            copies=(),
+            ring=0,
+            entities=False,
+            doubts=doubts,
+            unit="images",
+            facts=facts,
+        )
+
+
+def inputs_of(features: Array, facts: ImageFacts, target: Target) -> Inputs:
+    """Scale features of the images that have a class; copies of one file share a fold.
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n, d)
+        One row per file of `facts`.
+    """
+    rows = target.rows[:MAX_ROWS]
+    chosen = features[rows].astype(np.float64)
+    spread = chosen.std(axis=0)
+    told = np.flatnonzero(spread > LEAST_SPREAD * max(1e-9, float(np.abs(chosen).max(initial=0.0))))
+    matrix = ((chosen[:, told] - chosen[:, told].mean(axis=0)) / spread[told]).astype(np.float32)
+    return Inputs(
+        rows=np.arange(len(rows)),
+        matrix=matrix,
+        origin=np.arange(len(told)),
+        values=target.values[: len(rows)],
+        fold=folds_of(content_keys(facts, rows)),
+        features=len(told),
+        unread=(),
+    )

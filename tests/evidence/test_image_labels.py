@@ -1,0 +1,83 @@
+"""What is told of the classes of images: wrong ones, exchanged ones, and one image under several."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_digits
+
+import doctor
+from doctor.model import Finding, Report
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "labels"
+
+
+def digits(folder: Path, labels: np.ndarray) -> Path:
+    """Write the first digits into folders named for these labels."""
+    for number, (image, label) in enumerate(zip(load_digits().images, labels, strict=False)):
+        place = folder / f"class {label}"
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((image * 15.9).astype(np.uint8)).save(place / f"{number:04}.png")
+    return folder
+
+
+def noise(report: Report) -> list[Finding]:
+    return [finding for finding in report.findings if finding.check == "labels/label-noise"]
+
+
+def test_flipped_digits_are_listed_first_with_the_class_that_they_are_of(tmp_path: Path) -> None:
+    truth = load_digits().target[:700]
+    random = np.random.default_rng(0)
+    labels = truth.copy()
+    flipped = random.random(len(truth)) < 0.06
+    labels[flipped] = (truth[flipped] + random.integers(1, 10, flipped.sum())) % 10
+    (found,) = noise(doctor.scan(digits(tmp_path, labels), select=["label-noise"]))
+    assert found.evidence["kind"] == "noise"
+    listed = [int(Path(name).stem) for name in found.evidence["files"]]
+    assert np.mean(np.isin(np.flatnonzero(flipped), listed)) > 0.9
+    suggested = np.array([int(name.split()[-1]) for name in found.repair.suggested])
+    right = suggested == truth[listed]
+    assert right[flipped[listed]].mean() > 0.9
+    assert {thumbnail.file for thumbnail in found.thumbnails} <= set(found.evidence["files"])
+    assert all("looks like" in thumbnail.caption for thumbnail in found.thumbnails)
+
+
+def test_digits_as_they_are_labelled_are_not_doubted(tmp_path: Path) -> None:
+    report = doctor.scan(digits(tmp_path, load_digits().target[:700]), select=["label-noise"])
+    assert not noise(report)
+    assert {examination.outcome.value for examination in report.examinations} == {"healthy"}
+
+
+def test_two_exchanged_classes_are_named() -> None:
+    (found,) = noise(doctor.scan(FIXTURES / "label_noise" / "sick_images_exchanged", select=["label-noise"]))
+    assert {found.evidence["first"], found.evidence["second"]} == {"cross", "ring"}
+    assert found.message.startswith("class: ")
+
+
+def test_pictures_of_noise_give_no_verdict(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    for number in range(160):
+        place = tmp_path / ("left", "right")[number % 2]
+        place.mkdir(exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (16, 16), dtype=np.uint8)).save(place / f"{number}.png")
+    report = doctor.scan(tmp_path, select=["label-noise"])
+    assert not noise(report)
+    assert {examination.outcome.value for examination in report.examinations} == {"unavailable"}
+
+
+def test_one_image_under_two_classes_is_told_however_it_is_stored(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / "conflicting_labels" / "sick_images", tmp_path / "machines")
+    report = doctor.scan(tmp_path / "machines", select=["conflicting-labels"])
+    (found,) = report.findings
+    assert found.evidence["groups"] == 3
+    assert found.evidence["images"] == 6
+    assert {thumbnail.caption for thumbnail in found.thumbnails} == {"sound", "worn"}
+    assert [thumbnail.group for thumbnail in found.thumbnails] == [0, 0, 1, 1, 2, 2]
+
+
+def test_where_most_images_have_several_classes_that_is_a_remark(tmp_path: Path) -> None:
+    for name in ("indoor", "kitchen"):
+        shutil.copytree(FIXTURES / "conflicting_labels" / "healthy_images" / "worn", tmp_path / name)
+    (found,) = doctor.scan(tmp_path, select=["conflicting-labels"]).findings
+    assert found.severity == "info"

@@ -7,8 +7,8 @@ What it finds
     a warning where no coincidence explains that the rows are equal, so that one record was labelled twice; among few
     levels rows are equal by nature, and then the floor is a remark: the features do not decide the label.
     Also rows whose text is the same, case and punctuation aside, with another label: a warning where texts are all that
-    there is to tell the label by, a remark where other columns may tell it. Of images: those of the same bytes, or of
-    the same pixels however they are stored, that lie under several classes.
+    there is to tell the label by, a remark where other columns may tell it.
+    Of images: those of the same bytes, or of the same pixels however they are stored, that lie under several classes.
 
 Why it matters
     One of two different labels of the same record is wrong, and a model trained on both learns neither. Where rows are
@@ -79,8 +79,8 @@ MAX_EXAMPLES = 5
 def examine(
     conflicts: Conflicts | ImageConflicts,
     keys: Keys | None,
-    facts: ImageFacts | None,
     texts: TextConflicts | None,
+    facts: ImageFacts | None,
     *,
     min_share: float = 0.001,
     min_floor: float = 0.01,

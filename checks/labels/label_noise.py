@@ -6,7 +6,9 @@ What it finds
     speaks only where they differ together: where classes overlap, errors fade with the distance from the boundary, but
     wrong labels stand everywhere, so that a floor of errors remains where both models are sure. Known flips are put
     into 2 % of the labels first and must be found again. Two classes that are exchanged for each other are named, and
-    rows that nearly equal another row with another label. Nothing is certain of a single row.
+    rows that nearly equal another row with another label. Nothing is certain of a single row. Images are judged by a
+    small descriptor of gradients, light and colour by place; a warning shows the most doubtful ones, those that look
+    like one class instead of another side by side.
 
 Why it matters
     A model learns wrong labels too, at the price of right ones; and no test score can pass the share of right labels in

@@ -6,8 +6,8 @@ What it finds
     warnings; the place of a row in the file or in a short cycle, the length of a text, how many values a row lacks, and
     where it came from (a column named source, scanner, site, or the folder and the letters in a file's name), as
     remarks with a question. An order that time, a number of rows, an entity or sorted classes explain is left to the
-    checks of these. Of images it is what is not in the picture: the quality at which JPEGs were coded, the way they are
-    stored, and the camera or program in EXIF, as warnings; how many pixels an image has, by how much its file is
+    checks of these. Of images it is what is not in the picture: the quality at which JPEGs were coded, the way they
+    are stored, and the camera or program in EXIF, as warnings; how many pixels an image has, by how much its file is
     larger than its picture explains, how bright it is, and a word in the file's name that several classes share, as
     remarks.
 

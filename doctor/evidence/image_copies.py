@@ -251,7 +251,7 @@ def _stars(images: Images, facts: ImageFacts, searched: Array, rank: Array, work
 
 
 def _on_one_form(stars: Stars, searched: int) -> int:
-    """Count what would be copies of one picture, where these are so many that the picture is rather a form filled in."""
+    """Count what would be copies of one picture, where they are so many that it is rather a form filled in."""
     near = (sum(one.detail < SURE_AMONG_ALIKE for one in copies.values()) for copies in stars.copies.values())
     return sum(count for count in near if count > max(MIN_LOOKALIKES, MAX_FAMILY_SHARE * searched))
 

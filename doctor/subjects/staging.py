@@ -84,7 +84,8 @@ def stage(engine: Engine, texts: Sequence[TextFile], dialect: Dialect, *, skip_f
     quoted = _read(engine, texts, dialect, '"', '"', skip_first)
     if quoted.rejects and sum(text.backslash_quotes for text in texts):
         escaped = _read(engine, texts, dialect, '"', "\\", skip_first)
-        quoted, worse = sorted((quoted, escaped), key=lambda staged: len(staged.rejects))
+        # One record that is never closed swallows all that follow, and is then the only broken one.
+        quoted, worse = sorted((quoted, escaped), key=lambda staged: len(staged.rejects) - sum(staged.rows_of_files))
         engine.forget(worse.relation)
     lines = sum(text.lines for text in texts) - skip_first * len(texts)
     if not quoted.rejects and quoted.rows == lines:

@@ -44,6 +44,7 @@ tables = st.lists(st.tuples(cells, st.booleans(), st.booleans()), min_size=3, ma
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=tables, ends=st.sampled_from(["\n", "\r\n"]))
+@example(rows=[(",\\", False, False), ("", False, True), ("", False, True)], ends="\n")
 @example(rows=[('a"\n\n"b', False, False), ("", True, False), ("\n", False, True)], ends="\r\n")
 def test_a_named_line_is_where_the_row_begins(rows: list[tuple[str, bool, bool]], ends: str, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"

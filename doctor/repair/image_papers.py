@@ -81,7 +81,7 @@ def _write_files(path: Path, images: Images, edit: Edit, gone: Mapping[str, Edit
     rows = (
         (rank, name, file.split if (file := known.get(name)) else "", (file.label or "") if file else "", other)
         for rank, (name, other) in enumerate(zip(repair.files, beside, strict=True), start=1)
-        if not (drop and edit.applied) or gone.get(name) == edit
+        if not (drop and edit.applied) or gone.get(name) is edit
     )
     _write_rows(path, ("rank", "file", "split", "class", "kept instead" if drop else "suggested"), rows)
 

@@ -85,6 +85,11 @@ def open_images(
         What tells the classes: "folders", "none", or a column of the table that names the images.
     target : str, optional
         The column to be predicted, wherever it may be.
+
+    Raises
+    ------
+    UsageError
+        When no table of the images has the column that is to tell their classes.
     """
     folders = [path for path in paths if path.is_dir()]
     named = [path for path in paths if not path.is_dir() and is_image(path.name)]
@@ -111,6 +116,8 @@ def open_images(
         opened.problems += problems if kept or not (top.total or top.others or top.folders) else []
         left_out = top.total - sum(draft.folder.total for draft in kept)
         opened.guesses += _left_out(folders, left_out, masks if kept else 0)
+    if kept and wanted[0] and not any(draft.column == wanted[0] for draft in kept):
+        raise UsageError(f"--image-labels {labels}: no table that names these images has that column")
     for draft in kept:
         _declared(draft, split_globs, labels)
         opened.taken |= draft.taken

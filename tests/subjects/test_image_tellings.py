@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import doctor
+from doctor.errors import UsageError
 from doctor.subjects.image_sets import open_images
 from doctor.subjects.yolo import box_in
 from tests.subjects.test_image_layouts import labels, only, put
@@ -238,3 +239,12 @@ def test_what_is_no_name_of_a_file_is_no_image(tmp_path: Path) -> None:
     annotations = only(open_images([tmp_path])).annotations
     assert annotations is not None
     assert [one.line for one in annotations.read().bad] == [1]
+
+
+def test_the_user_says_which_column_tells_the_classes(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    (tmp_path / "list.csv").write_text("file,label,mood\na.jpg,1,up\nb.jpg,2,up\nc.jpg,1,down\nd.jpg,2,down\n")
+    assert {file.label for file in only(open_images([tmp_path])).files} == {"1", "2"}
+    assert {file.label for file in only(open_images([tmp_path], labels="mood")).files} == {"up", "down"}
+    with pytest.raises(UsageError, match="--image-labels mode: no table that names these images has that column"):
+        open_images([tmp_path], labels="mode")

@@ -1,6 +1,8 @@
 """Answers statements on Spark, in the words and the types of the embedded engine."""
 
+import os
 import re
+import sys
 import threading
 import time
 import warnings
@@ -90,6 +92,8 @@ class SparkEngine:
             return map(work, batches)
 
         with self._at_work():
+            if "PYSPARK_PYTHON" not in os.environ:
+                self._spark.sparkContext.pythonExec = sys.executable  # else whatever python3 means there
             answer = self._spark.sql(to_spark(statement)).mapInArrow(each, from_arrow_schema(schema)).toArrow()
         yield from answer.to_batches()
 

@@ -17,7 +17,8 @@ Thresholds
     max_dropped_share: share of a column's cells that are offered to be left out at most (0.05).
 
 Calibration
-    Nothing was told of 49 public tables, and of 8,000 docstrings and 3,000 programs in installed packages. Of 20
+    Nothing was told of short messages, comments, questions and titles of flats (22,000 of them), and of 6,000
+    docstrings and 3,000 programs in installed packages. Of 20
     sentences planted in letters, in seven languages, all were found; of 14 that use the same words in another sense
     none (`tests/evidence/test_injections.py`).
 

@@ -48,6 +48,7 @@ PATIENTS = (
     "labels/conflicting_labels/sick",  # duplicates too
     "labels/low_agreement/sick",  # lists
     "quality/disguised_missing/sick",  # text, and what is missing
+    "text/garbled/sick",
     "images/colour_mode_mix/sick",  # images, whose facts are measured by mapInArrow
     "images/unreadable/sick",
 )

@@ -34,12 +34,13 @@ _EMAIL = re.compile(
     r"(?<!://)(?<![A-Za-z0-9._%+\-])"  # the user of a database's address is no mailbox
     r"([A-Za-z0-9_])[A-Za-z0-9._%+\-]{0,63}@((?:[A-Za-z0-9\-]{1,63}\.)+[A-Za-z]{2,24})\b"
 )
-_CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?![\d.])")
+# Beside letters stand the digits of hashes, of which some have a right sum.
+_CARD = re.compile(r"(?<![A-Za-z\d.])(?:\d[ -]?){12,18}\d(?![A-Za-z\d]|\.\d)")
 _ISSUED = re.compile(r"4\d{12}(?:\d{3})?|(?:5[1-5]|2[2-7]|35)\d{14}|3[47]\d{13}|6(?:011|5\d\d)\d{12}|62\d{14,17}")
 """Lengths and first digits that the card networks use (ISO/IEC 7812)."""
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 _CHINESE_ID = re.compile(
-    r"(?<!\d)[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?![\dXx])"
+    r"(?<![A-Za-z\d])[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?![A-Za-z\d])"
 )
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _PHONE = re.compile(

@@ -56,6 +56,8 @@ Source
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import Struct
+
 from doctor.evidence.image_copies import ImageCopies
 from doctor.evidence.image_facts import ImageFacts
 from doctor.evidence.image_families import ImageCrossing
@@ -163,20 +165,12 @@ def _near_texts(crossed: TextCrossing, texts: TextPairs, severity: Severity) -> 
         ),
         severity=severity,
         repair=repair,
-        earlier=crossed.earlier,
-        later=crossed.later,
         near_rows=found.rows,
-        equal_rows=crossed.equal_rows,
-        later_rows=crossed.later_rows,
         probed_rows=crossed.read_rows,
         share=found.rows / crossed.read_rows,
-        min_shared=texts.min_shared,
-        surprising_share=found.surprising_share,
-        median_bits=found.median_bits,
-        bound_bits=found.bound_bits,
-        texts_read=found.texts_read,
-        drawn_one_of=texts.drawn_one_of,
-        all_compared=texts.all_compared,
+        **_facts(crossed, "earlier", "later", "equal_rows", "later_rows"),
+        **_facts(found, "surprising_share", "median_bits", "bound_bits", "texts_read"),
+        **_facts(texts, "min_shared", "drawn_one_of", "all_compared"),
         examples=[{"row": example.row, "original": example.stays} for example in found.examples],
     )
     return finding.showing(excerpts=[excerpt for example in found.examples for excerpt in example.excerpts])
@@ -208,8 +202,10 @@ def _finding(crossing: Crossing, splits: Splits, hashes: RowHashes, severity: Se
     )
 
 
-def _facts(found: NearCrossing | Crossing) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in found.__struct_fields__ if name not in ("examples", "file")}
+def _facts(found: Struct, *names: str) -> dict[str, Any]:
+    """Return what evidence says by its own names: these, or all but examples."""
+    names = names or tuple(name for name in found.__struct_fields__ if name not in ("examples", "file"))
+    return {name: getattr(found, name) for name in names}
 
 
 def _images(crossing: ImageCrossing, copies: ImageCopies, facts: ImageFacts, min_share: float) -> Finding:

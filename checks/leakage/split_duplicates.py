@@ -195,10 +195,7 @@ def _finding(crossing: Crossing, splits: Splits, hashes: RowHashes, severity: Se
         share=crossing.share,
         agreement=agreement,
         **_facts(crossing),
-        examples=[
-            {"row": e.row, "original": e.original, "copies": e.copies, "verbatim": e.verbatim, "bits": e.bits}
-            for e in crossing.examples
-        ],
+        examples=[_facts(e, "row", "original", "copies", "verbatim", "bits") for e in crossing.examples],
     )
 
 
@@ -223,11 +220,8 @@ def _images(crossing: ImageCrossing, copies: ImageCopies, facts: ImageFacts, min
             safety=Safety.UNSAFE,
             summary=f"leave the copies out of {crossing.earlier}",
         ),
-        earlier=crossing.earlier,
-        later=crossing.later,
         copied_images=len(indices),
-        later_images=crossing.later_images,
-        share=crossing.share,
+        **_facts(crossing, "earlier", "later", "later_images", "share"),
         sources=len(crossing.sources),
         kinds=kinds,
         how=copies.told(kinds),

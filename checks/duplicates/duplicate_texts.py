@@ -86,13 +86,8 @@ def _finding(kind: str, severity: Severity, pairs: TextPairs, twins: TextTwins) 
         rows=twins.rows,
         share=found.rows / twins.read_rows,
         texts=found.stay,
-        surprising_share=found.surprising_share,
-        median_bits=found.median_bits,
-        bound_bits=found.bound_bits,
-        texts_read=found.texts_read,
         drawn_one_of=pairs.drawn_one_of,
-        such=found.such,
-        examples=found.listed("stays"),
+        **found.judged(stays="stays"),
     )
     return finding.showing(excerpts=found.excerpts)
 

@@ -75,15 +75,10 @@ def _finding(severity: Severity, pairs: TextPairs, twins: TextTwins) -> Finding:
         share=found.rows / twins.read_rows,
         stars=found.stay,
         min_shared=pairs.min_shared,
-        surprising_share=found.surprising_share,
-        median_bits=found.median_bits,
-        bound_bits=found.bound_bits,
-        texts_read=found.texts_read,
         compared_pairs=pairs.compared_pairs,
         all_compared=pairs.all_compared,
         drawn_one_of=pairs.drawn_one_of,
-        such=found.such,
-        examples=found.listed("stays"),
+        **found.judged(stays="stays"),
     )
     return finding.showing(excerpts=found.excerpts)
 

@@ -166,14 +166,9 @@ def _near_texts(crossed: TextCrossing, texts: TextPairs, severity: Severity) -> 
         probed_rows=crossed.read_rows,
         share=found.rows / crossed.read_rows,
         min_shared=texts.min_shared,
-        surprising_share=found.surprising_share,
-        median_bits=found.median_bits,
-        bound_bits=found.bound_bits,
-        texts_read=found.texts_read,
         drawn_one_of=texts.drawn_one_of,
         all_compared=texts.all_compared,
-        such=found.such,
-        examples=found.listed("original"),
+        **found.judged(stays="original"),
     )
     return finding.showing(excerpts=found.excerpts)
 

@@ -72,16 +72,21 @@ class Alike(Struct, frozen=True, kw_only=True):
         rows = (one.row for one in self.examples if one.file == file and not one.files)
         return Location(split=split, columns=columns, rows=tuple(rows), file=file)
 
-    @property
-    def such(self) -> str:
-        """Name two documents that are alike, as the end of a sentence; empty where rows share a file."""
-        named = next((one.files for one in self.examples if one.files), ())
-        return f", such as {' and '.join(Path(file).name for file in named)}" if named else ""
+    def judged(self, stays: str) -> dict[str, Any]:
+        """Return what a finding says of them, the examples beside the rows that it calls `stays`.
 
-    def listed(self, stays: str) -> list[dict[str, Any]]:
-        """List the examples as plain facts, each beside the row that `stays` names."""
+        `such` names two documents that are alike, as the end of a sentence; it is empty where rows share a file.
+        """
+        named = next((one.files for one in self.examples if one.files), ())
         facts = ({"row": one.row, stays: one.stays, "files": one.files} for one in self.examples)
-        return [{key: value for key, value in fact.items() if value} for fact in facts]
+        return {
+            "surprising_share": self.surprising_share,
+            "median_bits": self.median_bits,
+            "bound_bits": self.bound_bits,
+            "texts_read": self.texts_read,
+            "such": f", such as {' and '.join(Path(file).name for file in named)}" if named else "",
+            "examples": [{key: value for key, value in fact.items() if value} for fact in facts],
+        }
 
     @property
     def excerpts(self) -> list[Excerpt]:

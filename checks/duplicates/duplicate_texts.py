@@ -39,7 +39,7 @@ Source
 from collections.abc import Iterator
 
 from doctor.evidence.text_pairs import TextPairs, TextTwins
-from doctor.model import Advise, Check, DropRows, Finding, Location, Safety, Severity
+from doctor.model import Advise, Check, DropRows, Finding, Safety, Severity
 
 SAID = (
     "{extra_rows:,} of {read_rows:,} rows ({share:.1%}) have the text of an earlier row, but for case and punctuation"
@@ -48,8 +48,8 @@ CHECK = Check(
     "duplicates/duplicate-texts",
     Severity.WARNING,
     {
-        "texts": "{column}: " + SAID,
-        "short": "{column}: " + SAID + "; most are so short that they are said more than once by chance",
+        "texts": "{column}: " + SAID + "{such}",
+        "short": "{column}: " + SAID + "{such}; most are so short that they are said more than once by chance",
     },
 )
 
@@ -76,15 +76,9 @@ def examine(
 def _finding(kind: str, severity: Severity, pairs: TextPairs, twins: TextTwins) -> Finding:
     found = twins.equal
     split = None if twins.split == "all" else twins.split
-    first = found.examples[0] if found.examples else None
     finding = CHECK.finding(
         kind,
-        at=Location(
-            split=split,
-            columns=pairs.columns,
-            rows=tuple(example.row for example in found.examples),
-            file=first.file if first else None,
-        ),
+        at=found.place(split, pairs.columns),
         severity=severity,
         repair=None if kind == "short" else _repair(pairs, twins, split),
         extra_rows=found.rows,
@@ -92,14 +86,10 @@ def _finding(kind: str, severity: Severity, pairs: TextPairs, twins: TextTwins) 
         rows=twins.rows,
         share=found.rows / twins.read_rows,
         texts=found.stay,
-        surprising_share=found.surprising_share,
-        median_bits=found.median_bits,
-        bound_bits=found.bound_bits,
-        texts_read=found.texts_read,
         drawn_one_of=pairs.drawn_one_of,
-        examples=[{"row": example.row, "stays": example.stays} for example in found.examples],
+        **found.judged(stays="stays"),
     )
-    return finding.showing(excerpts=[excerpt for example in found.examples for excerpt in example.excerpts])
+    return finding.showing(excerpts=found.excerpts)
 
 
 def _repair(pairs: TextPairs, twins: TextTwins, split: str | None) -> DropRows | Advise:

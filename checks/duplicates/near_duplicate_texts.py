@@ -41,13 +41,13 @@ Source
 from collections.abc import Iterator
 
 from doctor.evidence.text_pairs import TextPairs, TextTwins
-from doctor.model import Advise, Check, DropRows, Finding, Location, Safety, Severity
+from doctor.model import Advise, Check, DropRows, Finding, Safety, Severity
 
 CHECK = Check(
     "duplicates/near-duplicate-texts",
     Severity.WARNING,
     "{column}: {extra_rows:,} of {read_rows:,} rows ({share:.1%}) have nearly the text of an earlier row: at least "
-    "{min_shared:.0%} of their runs of five words",
+    "{min_shared:.0%} of their runs of five words{such}",
 )
 
 
@@ -66,12 +66,7 @@ def _finding(severity: Severity, pairs: TextPairs, twins: TextTwins) -> Finding:
     found = twins.near
     split = None if twins.split == "all" else twins.split
     finding = CHECK.finding(
-        at=Location(
-            split=split,
-            columns=pairs.columns,
-            rows=tuple(example.row for example in found.examples),
-            file=found.examples[0].file if found.examples else None,
-        ),
+        at=found.place(split, pairs.columns),
         severity=severity,
         repair=_repair(pairs, twins, split),
         extra_rows=found.rows,
@@ -80,16 +75,12 @@ def _finding(severity: Severity, pairs: TextPairs, twins: TextTwins) -> Finding:
         share=found.rows / twins.read_rows,
         stars=found.stay,
         min_shared=pairs.min_shared,
-        surprising_share=found.surprising_share,
-        median_bits=found.median_bits,
-        bound_bits=found.bound_bits,
-        texts_read=found.texts_read,
         compared_pairs=pairs.compared_pairs,
         all_compared=pairs.all_compared,
         drawn_one_of=pairs.drawn_one_of,
-        examples=[{"row": example.row, "stays": example.stays} for example in found.examples],
+        **found.judged(stays="stays"),
     )
-    return finding.showing(excerpts=[excerpt for example in found.examples for excerpt in example.excerpts])
+    return finding.showing(excerpts=found.excerpts)
 
 
 def _repair(pairs: TextPairs, twins: TextTwins, split: str | None) -> DropRows | Advise:

@@ -76,7 +76,7 @@ CHECK = Check(
         "numbers within {tolerance:.0%} of the spread, text but for case and punctuation",
         "near texts": "{column}: {near_rows:,} of {probed_rows:,} texts of {later} ({share:.1%}) are nearly those of "
         "rows in {earlier}: {equal_rows:,} but for case and punctuation, the others in at least {min_shared:.0%} of "
-        "their runs of five words",
+        "their runs of five words{such}",
         "copied images": "{copied_images:,} of {later_images:,} images of {later} ({share:.1%}) are also in {earlier} "
         "({how}), such as {first} of {original}{conflicts}",
     },
@@ -157,23 +157,17 @@ def _near_texts(crossed: TextCrossing, texts: TextPairs, severity: Severity) -> 
         repair = DropRows(split=crossed.earlier, rows=found.numbers, safety=Safety.UNSAFE, summary=summary)
     finding = CHECK.finding(
         "near texts",
-        at=Location(
-            split=crossed.later,
-            columns=texts.columns,
-            rows=tuple(example.row for example in found.examples),
-            file=found.examples[0].file if found.examples else None,
-        ),
+        at=found.place(crossed.later, texts.columns),
         severity=severity,
         repair=repair,
         near_rows=found.rows,
         probed_rows=crossed.read_rows,
         share=found.rows / crossed.read_rows,
         **_facts(crossed, "earlier", "later", "equal_rows", "later_rows"),
-        **_facts(found, "surprising_share", "median_bits", "bound_bits", "texts_read"),
         **_facts(texts, "min_shared", "drawn_one_of", "all_compared"),
-        examples=[{"row": example.row, "original": example.stays} for example in found.examples],
+        **found.judged(stays="original"),
     )
-    return finding.showing(excerpts=[excerpt for example in found.examples for excerpt in example.excerpts])
+    return finding.showing(excerpts=found.excerpts)
 
 
 def _finding(crossing: Crossing, splits: Splits, hashes: RowHashes, severity: Severity) -> Finding:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from doctor.evidence.speech import MAX_TEXTS, Speech
 from doctor.evidence.text_matches import TextsOf, near_matches
 from doctor.evidence.text_rows import TextRows
 from doctor.evidence.text_views import side_by_side
-from doctor.model import Excerpt
+from doctor.model import Excerpt, Location
 from doctor.subjects import sql
 from doctor.subjects.table import Table
 
@@ -25,12 +26,16 @@ Array = np.ndarray[Any, Any]
 
 
 class TextPair(Struct, frozen=True, kw_only=True):
-    """A row and the one to which its text is alike, as a person counts rows, and both texts."""
+    """A row and the one to which its text is alike, as a person counts rows, and both texts.
+
+    Where each row is a document in a file of its own, `files` names both.
+    """
 
     row: int
     stays: int
     file: str
     excerpts: tuple[Excerpt, Excerpt]
+    files: tuple[str, ...] = ()
 
 
 class Alike(Struct, frozen=True, kw_only=True):
@@ -61,6 +66,33 @@ class Alike(Struct, frozen=True, kw_only=True):
     numbers: tuple[int, ...]
     examples: tuple[TextPair, ...]
 
+    def place(self, split: str | None, columns: tuple[str, ...]) -> Location:
+        """Say where the examples are: in the file of the first one, or in files of their own."""
+        file = self.examples[0].file if self.examples else None
+        rows = (one.row for one in self.examples if one.file == file and not one.files)
+        return Location(split=split, columns=columns, rows=tuple(rows), file=file)
+
+    def judged(self, stays: str) -> dict[str, Any]:
+        """Return what a finding says of them, the examples beside the rows that it calls `stays`.
+
+        `such` names two documents that are alike, as the end of a sentence; it is empty where rows share a file.
+        """
+        named = next((one.files for one in self.examples if one.files), ())
+        facts = ({"row": one.row, stays: one.stays, "files": one.files} for one in self.examples)
+        return {
+            "surprising_share": self.surprising_share,
+            "median_bits": self.median_bits,
+            "bound_bits": self.bound_bits,
+            "texts_read": self.texts_read,
+            "such": f", such as {' and '.join(Path(file).name for file in named)}" if named else "",
+            "examples": [{key: value for key, value in fact.items() if value} for fact in facts],
+        }
+
+    @property
+    def excerpts(self) -> list[Excerpt]:
+        """The texts of the examples, each pair side by side."""
+        return [excerpt for one in self.examples for excerpt in one.excerpts]
+
 
 class TextCounts:
     """What is alike among the texts of a table.
@@ -75,6 +107,7 @@ class TextCounts:
     def __init__(self, table: Table, rows: TextRows, hashes: RowHashes, repeated: RepeatedRows) -> None:
         self.rows = rows
         self._table = table
+        self._documents = bool(table.parts) and all(part.form and part.form.whole for part in table.parts)
         self._copies = _row_copies(table, rows, repeated)
         self._features = _feature_hashes(table, rows, hashes) if len(table.splits) > 1 else None
         drawn = rows.first[np.argsort(rows.whole, kind="stable")[:MAX_TEXTS]]
@@ -210,6 +243,7 @@ class TextCounts:
                     row=places[1][1],
                     stays=places[0][1],
                     file=places[1][0],
+                    files=(places[1][0], places[0][0]) if self._documents else (),
                     excerpts=side_by_side(read.joined(stays), read.joined(copy), (places[0][2], places[1][2]), group),
                 )
             )
@@ -227,7 +261,7 @@ class TextCounts:
     def _place(self, place: int) -> tuple[str, int, str]:
         path, number = self._table.place(int(self.rows.row[place]))
         file = f"{path.name}, " if len(self._table.parts) > 1 else ""
-        return str(path), number, f"{file}row {number:,}"
+        return str(path), number, path.name if self._documents else f"{file}row {number:,}"
 
 
 def _row_copies(table: Table, rows: TextRows, repeated: RepeatedRows) -> Array:

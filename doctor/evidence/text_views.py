@@ -28,6 +28,9 @@ def side_by_side(one: str, other: str, places: tuple[str, str], group: int) -> t
     folded = [[word.group().lower() for word in found] for found in words]
     matcher = SequenceMatcher(None, folded[0], folded[1], autojunk=False)
     changes = [((a, b), (c, d)) for tag, a, b, c, d in matcher.get_opcodes() if tag != "equal"]
+    ends = {(len(folded[0]), 0), (len(folded[1]), 1)}
+    if max(len(one), len(other)) > LETTERS_READ and changes and ends & {(changes[-1][0][1], 0), (changes[-1][1][1], 1)}:
+        changes.pop()  # there one of them was cut, and goes on
     shown = []
     for side, (text, found, place) in enumerate(zip(texts, words, places, strict=True)):
         changed = [change[side] for change in changes]

@@ -89,3 +89,18 @@ def test_questions_about_the_same_page_are_no_copies(tmp_path: Path) -> None:
     pages, questions = letters(20, 6, sentences=9), letters(200, 7, sentences=1)
     rows = [[pages[place % 20], question] for place, question in enumerate(questions)]
     assert scan(tmp_path, ["context", "question"], {"data": rows}) == []
+
+
+def test_documents_are_named_by_their_files(tmp_path: Path) -> None:
+    texts = letters(60, 8, sentences=6)
+    for place, text in enumerate([*texts, texts[3].upper(), texts[4].upper(), exchanged(texts[9])]):
+        (tmp_path / f"{place:03d}.txt").write_text(text + "\n")
+    chosen = settings_for(tmp_path, {"select": CHECKS})
+    with open_case([tmp_path], chosen) as case:
+        findings = examine(case, chosen).findings
+    equal, near = sorted(findings, key=lambda finding: finding.check)
+    assert equal.check == "duplicates/duplicate-texts"
+    assert equal.message.endswith("such as 060.txt and 003.txt")
+    assert equal.at.rows == ()
+    assert near.check == "duplicates/near-duplicate-texts"
+    assert [excerpt.place for excerpt in near.excerpts] == ["009.txt", "062.txt"]

@@ -19,6 +19,8 @@ Change = Callable[[Image.Image, Random], Image.Image]
 
 WIDTH, HEIGHT = 480, 360
 THINGS = 26
+MIN_CONTRAST = 12
+"""Levels by which the luminance of a piece of a photograph must vary: the black around a retina is no picture."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def _cloud(random: Random, size: tuple[int, int], roughness: float) -> Array:
 
 
 def photographs(folder: Path, side: int = 200) -> list[Image.Image]:
-    """Cut photographs into pieces that do not overlap: every picture of a folder, larger than two pieces."""
+    """Cut the photographs of a folder into pieces that do not overlap; those that show next to nothing are left out."""
     pieces = []
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in (".jpg", ".png"):
@@ -94,7 +96,9 @@ def photographs(folder: Path, side: int = 200) -> list[Image.Image]:
                     (column + 1) * picture.width // across,
                     (row + 1) * picture.height // down,
                 )
-                pieces.append(picture.crop(box))
+                piece = picture.crop(box)
+                if np.asarray(piece.convert("L")).std() >= MIN_CONTRAST:
+                    pieces.append(piece)
     return pieces
 
 

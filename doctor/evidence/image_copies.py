@@ -150,10 +150,6 @@ class ImageCopies:
         """Say how many copies are of which kind."""
         return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
 
-    def first(self, copies: Sequence[Copy]) -> dict[str, Any]:
-        """Name the first copy and what it is a copy of."""
-        return {"first": self.files[copies[0].index].name, "original": self.files[copies[0].original].name}
-
     def examples(self, copies: Sequence[Copy]) -> list[dict[str, Any]]:
         """Describe the first copies."""
         return [

@@ -60,7 +60,7 @@ def measured(folder: Path, pictures: list[Picture], kind: str = "png", qualities
     """Write pictures and measure them."""
     folder.mkdir(parents=True)
     for number, picture in enumerate(pictures):
-        options = {} if qualities is None else {"quality": int(qualities[number])}
+        options: dict[str, Any] = {} if qualities is None else {"quality": int(qualities[number])}
         picture.save(folder / f"{number:05}.{kind}", **options)
     found = tuple(ImageFile(path=path, name=path.name) for path in sorted(folder.iterdir()))
     return ImageFacts.measure(Images(shown="", files=found), Workers())
@@ -68,7 +68,7 @@ def measured(folder: Path, pictures: list[Picture], kind: str = "png", qualities
 
 def chosen(facts: ImageFacts, places: np.ndarray, splits: Any = None, labels: Any = None) -> ImageFacts:
     """Take some images, in these splits and of these classes."""
-    taken = {
+    taken: dict[str, Any] = {
         field.name: getattr(facts, field.name)[places]
         for field in fields(facts)
         if isinstance(getattr(facts, field.name), np.ndarray)
@@ -87,7 +87,7 @@ def chosen(facts: ImageFacts, places: np.ndarray, splits: Any = None, labels: An
 
 def joined(first: ImageFacts, second: ImageFacts) -> ImageFacts:
     """Put two collections together."""
-    both = {
+    both: dict[str, Any] = {
         field.name: np.concatenate([getattr(first, field.name), getattr(second, field.name)])
         for field in fields(first)
         if isinstance(getattr(first, field.name), np.ndarray)

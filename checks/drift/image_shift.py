@@ -21,7 +21,11 @@ Thresholds
     max_blind_psi: index that would go unseen with so few images, above which there is no verdict (1.0).
 
 Calibration
-    `python bench/calibrate_images.py shift` prints: CALIBRATION
+    `python bench/calibrate_images.py shift --photos FOLDER` prints the tables, of pictures cut from 33 photographs.
+    Both splits drawn alike, 75 + 25 to 1,000 + 300 images, 100 data sets per size: no finding. The later split changed,
+    found in 10 data sets each at 75 + 25 and at 300 + 100 images: light times 0.9 in 1 and 2, times 0.7 in 4 and 10,
+    times 0.5 in all; blurred by a Gaussian of 1 pixel in 5 and 10, of 3 pixels in all; without colour in all; a tenth
+    larger in none and 10.
 
 Limits
     At most 10,000 images of each split are looked at; files of equal bytes count once. Frames of one film, or cuts of

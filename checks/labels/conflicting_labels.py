@@ -48,10 +48,9 @@ from collections.abc import Iterator
 
 from doctor.evidence.conflicts import Conflict, Conflicts
 from doctor.evidence.image_conflicts import ImageConflicts
-from doctor.evidence.image_facts import MAX_THUMBNAILS, ImageFacts
 from doctor.evidence.keys import Keys
 from doctor.evidence.text_conflicts import TextConflicts
-from doctor.model import Check, Finding, Location, ReviewFiles, ReviewRows, Safety, Severity
+from doctor.model import Check, Finding, Location, ReviewRows, Safety, Severity
 
 COUNTED = "{rows:,} rows in {groups:,} groups are equal in every feature but not in {target}"
 SAID = "{rows:,} rows in {groups:,} groups have the same text, but for case and punctuation, "
@@ -80,7 +79,6 @@ def examine(
     conflicts: Conflicts | ImageConflicts,
     keys: Keys | None,
     texts: TextConflicts | None,
-    facts: ImageFacts | None,
     *,
     min_share: float = 0.001,
     min_floor: float = 0.01,
@@ -92,8 +90,7 @@ def examine(
     if not conflicts.groups:
         return
     if isinstance(conflicts, ImageConflicts):
-        if facts:
-            yield _images(conflicts, facts, max_several)
+        yield _images(conflicts, max_several)
         return
     share = conflicts.surprising_share
     sure = share * conflicts.groups > 1 and conflicts.floor * share >= min_share
@@ -160,35 +157,14 @@ def _finding(kind: str, severity: Severity, conflicts: Conflicts, shown: tuple[C
     )
 
 
-def _images(conflicts: ImageConflicts, facts: ImageFacts, max_several: float) -> Finding:
-    indices = [index for group in conflicts.groups for index in group.indices]
-    first = conflicts.groups[0]
-    pictures = [
-        facts.thumbnail(index, label, number)
-        for number, group in enumerate(conflicts.groups[:MAX_EXAMPLES])
-        for index, label in list(zip(group.indices, group.labels, strict=True))[:2]
-    ]
+def _images(conflicts: ImageConflicts, max_several: float) -> Finding:
     return CHECK.finding(
         "images",
-        at=facts.place(indices),
+        at=conflicts.place,
         severity=Severity.INFO if conflicts.images > max_several * conflicts.labelled else Severity.WARNING,
-        repair=ReviewFiles(
-            files=tuple(facts.names(indices)),
-            safety=Safety.MANUAL,
-            summary="settle on one class for each group of equal images",
-        ),
-        images=conflicts.images,
-        groups=len(conflicts.groups),
-        labelled=conflicts.labelled,
-        wrong=conflicts.wrong,
-        floor=conflicts.wrong / conflicts.labelled,
-        first=facts.first(first.indices[:2]),
-        classes=" and ".join(dict.fromkeys(first.labels)),
-        files=facts.names(indices),
-        examples=[
-            {"files": facts.names(group.indices), "labels": group.labels} for group in conflicts.groups[:MAX_EXAMPLES]
-        ],
-    ).showing(thumbnails=[picture for picture in pictures if picture][:MAX_THUMBNAILS])
+        repair=conflicts.review,
+        **conflicts.told,
+    ).showing(thumbnails=conflicts.pictures)
 
 
 def _review(groups: tuple[Conflict, ...]) -> ReviewRows:

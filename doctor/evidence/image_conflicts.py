@@ -1,14 +1,15 @@
 """Images with the same content that stand under several classes."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from msgspec import Struct
 
 from doctor.errors import NotApplicable
-from doctor.evidence.image_facts import ImageFacts
+from doctor.evidence.image_facts import MAX_THUMBNAILS, ImageFacts
+from doctor.model import Location, ReviewFiles, Safety, Thumbnail
 
-MAX_GROUPS = 1000
+MAX_GROUPS, SHOWN = 1000, 5
 MIN_LEVELS = 16
 """Grey levels of a small picture, with fewer of which drawings may be alike by nature."""
 
@@ -40,12 +41,59 @@ class ImageConflicts(Struct, frozen=True, kw_only=True):
         Readable images that have a class.
     groups : tuple of ImageConflict
         Those with the most images first.
+    facts : ImageFacts
     """
 
     COST: ClassVar[int] = 2
 
     labelled: int
     groups: tuple[ImageConflict, ...]
+    facts: ImageFacts
+
+    @property
+    def indices(self) -> list[int]:
+        """Places of the images in these groups."""
+        return [index for group in self.groups for index in group.indices]
+
+    @property
+    def place(self) -> Location:
+        """Where they are."""
+        return self.facts.place(self.indices)
+
+    @property
+    def review(self) -> ReviewFiles:
+        """Have a person settle the groups."""
+        return ReviewFiles(
+            files=tuple(self.facts.names(self.indices)),
+            safety=Safety.MANUAL,
+            summary="settle on one class for each group of equal images",
+        )
+
+    @property
+    def pictures(self) -> list[Thumbnail]:
+        """Show two images of each of the first groups."""
+        made = [
+            self.facts.thumbnail(index, label, number)
+            for number, group in enumerate(self.groups[: MAX_THUMBNAILS // 2])
+            for index, label in list(zip(group.indices, group.labels, strict=True))[:2]
+        ]
+        return [picture for picture in made if picture is not None]
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a finding says of them."""
+        names, first = self.facts.names, self.groups[0]
+        return {
+            "images": self.images,
+            "groups": len(self.groups),
+            "labelled": self.labelled,
+            "wrong": self.wrong,
+            "floor": self.wrong / self.labelled,
+            "first": self.facts.first(first.indices[:2]),
+            "classes": " and ".join(dict.fromkeys(first.labels)),
+            "files": names(self.indices),
+            "examples": [{"files": names(group.indices), "labels": group.labels} for group in self.groups[:SHOWN]],
+        }
 
     @property
     def images(self) -> int:
@@ -76,7 +124,7 @@ class ImageConflicts(Struct, frozen=True, kw_only=True):
             groups.setdefault(_pixels(facts, place), []).append(place)
         found = [_conflict(group, labels) for group in groups.values() if len({labels[n] for n in group}) > 1]
         found.sort(key=lambda group: (-len(group.indices), group.indices))
-        return cls(labelled=int(has.sum()), groups=tuple(found[:MAX_GROUPS]))
+        return cls(labelled=int(has.sum()), groups=tuple(found[:MAX_GROUPS]), facts=facts)
 
 
 def _pixels(facts: ImageFacts, place: int) -> object:

@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import doctor
-from doctor.model import Finding, Report
+from doctor.model import Finding, Report, ReviewFiles
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "labels"
 
@@ -36,6 +36,7 @@ def test_flipped_digits_are_listed_first_with_the_class_that_they_are_of(tmp_pat
     assert found.evidence["kind"] == "noise"
     listed = [int(Path(name).stem) for name in found.evidence["files"]]
     assert np.mean(np.isin(np.flatnonzero(flipped), listed)) > 0.9
+    assert isinstance(found.repair, ReviewFiles)
     suggested = np.array([int(name.split()[-1]) for name in found.repair.suggested])
     right = suggested == truth[listed]
     assert right[flipped[listed]].mean() > 0.9

@@ -149,9 +149,8 @@ def _near(close: NearCrossing, near: NearRows, splits: Splits) -> Finding:
 
 def _near_texts(crossed: TextCrossing, texts: TextPairs, severity: Severity) -> Finding:
     found = crossed.alike
-    repair: DropRows | Advise = Advise(
-        safety=Safety.MANUAL, summary=f"look at the pairs, then drop the copies from {crossed.earlier}"
-    )
+    summary = f"look at the pairs, then drop the copies from {crossed.earlier}"
+    repair: DropRows | Advise = Advise(safety=Safety.MANUAL, summary=summary)
     if texts.drawn_one_of == 1 and texts.all_compared and found.numbers:
         summary = f"drop the texts from {crossed.earlier} that nearly stand in {crossed.later}"
         repair = DropRows(split=crossed.earlier, rows=found.numbers, safety=Safety.UNSAFE, summary=summary)

@@ -18,9 +18,9 @@ Thresholds
 
 Calibration
     37 photographs and drawings of scikit-image, scikit-learn and imagededup lie between .62 and .89, softly drawn
-    scenes from .41; one more, a drawn gradient, at .19 is the only one accused. Of 15 photographs, five of them of grass,
-    gravel, bricks and stars, blurred with a Gaussian of 2, 3 and 5 pixels at 256 and stored as JPEG of quality 95, 6,
-    9 and 12 are found; at quality 60, whose noise looks sharp, 4, 9 and 10 (bench/scan_images.py --planted).
+    scenes from .41; one more, a drawn gradient, at .19 is the only one accused. Of 15 photographs, five of them of
+    grass, gravel, bricks and stars, blurred with a Gaussian of 2, 3 and 5 pixels at 256 and stored as JPEG of quality
+    95, 6, 9 and 12 are found; at quality 60, whose noise looks sharp, 4, 9 and 10 (bench/scan_images.py --planted).
 
 Limits
     A picture of smooth things, such as fog or a drawn gradient, looks blurred. Motion blur along one direction is seen,

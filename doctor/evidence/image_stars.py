@@ -23,6 +23,8 @@ MAX_TRIES = 1_000
 MAX_HELD = 2_000
 """Decoded pictures that are held, of 72 KiB each."""
 DECODED_TOGETHER = 64
+ADOPTIONS = 3
+"""Families that an image is held against, of which only other copies have a hash near to its own."""
 HYPOTHESES = 3
 """Ways in which one picture may show another that are tried."""
 MIN_CROWD = 300
@@ -149,12 +151,38 @@ class _Search:
         """Whether pictures are so much alike that a closer look, which makes them more so, is in vain."""
         return len(self.stars.alike) > max(MIN_CROWD, CROWD * self.stars.many)
 
-    def compare(self, middle: int, other: int, itself: Picture, picture: Picture, edges: Sequence[int]) -> None:
-        """Compare two pictures in each way in which they may fit."""
+    def adopt(self, single: int) -> None:
+        """Compare an image with the pictures that stay of those near to it, whose own hashes are farther off."""
+        edges = self.edges[self.begins[single] : self.begins[single + 1]]
+        edges = edges[self.found.way[edges] == 0]
+        edges = edges[np.argsort(self.found.distance[edges], kind="stable")]
+        others = np.where(self.found.one[edges] == single, self.found.other[edges], self.found.one[edges])
+        tried = set(others.tolist())  # those were compared already
+        for other, edge in list(zip(others.tolist(), edges.tolist(), strict=True)):
+            middle = int(self.stars.centre[other])
+            if middle in tried or self.stars.copies[middle][other].way or self.stars.compared >= MAX_COMPARED:
+                continue
+            tried.add(middle)
+            itself, picture = self.gallery.take([middle, single], self.pool)
+            if itself is not None and picture is not None:
+                self.compare(middle, single, itself, picture, [edge], instead=other)
+            if self.stars.centre[single] != single or len(tried) > len(others) + ADOPTIONS:
+                return
+
+    def compare(
+        self,
+        middle: int,
+        other: int,
+        itself: Picture,
+        picture: Picture,
+        edges: Sequence[int],
+        instead: int | None = None,
+    ) -> None:
+        """Compare two pictures in each way in which they may fit; `instead` was found in place of the first."""
         best: Match | None = None
         for edge in _distinct(self.found, edges):
             turn, window = int(self.found.way[edge]), WINDOWS[int(self.found.window[edge])]
-            forth = int(self.found.one[edge]) == middle
+            forth = int(self.found.one[edge]) in (middle, instead)
             one, two = (itself, picture) if forth else (picture, itself)
             seen = match(one, two, turn, window, closely=not self.crowded)
             if seen is not None and (best is None or (seen.copies, seen.fit) > (best.copies, best.fit)):
@@ -191,6 +219,9 @@ def gathered(found: Candidates, files: Sequence[ImageFile], rank: Array, crossin
         for middle in np.lexsort((rank, -degree, ~crossing)).tolist():
             if degree[middle] and stars.centre[middle] == middle:
                 search.gather(middle)
+        for single in np.flatnonzero((degree > 0) & (stars.centre == np.arange(many))).tolist():
+            if single not in stars.copies:
+                search.adopt(single)
     return stars
 
 

@@ -12,16 +12,16 @@ What to do
     Look at the thumbnails; leave out what a person cannot tell either, or train with blur if it occurs in use.
 
 Thresholds
-    min_sharpness: share of the variation between neighbouring pixels that a box of 11 pixels must take away, in the part of
-        a grid of 4 × 4 where it takes most (0.5).
+    min_sharpness: share of the variation between neighbouring pixels that a box of 11 pixels must take away, in
+        the part of a grid of 4 × 4 where it takes most (0.5).
     min_extent: range of tones below which there is too little to see for a verdict (0.15).
     max_share: of such images, above which the collection is soft as a whole, which is a remark (0.5).
 
 Calibration
-    37 photographs and drawings of scikit-image, scikit-learn and imagededup lie between .62 and .89, softly drawn
-    scenes from .41; one more, a drawn gradient, at .19 is the only one accused. Of 15 photographs, five of them of
-    grass, gravel, bricks and stars, blurred with a Gaussian of 2, 3 and 5 pixels at 256 and stored as JPEG of quality
-    95, 6, 9 and 12 are found; at quality 60, whose noise looks sharp, 4, 9 and 10 (bench/scan_images.py --planted).
+    38 photographs and drawings of scikit-image and imagededup lie between .71 and .94, made-up soft scenes from .58;
+    one more, a drawn gradient, at .29 is the only one accused. Of 15 photographs, five of them of grass, gravel, bricks
+    and stars, blurred with a Gaussian of 2, 3 and 5 pixels at 256 and stored as JPEG of quality 95, 4, 9 and 11 are
+    found; at quality 60, whose noise looks sharp, 2, 8 and 11 (bench/scan_images.py --planted).
 
 Limits
     A picture of smooth things, such as fog or a drawn gradient, looks blurred. Motion blur along one direction is seen,

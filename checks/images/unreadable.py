@@ -23,7 +23,7 @@ Calibration
 
 Limits
     A JPEG whose data is damaged in the middle may still decode, with wrong colours; nobody can tell. Frames behind
-    the first are not decoded. Formats that Pillow needs a plugin for, such as HEIF, count as unreadable.
+    the first are not decoded. HEIF and rare kinds of TIFF, which Pillow does not decode by itself, are a warning.
 
 Source
     Pillow's documentation on MAX_IMAGE_PIXELS and LOAD_TRUNCATED_IMAGES.
@@ -42,6 +42,7 @@ CHECK = Check(
         "truncated": "images that end too early: {images:,} of {total:,} ({first})",
         "damaged": "damaged images: {images:,} of {total:,} ({first}: {reason})",
         "not an image": "files that hold no image: {images:,} of {total:,} ({first}: {reason})",
+        "foreign": "images that not all libraries decode: {images:,} of {total:,} ({first}: {reason})",
         "unopenable": "images that cannot be opened: {images:,} of {total:,} ({first}: {reason})",
         "bomb": "images larger than Pillow opens: {images:,} of {total:,} ({first}: {reason})",
         "suffix": "images named for another format than they have: {images:,} of {total:,} ({first}: {reason})",
@@ -53,6 +54,8 @@ FORMATS = {
     ".pbm": "PPM", ".pnm": "PPM", ".ico": "ICO", ".avif": "AVIF", ".tga": "TGA",
 }  # fmt: skip
 ALIKE = {"MPO": "JPEG", "DIB": "BMP"}
+MILD = ("suffix", "bomb", "foreign")
+"""What some loaders read."""
 POINTER = "a pointer of Git LFS"
 
 
@@ -72,7 +75,7 @@ def examine(facts: ImageFacts, *, max_listed_reasons: int = 100) -> Iterator[Fin
     for kind, indices in kinds.items():
         yield CHECK.finding(
             kind,
-            severity=Severity.WARNING if kind in ("suffix", "bomb") else Severity.ERROR,
+            severity=Severity.WARNING if kind in MILD else Severity.ERROR,
             at=facts.place(indices),
             images=len(indices),
             total=len(facts.files),
@@ -88,6 +91,8 @@ def examine(facts: ImageFacts, *, max_listed_reasons: int = 100) -> Iterator[Fin
 def _repair(kind: str, files: list[str], reason: str) -> AnyRepair:
     if kind == "suffix":
         return Advise(safety=Safety.MANUAL, summary="give the files the suffix of the format that they have")
+    if kind == "foreign":
+        return Advise(safety=Safety.MANUAL, summary="check that your loader reads these, or store them as PNG")
     if kind == "bomb":
         return Advise(
             safety=Safety.MANUAL, summary="leave the files out, or raise Image.MAX_IMAGE_PIXELS if they can be trusted"

@@ -34,8 +34,8 @@ class ImageFacts:
     readable : bool[n]
         Whether it could be decoded to its end; where not, what needs pixels is 0 or NaN.
     faults : mapping of int to str
-        The kind of fault of what is not readable: "empty", "unopenable", "too large", "not an image", "truncated",
-        "damaged" or "bomb".
+        The kind of fault of what is not readable: "empty", "unopenable", "too large", "not an image", "foreign",
+        "truncated", "damaged" or "bomb".
     reasons : mapping of int to str
         The fault in words.
     width, height : int32[n]

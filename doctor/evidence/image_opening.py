@@ -31,6 +31,8 @@ LARGE_PIXELS = 40_000_000
 """Images that are decoded to more pixels are decoded one at a time."""
 ORIENTATION = 0x0112
 MAKE, MODEL, SOFTWARE = 0x010F, 0x0110, 0x0131
+FOREIGN = ("HEIF, which Pillow decodes with a plugin alone", "TIFF, of a kind that Pillow does not decode")
+"""Images that other libraries decode."""
 _TEXTS = (
     (rb"\s*version https://git-lfs", "a pointer of Git LFS, the image itself was never fetched"),
     (rb"(?i)\s*(<!doctype html|<html)", "a web page, perhaps what a server said instead of the image"),
@@ -40,7 +42,7 @@ _TEXTS = (
     (rb"%PDF-", "a PDF"),
     (rb"PK\x03\x04", "a ZIP archive"),
     (rb"\x1f\x8b", "compressed by gzip"),
-    (rb"(?s)....ftyp(heic|heix|heif|mif1|msf1)", "HEIF, which Pillow cannot decode without a plugin"),
+    (rb"(?s)....ftyp(heic|heix|heif|mif1|msf1)", FOREIGN[0]),
     (rb"(?s)....ftyp", "a video"),
     (rb"(?s)RIFF....AVI ", "a video"),
     (rb"8BPS", "a Photoshop file"),
@@ -48,7 +50,7 @@ _TEXTS = (
     (rb"\x00+\Z", "nothing but zero bytes"),
     (rb"\xff\xd8\xff", "begins like a JPEG, but its head makes no sense"),
     (rb"\x89PNG", "begins like a PNG, but its head makes no sense"),
-    (rb"II\*\x00|MM\x00\*", "begins like a TIFF, of a kind that Pillow does not decode"),
+    (rb"II\*\x00|MM\x00\*", FOREIGN[1]),
 )
 _LARGE = threading.Lock()
 _QUIET = threading.Lock()
@@ -62,7 +64,7 @@ class Fault(Exception):
     Parameters
     ----------
     kind : str
-        "empty", "unopenable", "too large", "not an image", "truncated", "damaged" or "bomb".
+        "empty", "unopenable", "too large", "not an image", "foreign", "truncated", "damaged" or "bomb".
     reason : str
         In words, about this file.
     """
@@ -99,7 +101,8 @@ def opened(content: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(content), formats=_formats())
     except UnidentifiedImageError:
-        raise Fault("not an image", _what(content)) from None
+        what = _what(content)
+        raise Fault("foreign" if what in FOREIGN else "not an image", what) from None
     except Image.DecompressionBombError:
         raise Fault("bomb", f"claims more pixels than Pillow opens ({MAX_PIXELS:,})") from None
     except Exception as error:  # plugins raise what they please on damaged heads

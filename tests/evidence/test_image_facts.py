@@ -162,7 +162,7 @@ def test_a_blur_lowers_sharpness_whatever_the_size(tmp_path: Path) -> None:
     large = sharp.resize((1024, 680), Image.Resampling.NEAREST)
     facts = measured(tmp_path, a_png=written(sharp, "PNG"), b_png=written(soft, "PNG"), c_png=written(large, "PNG"))
     assert facts.sharpness[0] > 0.7
-    assert facts.sharpness[1] < 0.35
+    assert facts.sharpness[1] < 0.45
     assert facts.sharpness[2] == pytest.approx(facts.sharpness[0], abs=0.1)
 
 

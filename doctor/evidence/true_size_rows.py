@@ -9,8 +9,9 @@ import pyarrow as pa
 from doctor.evidence.image_measures import eight_bits
 from doctor.evidence.image_opening import MAX_BYTES, Fault, length_of, load, opened, quiet
 from doctor.evidence.true_size import true_size
-from doctor.evidence.true_sizes import FOUND
 from doctor.subjects.images import ImageFile
+
+FOUND = pa.schema([("index", pa.int64()), ("width", pa.int32()), ("height", pa.int32())])
 
 
 def true_sizes_of(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -24,7 +25,7 @@ def true_sizes_of(batch: pa.RecordBatch) -> pa.RecordBatch:
     Returns
     -------
     pyarrow.RecordBatch
-        Of the schema `true_sizes.FOUND`, as the pixels are stored.
+        Of the schema `FOUND`, as the pixels are stored.
     """
     rows = []
     with quiet():

@@ -7,7 +7,6 @@ is dear, and so only the first are.
 from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
 from msgspec import Struct
 
 from doctor.evidence.image_facts import FILES_PER_BATCH, ImageFacts
@@ -20,7 +19,6 @@ MAX_LOOKED = 256
 """Images decoded whole: those with the fewest bytes for their pixels."""
 TURNED = 5
 """Orientation of EXIF from which width and height change places."""
-FOUND = pa.schema([("index", pa.int64()), ("width", pa.int32()), ("height", pa.int32())])
 _QUALITIES = (0, 30, 50, 60, 75, 85, 95, 100)
 _BYTES = (0.05, 0.08, 0.12, 0.13, 0.17, 0.22, 0.38, 0.8)
 """Bytes per pixel of photographs of half a megapixel as JPEGs of these qualities."""
@@ -53,7 +51,7 @@ class TrueSizes(Struct, frozen=True, kw_only=True):
     def measure(cls, facts: ImageFacts, workers: Workers) -> "TrueSizes":
         """Look at the images that have the fewest bytes for what they are."""
         from doctor.evidence.image_rows import batch_of
-        from doctor.evidence.true_size_rows import true_sizes_of
+        from doctor.evidence.true_size_rows import FOUND, true_sizes_of
 
         eligible = np.flatnonzero(facts.readable & (facts.shorter >= MIN_SIDE) & ~facts.blank)
         _, first = np.unique(facts.content[eligible].astype(str), return_index=True)

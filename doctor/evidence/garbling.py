@@ -14,7 +14,8 @@ from msgspec import Struct
 from doctor.errors import NotApplicable
 from doctor.evidence.messages import Form, form_of, text_of
 from doctor.evidence.profile import Profile
-from doctor.evidence.suspects import Cell, Suspects, matching, place_of, texts_among
+from doctor.evidence.suspects import Cell, Suspects, matching, place_of, texts_among, worth_reading
+from doctor.evidence.text_columns import TextColumns
 from doctor.subjects.table import Table
 
 MOJIBAKE, REPLACED, CONTROL, MARKUP, ESCAPED = "mojibake", "replaced", "control", "markup", "escaped"
@@ -89,7 +90,7 @@ class Garbling(Struct, frozen=True, kw_only=True):
     columns: tuple[GarbledColumn, ...]
 
     @classmethod
-    def measure(cls, table: Table, profile: Profile) -> "Garbling":
+    def measure(cls, table: Table, profile: Profile, texts: TextColumns | None) -> "Garbling":
         """Match all rows in the engine and judge what matches.
 
         Raises
@@ -101,10 +102,14 @@ class Garbling(Struct, frozen=True, kw_only=True):
         if not columns:
             raise NotApplicable("no column holds text")
         pattern = "|".join(FORMS.values())
+        free = frozenset(texts.names) if texts else frozenset()
         found: list[GarbledColumn] = []
         for column in columns:
             nested = column.kind.value == "other"
-            suspects = matching(table, column, f"{pattern}|{IN_JSON}" if nested else pattern)
+            own = f"{pattern}|{IN_JSON}" if nested else pattern
+            if not worth_reading(table, column, own, drawn=profile.drawn, free=column.name in free, holds=faults_of):
+                continue
+            suspects = matching(table, column, own)
             found += _judged(table, suspects, column.present)
         return cls(columns=tuple(sorted(found, key=lambda one: (KINDS.index(one.kind), -one.cells / one.of))))
 

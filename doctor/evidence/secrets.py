@@ -10,7 +10,7 @@ from msgspec import Struct
 from doctor.errors import NotApplicable
 from doctor.evidence.messages import form_of, text_of
 from doctor.evidence.profile import Profile
-from doctor.evidence.suspects import Suspects, matching, place_of, texts_among
+from doctor.evidence.suspects import Suspects, matching, place_of, texts_among, worth_reading
 from doctor.evidence.text_columns import TextColumns
 from doctor.masking import RULES, Rule, without_secrets
 from doctor.subjects.table import Kind, Table
@@ -111,6 +111,10 @@ class Secrets(Struct, frozen=True, kw_only=True):
         free = frozenset(texts.names) if texts else frozenset()
         found: list[Holding] = []
         for column in columns:
+            if not worth_reading(
+                table, column, SUSPICIOUS, drawn=profile.drawn, free=column.name in free, holds=secrets_in
+            ):
+                continue
             suspects = matching(table, column, SUSPICIOUS)
             found += _held(table, suspects, column.present, free=column.name in free, plain=column.kind is Kind.TEXT)
         return cls(holdings=tuple(sorted(found, key=lambda one: (list(GROUPS).index(one.group), -one.cells))))

@@ -1,5 +1,7 @@
 """Cells of text that match a pattern, found by the engine over all rows, so that only these are looked at closely."""
 
+from collections.abc import Callable
+
 from msgspec import Struct
 from sqlglot import exp
 
@@ -12,6 +14,10 @@ MAX_LETTERS = 30_000_000
 """Of cells that are looked at closely, per column and pattern; where more match, they are drawn by hash."""
 FEW_LEVELS = 10_000
 """Columns with fewer different cells are matched level by level, which is cheaper than row by row."""
+MAX_TRIED = 2_000
+"""Matching cells among drawn rows that are looked at closely."""
+MANY_ROWS = 500_000
+"""Rows from which a column that is not free text is read whole only where rows that were drawn match."""
 
 
 class Cell(Struct, frozen=True, kw_only=True):
@@ -39,6 +45,27 @@ class Suspects(Struct, frozen=True, kw_only=True):
     cells: tuple[Cell, ...]
     rows: int
     every: int = 1
+
+
+def worth_reading(
+    table: Table, column: ColumnProfile, pattern: str, *, drawn: str, free: bool, holds: Callable[[str], object]
+) -> bool:
+    """Whether all rows of a column are to be matched: names and codes of large tables are tried on drawn rows first.
+
+    Parameters
+    ----------
+    drawn : str
+        The relation of `Profile.drawn`.
+    free : bool
+        Whether the column holds free text.
+    holds : callable of str
+        Whether a cell that matches has, looked at closely, what is looked for.
+    """
+    if free or table.rows < MANY_ROWS or column.distinct < FEW_LEVELS:
+        return True
+    name = sql.column(column.name)
+    hits = sql.select(name, source=drawn).where(sql.call("regexp_matches", name.copy(), pattern)).limit(MAX_TRIED)
+    return any(holds(str(cell)) for (cell,) in table.ask(hits))
 
 
 def matching(table: Table, column: ColumnProfile, pattern: str) -> Suspects:

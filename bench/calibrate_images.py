@@ -177,7 +177,7 @@ def digits(folder: Path) -> tuple[ImageFacts, np.ndarray]:
 
 def doubted(facts: ImageFacts) -> tuple[ImageLabelNoise, list[Finding]]:
     """Look for wrong labels."""
-    noise = ImageLabelNoise.measure(facts)
+    noise = ImageLabelNoise.measure(facts, Images(shown="", files=facts.files))
     return noise, [one for one in label_noise.examine(noise, None) if isinstance(one, Finding)]
 
 

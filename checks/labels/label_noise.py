@@ -197,7 +197,9 @@ def _near_copies(noise: LabelNoise, competent: bool) -> Finding:
 
 
 def _files(noise: LabelNoise) -> dict[str, Any]:
-    return {"files": [row.file for row in noise.listed if row.file][:MAX_FILES]} if noise.unit == "images" else {}
+    if not isinstance(noise, ImageLabelNoise):
+        return {}
+    return {"files": [row.file for row in noise.listed][:MAX_FILES], "judged_by": noise.judged_by}
 
 
 def _facts(source: object, *names: str) -> dict[str, Any]:

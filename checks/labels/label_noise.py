@@ -7,8 +7,9 @@ What it finds
     wrong labels stand everywhere, so that a floor of errors remains where both models are sure. Known flips are put
     into 2 % of the labels first and must be found again. Two classes that are exchanged for each other are named, and
     rows that nearly equal another row with another label. Nothing is certain of a single row. Images are judged by a
-    small descriptor of gradients, light and colour by place; a warning shows the most doubtful ones, those that look
-    like one class instead of another side by side.
+    small descriptor of gradients, light and colour by place, or by vectors of your own (`--embeddings FILE`: .npy, one
+    row per image in the order of the sorted names; .npz or .parquet with names; for images alone). A warning shows the
+    most doubtful ones, those that look like one class instead of another side by side.
 
 Why it matters
     A model learns wrong labels too, at the price of right ones; and no test score can pass the share of right labels in
@@ -29,7 +30,7 @@ Thresholds
         Else one column may tell the label, and tell it only in part.
     max_unseen: upper bound of the floor above which finding nothing is no verdict (0.05).
     min_exchanged: share of the suspects that lie between two classes, both ways, for these to be named (0.5).
-    min_exchanged_share: share of either class that must be labelled as the other for that (0.05).
+    min_exchanged_share: share of either class that must be labelled as the other for that (0.03).
     min_copies: pairs of near copies with different labels for a warning (3).
     min_certain: share of the rows of two classes that look like the other one in a split, both ways, while as many of
         train look like what they are labelled, for the only error (0.8).
@@ -117,7 +118,7 @@ def examine(
     min_witnesses: float = 0.75,
     max_unseen: float = 0.05,
     min_exchanged: float = 0.5,
-    min_exchanged_share: float = 0.05,
+    min_exchanged_share: float = 0.03,
     min_copies: int = 3,
     min_certain: float = 0.8,
 ) -> Iterator[Finding | Undecided]:

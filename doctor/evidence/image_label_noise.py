@@ -1,6 +1,5 @@
 """Which classes of images are doubted, by models of what their pictures look like or of embeddings that are given."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -10,7 +9,7 @@ from doctor.evidence.image_facts import MAX_THUMBNAILS, ImageFacts
 from doctor.evidence.image_targets import content_keys, image_target
 from doctor.evidence.inputs import Inputs
 from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts
-from doctor.evidence.label_noise import Doubtful, LabelNoise, exchange_of, listed_of
+from doctor.evidence.label_noise import Doubtful, LabelNoise, confused_pairs, exchange_of, listed_of
 from doctor.evidence.one_feature import folds_of
 from doctor.evidence.targets import Target
 from doctor.model import Location, ReviewFiles, Safety, Thumbnail
@@ -117,7 +116,7 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
             suspects=int(told.suspect.sum()),
             listed=tuple(listed),
             exchange=exchange_of(doubts),
-            pairs=math.comb(len(doubts.names), 2),
+            pairs=confused_pairs(doubts),
             copies=(),
             ring=0,
             entities=False,
@@ -155,14 +154,18 @@ def inputs_of(features: Array, facts: ImageFacts, target: Target) -> Inputs:
 
 
 def main_axes(scaled: Array) -> Array:
-    """Turn centred features to their main axes, the first `MAX_WIDTH` of them, with a mean square of 1 in all.
+    """Reduce centred features to `MAX_WIDTH` columns of which the main axes are what is kept; mean square 1.
 
-    The axes keep their unequal spreads: made equal, those that hold nothing but noise would count like the others.
+    The axes keep their unequal spreads: made equal, those that hold nothing but noise would count like the others. They
+    are turned at random then, as no column of an embedding stands for a thing by itself: halves of the columns, as
+    `LabelDoubts.witnesses` takes them, should each hold a bit of every axis.
     """
     between = scaled @ scaled.T if len(scaled) < scaled.shape[1] else scaled.T @ scaled
     powers, axes = np.linalg.eigh(between)
     powers, axes = powers[::-1][:MAX_WIDTH], axes[:, ::-1][:, :MAX_WIDTH]
     kept = powers > LEAST_SPREAD * powers[0]
     axes = axes[:, kept]
-    turned: Array = axes * np.sqrt(powers[kept]) if len(scaled) < scaled.shape[1] else scaled @ axes
-    return turned / np.sqrt((turned**2).mean())
+    turned = axes * np.sqrt(powers[kept]) if len(scaled) < scaled.shape[1] else scaled @ axes
+    apart, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(MAX_WIDTH, turned.shape[1])))
+    spread: Array = turned @ apart.T
+    return spread / np.sqrt((spread**2).mean())

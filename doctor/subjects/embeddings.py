@@ -21,6 +21,8 @@ NAMES = ("name", "names", "file", "files", "filename", "filenames", "path", "pat
 """What an array or a column with the names of the images may be called."""
 VECTORS = ("embeddings", "embedding", "vectors", "vector", "features", "x")
 """What is taken where a file holds several arrays or lists."""
+ZIP = b"PK"
+"""How an archive of arrays begins."""
 KNOWN = (".npy", ".npz", ".parquet", ".pq")
 
 
@@ -151,10 +153,12 @@ def _chosen(found: Iterable[str]) -> str:
 
 
 def _from_numpy(path: Path) -> tuple[Array, Sequence[str] | None]:
-    found = np.load(path, mmap_mode="r", allow_pickle=False)
-    if isinstance(found, np.ndarray):
-        return found, None
-    with found:
+    with path.open("rb") as file:
+        archive = file.read(2) == ZIP
+    if not archive:
+        return np.load(path, mmap_mode="r", allow_pickle=False), None
+    # NumPy leaves a damaged archive open that it opened itself.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
         told = next((name for name in found.files if name.lower() in NAMES), None)
         vectors = found[_chosen(name for name in found.files if name != told)]
         names = None if told is None else [str(name) for name in found[told].ravel().astype(str)]

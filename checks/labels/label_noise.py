@@ -70,9 +70,9 @@ Limits
     columns. Where more than a tenth of two classes is exchanged, the models are sure of neither, and mostly nothing is
     said. Sentences are read only where there is nothing else, by the words that they use. Names of rows and entities
     are not read. Noise that follows the features (a rule misread by all) looks like truth. A class with fewer than 10
-    rows is not judged, nor a table in which most rows repeat. Classes that are exchanged in every row cannot be told. Where classes are far apart, no row is near a boundary: errors everywhere
-    then look like errors that fade slowly, and a good embedding may tell less than a poor one.
-    Equal rows are left to labels/conflicting-labels.
+    rows is not judged, nor a table in which most rows repeat. Classes that are exchanged in every row cannot be told.
+    Where classes are far apart, no row is near a boundary: errors everywhere then look like errors that fade slowly,
+    and a good embedding may tell less than a poor one. Equal rows are left to labels/conflicting-labels.
 
 Source
     Northcutt, Jiang and Chuang, Confident learning, JAIR 70 (2021). The curve with a floor is that of J. B. Copas,

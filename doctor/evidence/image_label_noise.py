@@ -168,4 +168,5 @@ def main_axes(scaled: Array) -> Array:
     turned = axes * np.sqrt(powers[kept]) if len(scaled) < scaled.shape[1] else scaled @ axes
     apart, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(MAX_WIDTH, turned.shape[1])))
     spread: Array = turned @ apart.T
-    return spread / np.sqrt((spread**2).mean())
+    spread /= np.sqrt((spread**2).mean())
+    return spread

@@ -92,6 +92,21 @@ def with_embeddings(images: Sequence[Images], file: str | None) -> tuple[Images,
     return (replace(collection, embeddings=Embeddings(shown=file, vectors=vectors, row=row)),)
 
 
+def carried(copies: Sequence[Images], originals: Sequence[Images]) -> tuple[Images, ...]:
+    """Give images that were copied the vectors of the originals, by their names; new names have none to give."""
+    given = next((one for one in originals if one.embeddings), None)
+    if given is None or given.embeddings is None:
+        return tuple(copies)
+    row = {file.name: int(place) for file, place in zip(given.files, given.embeddings.row, strict=True)}
+    taken = []
+    for copy in copies:
+        if all(file.name in row for file in copy.files):
+            rows = np.array([row[file.name] for file in copy.files], dtype=np.int64)
+            copy = replace(copy, embeddings=replace(given.embeddings, row=rows))
+        taken.append(copy)
+    return tuple(taken)
+
+
 def _in_order(file: str, vectors: Array, collection: Images) -> Array:
     count = len(collection.files)
     if len(vectors) != count:

@@ -1,5 +1,6 @@
 """Vectors that the user computed for images: how they are read and laid beside the images, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import doctor
 from doctor.errors import UsageError
-from doctor.subjects.embeddings import Embeddings, with_embeddings
+from doctor.subjects.embeddings import Embeddings, carried, with_embeddings
 from doctor.subjects.image_sets import open_images
 from doctor.subjects.images import Images
 from tests.subjects.test_image_layouts import put
@@ -109,6 +110,15 @@ def test_a_value_that_is_no_number_is_told_by_its_row(tmp_path: Path, images: Im
     np.save(tmp_path / "v.npy", vectors)
     with pytest.raises(UsageError, match=r"v\.npy: row 3 holds a value that is no number"):
         given(images, tmp_path / "v.npy").of(np.arange(4))
+
+
+def test_a_copy_with_fewer_images_keeps_their_vectors(tmp_path: Path, images: Images) -> None:
+    np.save(tmp_path / "v.npy", VECTORS)
+    originals = with_embeddings([images], str(tmp_path / "v.npy"))
+    (fewer,) = carried([replace(images, files=images.files[1::2])], originals)
+    assert fewer.embeddings is not None
+    assert fewer.embeddings.of(np.arange(2)).tolist() == VECTORS[1::2].tolist()
+    assert carried([images], [images]) == (images,)
 
 
 def test_vectors_need_one_collection_of_images(tmp_path: Path, images: Images) -> None:

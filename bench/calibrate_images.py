@@ -1,9 +1,11 @@
 """Measures false alarms and recall of drift/image-shift, and of leakage/shortcut and labels/label-noise on images.
 
-    python bench/calibrate_images.py [shift] [shortcut] [noise] [--photos FOLDER …]
+    python bench/calibrate_images.py [shift] [shortcut] [noise] [embeddings] [--photos FOLDER …]
 
 prints one table per part; all parts by default. Pictures are cut from the photos in the folders, else from the two
-that come with scikit-learn; the classes of `noise` are scikit-learn's digits. What is found is what the checks say.
+that come with scikit-learn; the classes of `noise` are scikit-learn's digits. `embeddings` is
+the same judged by what a small network sees in them, which learnt from other digits. What is found is what the checks
+say.
 """
 
 import argparse
@@ -18,12 +20,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 from sklearn.datasets import load_digits
+from sklearn.neural_network import MLPClassifier
 
 from doctor.evidence.image_facts import ImageFacts
 from doctor.evidence.image_label_noise import ImageLabelNoise
 from doctor.evidence.image_shifts import ImageShifts
 from doctor.evidence.image_shortcuts import ImageShortcuts
 from doctor.model import Finding
+from doctor.subjects.embeddings import Embeddings
 from doctor.subjects.images import ImageFile, Images
 from doctor.subjects.workers import Workers
 from doctor_checks.drift import image_shift
@@ -175,10 +179,19 @@ def digits(folder: Path) -> tuple[ImageFacts, np.ndarray]:
     )
 
 
-def doubted(facts: ImageFacts) -> tuple[ImageLabelNoise, list[Finding]]:
+def doubted(facts: ImageFacts, vectors: np.ndarray | None = None) -> tuple[ImageLabelNoise, list[Finding]]:
     """Look for wrong labels."""
-    noise = ImageLabelNoise.measure(facts)
+    given = None if vectors is None else Embeddings(shown="", vectors=vectors, row=np.arange(len(vectors)))
+    noise = ImageLabelNoise.measure(facts, Images(shown="", files=facts.files, embeddings=given))
     return noise, [one for one in label_noise.examine(noise, None) if isinstance(one, Finding)]
+
+
+def seen_by_network(facts: ImageFacts, truth: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return what a network that learnt from all other images has in its hidden layer."""
+    inputs = (facts.descriptor - facts.descriptor.mean(axis=0)) / np.maximum(facts.descriptor.std(axis=0), 1e-3)
+    others = np.setdiff1d(np.arange(len(truth)), places)
+    network = MLPClassifier((64,), alpha=1, max_iter=200, random_state=0).fit(inputs[others], truth[others])
+    return np.maximum(0, inputs[places] @ network.coefs_[0] + network.intercepts_[0])
 
 
 def flaws(truth: np.ndarray, seed: int) -> Iterator[tuple[str, np.ndarray]]:
@@ -195,22 +208,24 @@ def flaws(truth: np.ndarray, seed: int) -> Iterator[tuple[str, np.ndarray]]:
         yield f"3 and 7, {share:.0%}", np.where(wrong, exchanged, truth)
 
 
-def noise(folder: Path) -> None:
+def noise(folder: Path, embedded: bool) -> None:
     """Print alarms on digits as they are, and recall on wrong labels."""
     facts, truth = digits(folder)
-    print("\nlabels/label-noise: digits as they are: data sets with a finding\n")
+    print("\nlabels/label-noise" + ", by embeddings" * embedded + ": digits as they are: data sets with a finding\n")
     for rows in (200, 500, 1000):
         alarms = 0
         for seed in range(PLANTED_SEEDS):
             places = np.random.default_rng(seed).permutation(len(truth))[:rows]
-            alarms += bool(doubted(chosen(facts, places, labels=truth[places]))[1])
+            vectors = seen_by_network(facts, truth, places) if embedded else None
+            alarms += bool(doubted(chosen(facts, places, labels=truth[places]), vectors)[1])
         print(f"{rows:>6} images {alarms} of {PLANTED_SEEDS}", flush=True)
     print("\n1,000 digits with wrong labels: found, named, and wrong labels in the first 10 % of the list\n")
     found: dict[str, list[tuple[bool, bool, float]]] = {}
     for seed in range(PLANTED_SEEDS // 2):
         places = np.random.default_rng(seed).permutation(len(truth))[:1000]
+        vectors = seen_by_network(facts, truth, places) if embedded else None
         for name, labels in flaws(truth[places], seed):
-            measure, said = doubted(chosen(facts, places, labels=labels))
+            measure, said = doubted(chosen(facts, places, labels=labels), vectors)
             wrong = set(np.flatnonzero(labels != truth[places]).tolist())
             listed = {row.number for row in measure.listed}
             named = bool(said) and said[0].evidence["kind"] == "exchanged"
@@ -226,11 +241,13 @@ if __name__ == "__main__":
     parser.add_argument("--photos", nargs="*", type=Path, default=[])
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        wanted = asked.parts or ["shift", "shortcut", "noise"]
+        wanted = asked.parts or ["shift", "shortcut", "noise", "embeddings"]
         cut = cuts(asked.photos) if set(wanted) & {"shift", "shortcut"} else []
         if "shift" in wanted:
             shift(cut, Path(place) / "shift")
         if "shortcut" in wanted:
             shortcuts(cut, Path(place) / "shortcut")
         if "noise" in wanted:
-            noise(Path(place) / "noise")
+            noise(Path(place) / "noise", embedded=False)
+        if "embeddings" in wanted:
+            noise(Path(place) / "embeddings", embedded=True)

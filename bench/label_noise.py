@@ -30,7 +30,7 @@ from sklearn.metrics import average_precision_score
 from doctor.evidence.inputs import Inputs, coded
 from doctor.evidence.label_doubts import LabelDoubts, Suspicion
 from doctor.evidence.label_models import LabelModels
-from doctor.evidence.label_noise import LabelNoise, exchange_of
+from doctor.evidence.label_noise import LabelNoise, confused_pairs, exchange_of
 from doctor.evidence.split_exchange import SplitExchanges
 from doctor.evidence.targets import Target, Task
 from doctor.model import Finding
@@ -115,7 +115,7 @@ def verdict(features: Array, labels: Array, seed: int) -> str:
         suspects=int(doubts.told.suspect.sum()),
         listed=(),
         exchange=exchange_of(doubts),
-        pairs=len(doubts.names) * (len(doubts.names) - 1) // 2,
+        pairs=confused_pairs(doubts),
         copies=(),
         ring=0,
         entities=False,

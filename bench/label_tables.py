@@ -100,6 +100,16 @@ def graded(random: Random, rows: int, *, sharp: float, classes: int) -> tuple[Ar
     return features, np.searchsorted(np.quantile(quantity, np.linspace(0, 1, classes + 1)[1:-1]), quantity)
 
 
+def neighbours(random: Random, rows: int, *, apart: float, freedom: float = 0) -> tuple[Array, Array]:
+    """Eight clouds far from each other, but for two; with the tails of Student's t where `freedom` is given."""
+    kind = random.integers(0, 8, rows)
+    middle = 6 * np.eye(8)
+    middle[1] = middle[0]
+    middle[1, 0] -= apart
+    grain = random.standard_t(freedom, size=(rows, 8)) if freedom else random.normal(size=(rows, 8))
+    return middle[kind] + grain, kind
+
+
 def stray(random: Random, rows: int) -> tuple[Array, Array]:
     """Three clouds, and one row in twenty whose features are noise."""
     features, kind = clouds(random, rows, apart=5, classes=3)
@@ -161,6 +171,9 @@ HONEST: dict[str, Design] = {
     "heaps, far": partial(heaps, count=9, apart=3),
     "five grades": partial(graded, sharp=3, classes=5),
     "three grades": partial(graded, sharp=8, classes=3),
+    "two of eight, near": partial(neighbours, apart=2),
+    "two of eight, far": partial(neighbours, apart=3),
+    "two of eight, t": partial(neighbours, apart=3, freedom=5),
     "stray rows": stray,
     "blind": partial(blind, share=0.3),
     "blind, rare": partial(blind, share=0.05),

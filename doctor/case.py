@@ -33,6 +33,7 @@ from doctor.subjects.config import Configs, may_be_config, open_configs
 from doctor.subjects.contents import contents_of, inner_name, names_and_sizes
 from doctor.subjects.database import Address, address_of, address_of_file, is_database, is_uri, shown_path
 from doctor.subjects.database_tables import open_database
+from doctor.subjects.embeddings import with_embeddings
 from doctor.subjects.file_names import find_files
 from doctor.subjects.formats import READERS, is_table
 from doctor.subjects.image_sets import matched, open_images
@@ -227,10 +228,12 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         source, unread = open_source(paths)
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         configs, taken, broken = open_configs(paths)
+        taken = (*taken, *([Path(settings.embeddings).absolute()] if settings.embeddings else []))
         databases = databases_of(paths, settings)
         seen = open_images(
             paths, taken, split_globs=settings.split, labels=settings.image_labels, target=settings.target
         )
+        seen.images = list(with_embeddings(seen.images, settings.embeddings))
         stamps |= stamps_of([], seen.images)
         told = matched(seen.images, settings.split)
         rest = replace(settings, split=tuple(item for item in settings.split if item not in told))

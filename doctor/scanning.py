@@ -160,6 +160,8 @@ class _InMemory(AbstractContextManager[Case]):
         settings = self._settings
         if settings.split:
             raise UsageError("split: what is in memory is divided by a mapping of split names, or by split_column")
+        if settings.embeddings:
+            raise UsageError("embeddings: vectors are of images, which are scanned by their path")
         self._engine = Engine(memory_limit=settings.memory_limit, threads=settings.threads)
         try:
             table = open_frames(self._engine, self._data, declared_roles(settings), split_column=settings.split_column)

@@ -79,6 +79,8 @@ class Settings:
         Memory of the device that is trained on, such as "24GB".
     image_labels : str or None
         What tells the classes of images: "folders", "none", or a column of the table that names them.
+    embeddings : str or None
+        Path of vectors of the images, one row per image, by which their classes are judged.
     max_length : int or None
         Tokens after which a training cuts texts.
     tokenizer : str or None
@@ -111,6 +113,7 @@ class Settings:
     baseline: str | bool | None = None
     benchmark: tuple[str, ...] = ()
     device_memory: str | None = None
+    embeddings: str | None = None
     max_length: int | None = None
     tokenizer: str | None = None
     select: tuple[str, ...] = ()
@@ -248,7 +251,7 @@ def _from_table(table: Mapping[str, Any], origin: Path) -> dict[str, Any]:
             values["suppressions"] = suppressions_of(value, f"{origin}: suppress")
         else:
             values[name] = _typed(name, value, origin)
-    for name in ("against", "baseline"):
+    for name in ("against", "baseline", "embeddings"):
         if isinstance(values.get(name), str) and values[name]:
             values[name] = str(origin.parent / values[name])  # stays what it is where it is absolute
     if values.get("benchmark"):

@@ -67,6 +67,12 @@ _CHOOSING = (
         metavar="SIZE",
         help="Memory of the device that is trained on, such as 24GB, for the checks of it.",
     ),
+    click.option(
+        "--embeddings",
+        metavar="FILE",
+        type=click.Path(),
+        help="Vectors of the images (.npy, .npz, .parquet), one row per image by sorted name, to judge their classes.",
+    ),
     click.option("--max-length", type=int, metavar="TOKENS", help="The length at which the training cuts texts."),
     click.option(
         "--tokenizer", metavar="PATH", type=click.Path(), help="A tokenizer.json, or a model's folder, to count tokens."

@@ -1,6 +1,5 @@
 """Which classes of images are doubted, by models of what their pictures look like or of embeddings that are given."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -10,10 +9,11 @@ from doctor.evidence.image_facts import MAX_THUMBNAILS, ImageFacts
 from doctor.evidence.image_targets import content_keys, image_target
 from doctor.evidence.inputs import Inputs
 from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts
-from doctor.evidence.label_noise import Doubtful, LabelNoise, exchange_of, listed_of
+from doctor.evidence.label_noise import Doubtful, LabelNoise, confused_pairs, exchange_of, listed_of
 from doctor.evidence.one_feature import folds_of
 from doctor.evidence.targets import Target
 from doctor.model import Location, ReviewFiles, Safety, Thumbnail
+from doctor.subjects.images import Images
 
 Array = np.ndarray[Any, Any]
 
@@ -21,12 +21,23 @@ LEAST_SPREAD = 1e-4
 """Of a feature, below which it says nothing: colours of grey images."""
 
 
+MAX_WIDTH = 240
+"""Of embeddings, as many as the descriptor has; of wider ones that many main axes are taken."""
+
+
 class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
-    """What is known of wrong classes of images."""
+    """What is known of wrong classes of images.
+
+    Attributes
+    ----------
+    judged_by : str
+        "pictures", or the file of embeddings.
+    """
 
     COST: ClassVar[int] = 90
 
     facts: ImageFacts
+    judged_by: str = "pictures"
 
     def pictures(self, rows: Sequence[Doubtful]) -> Sequence[Thumbnail]:
         """Show the most doubtful images, those that look like one class instead of another side by side."""
@@ -58,7 +69,7 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
         return self.review(rows, "look at the images of the two classes; each comes with the class that it looks like")
 
     @classmethod
-    def measure(cls, facts: ImageFacts) -> "ImageLabelNoise":  # type: ignore[override]  # of images, not of a table
+    def measure(cls, facts: ImageFacts, images: Images) -> "ImageLabelNoise":  # type: ignore[override]  # of images, not of a table
         """Judge the classes of at most 2,000 drawn images of the train split, or of all where there is none.
 
         Raises
@@ -67,9 +78,14 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
             Where the images have no classes.
         Unavailable
             Where there are too few of them.
+        UsageError
+            Where the embeddings that are given hold what is no number.
         """
         target = image_target(facts)
-        doubts = LabelDoubts.of(target, inputs_of(facts.descriptor, facts, target))
+        given = images.embeddings
+        drawn = target.rows[:MAX_ROWS]
+        features = facts.descriptor[drawn] if given is None else given.of(drawn)
+        doubts = LabelDoubts.of(target, inputs_of(features, facts, target))
         told, labels = doubts.told, doubts.labels
         numbers = target.rows[doubts.rows]
         listed = []
@@ -100,13 +116,14 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
             suspects=int(told.suspect.sum()),
             listed=tuple(listed),
             exchange=exchange_of(doubts),
-            pairs=math.comb(len(doubts.names), 2),
+            pairs=confused_pairs(doubts),
             copies=(),
             ring=0,
             entities=False,
             doubts=doubts,
             unit="images",
             facts=facts,
+            judged_by="pictures" if given is None else given.shown,
         )
 
 
@@ -116,19 +133,40 @@ def inputs_of(features: Array, facts: ImageFacts, target: Target) -> Inputs:
     Parameters
     ----------
     features : ndarray of float32, shape (n, d)
-        One row per file of `facts`.
+        One row for each of the first images of the target.
     """
-    rows = target.rows[:MAX_ROWS]
-    chosen = features[rows].astype(np.float64)
+    rows = target.rows[: len(features)]
+    chosen = features.astype(np.float64)
     spread = chosen.std(axis=0)
     told = np.flatnonzero(spread > LEAST_SPREAD * max(1e-9, float(np.abs(chosen).max(initial=0.0))))
-    matrix = ((chosen[:, told] - chosen[:, told].mean(axis=0)) / spread[told]).astype(np.float32)
+    scaled = (chosen[:, told] - chosen[:, told].mean(axis=0)) / spread[told]
+    matrix = (scaled if len(told) <= MAX_WIDTH else main_axes(scaled)).astype(np.float32)
+    width = matrix.shape[1]
     return Inputs(
         rows=np.arange(len(rows)),
         matrix=matrix,
-        origin=np.arange(len(told)),
+        origin=np.arange(width),
         values=target.values[: len(rows)],
         fold=folds_of(content_keys(facts, rows)),
-        features=len(told),
+        features=width,
         unread=(),
     )
+
+
+def main_axes(scaled: Array) -> Array:
+    """Reduce centred features to `MAX_WIDTH` columns of which the main axes are what is kept; mean square 1.
+
+    The axes keep their unequal spreads: made equal, those that hold nothing but noise would count like the others. They
+    are turned at random then, as no column of an embedding stands for a thing by itself: halves of the columns, as
+    `LabelDoubts.witnesses` takes them, should each hold a bit of every axis.
+    """
+    between = scaled @ scaled.T if len(scaled) < scaled.shape[1] else scaled.T @ scaled
+    powers, axes = np.linalg.eigh(between)
+    powers, axes = powers[::-1][:MAX_WIDTH], axes[:, ::-1][:, :MAX_WIDTH]
+    kept = powers > LEAST_SPREAD * powers[0]
+    axes = axes[:, kept]
+    turned = axes * np.sqrt(powers[kept]) if len(scaled) < scaled.shape[1] else scaled @ axes
+    apart, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(MAX_WIDTH, turned.shape[1])))
+    spread: Array = turned @ apart.T
+    spread /= np.sqrt((spread**2).mean())
+    return spread

@@ -1,6 +1,5 @@
 """Which labels are doubted, which classes are exchanged, and which rows nearly equal one with another label."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -24,7 +23,7 @@ from doctor.subjects.table import Table
 Array = np.ndarray[Any, Any]
 
 MIN_DISTINCT_SHARE = 0.5
-MIN_EACH_WAY = 5
+MIN_EACH_WAY = 4
 MAX_EXCHANGE_CHANCE = 0.001
 MAX_GOINGS = 10
 FIRST_SHARE, NEXT_SHARE = 0.05, 0.10
@@ -107,7 +106,7 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
     exchange : Exchange or None
         The two of at least three classes between which most suspects go, if they go both ways.
     pairs : int
-        Pairs of classes of which they are one.
+        Pairs of classes of which they could have been one, see `confused_pairs`.
     copies : tuple of (Doubtful, Doubtful)
         Rows that nearly equal each other and have different labels.
     ring : int
@@ -256,7 +255,7 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
             suspects=int(told.suspect.sum()),
             listed=tuple(listed),
             exchange=exchange_of(doubts),
-            pairs=math.comb(len(doubts.names), 2),
+            pairs=confused_pairs(doubts),
             copies=tuple(sorted(map(place.pair, pairs), key=lambda pair: (pair[0].number, pair[1].number))),
             ring=ring,
             entities=bool(keys.entities),
@@ -300,6 +299,18 @@ def listed_of(told: Suspicion) -> Array:
     rows = len(told.doubt)
     wanted = min(max(int(told.suspect.sum()), round(FIRST_SHARE * rows)), round(NEXT_SHARE * rows))
     return np.lexsort((np.arange(rows), -told.doubt, ~told.suspect))[:wanted]
+
+
+def confused_pairs(doubts: LabelDoubts) -> int:
+    """Count the pairs of classes that enough rows are taken for each other of to be called exchanged; at least 1.
+
+    A pair between which the models hardly err cannot be found, so that it is no try. Source: R. E. Tarone, A modified
+    Bonferroni method for discrete data, Biometrics 46 (1990).
+    """
+    wrong = np.zeros((len(doubts.names), len(doubts.names)), dtype=int)
+    erred = doubts.likeliest != doubts.labels
+    np.add.at(wrong, (doubts.labels[erred], doubts.likeliest[erred]), 1)
+    return max(1, int(np.triu(np.minimum(wrong, wrong.T) >= MIN_EACH_WAY, 1).sum()))
 
 
 def exchange_of(doubts: LabelDoubts) -> Exchange | None:

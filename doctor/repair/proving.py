@@ -1,6 +1,7 @@
 """Repairs until the copy shows what was asked for: writes it, scans it, and repairs what only then can be seen."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from doctor.repair.comparing import Comparison, compare, without_dropped
 from doctor.repair.copying import Written, write_copy
 from doctor.repair.plan import Plan, make_plan, table_of
 from doctor.settings import Settings
+from doctor.subjects.embeddings import carried
 
 MAX_ROUNDS = 3
 
@@ -64,7 +66,9 @@ def repair(
         written = write_copy(plan, case, output, force=force or turn > 0)
         copies = [Path(path) for path in written.paths]
         left = without_dropped(settings, plan)
-        with open_case(copies, left) as copy:
+        # A copy may have fewer images than there are vectors.
+        with open_case(copies, replace(left, embeddings=None)) as opened:
+            copy = replace(opened, images=carried(opened.images, case.images))
             after = examine(copy, left, observer)
             comparison = compare(report, after, plan, case.paths, copies)
             more = [_of_original(finding, after, copy, case) for finding in comparison.came if finding.repair]

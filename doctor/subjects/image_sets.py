@@ -112,7 +112,7 @@ def open_images(
     drafts += archives.found
     kept = drafts
     if top is not None:
-        kept = _data_sets(top, drafts)
+        kept = _data_sets(top, drafts, taken)
         opened.problems += problems if kept or not (top.total or top.others or top.folders) else []
         left_out = top.total - sum(draft.folder.total for draft in kept)
         opened.guesses += _left_out(folders, left_out, masks if kept else 0)
@@ -137,14 +137,16 @@ def _parts(top: Folder) -> list[Folder]:
     return list(_places(top)) if _is_project(top) else [top]
 
 
-def _data_sets(top: Folder, drafts: Sequence[Found]) -> list[Found]:
+def _data_sets(top: Folder, drafts: Sequence[Found], taken: Collection[Path]) -> list[Found]:
     """Return the collections that are data sets; what the user named outright always is."""
     if _is_project(top):
         least, least_told = float(MIN_IN_PROJECT), MIN_TOLD
     else:
-        tables = {path for draft in drafts for path in draft.tables}
+        tables = {path.absolute() for draft in drafts for path in draft.tables} | {*taken}
         beside = any(
-            _holds_rows(name) and folder.path / name not in tables for folder in top.below() for name in folder.others
+            _holds_rows(name) and (folder.path / name).absolute() not in tables
+            for folder in top.below()
+            for name in folder.others
         )
         strays = MAX_STRAY_SHARE * max((len(draft.files) for draft in drafts), default=0)
         least, least_told = MIN_BESIDE_OTHERS if beside else min(MIN_BESIDE_OTHERS, strays), 1

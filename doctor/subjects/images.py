@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from doctor.model import Guess, SubjectSummary
 from doctor.subjects.boxes import Annotations
+
+if TYPE_CHECKING:
+    from doctor.subjects.embeddings import Embeddings
 
 WHOLE = "all"
 SUFFIXES = (
@@ -127,6 +131,8 @@ class Images:
         Folders of classes without an image.
     guesses : tuple of Guess
         What was inferred of the layout.
+    embeddings : Embeddings or None
+        Vectors that the user gave for the images.
     """
 
     shown: str
@@ -139,6 +145,7 @@ class Images:
     annotations: Annotations | None = None
     empty: tuple[str, ...] = ()
     guesses: tuple[Guess, ...] = ()
+    embeddings: "Embeddings | None" = None
 
     def summary(self) -> SubjectSummary:
         """Describe it for the report."""

@@ -194,6 +194,7 @@ def _own(settings: Settings, layout: Layout) -> Settings:
         settings,
         split=layout.globs,
         split_column=None,
+        embeddings=None,
         header=None,
         delimiter=None,
         encoding=None,

@@ -8,6 +8,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import doctor
+from doctor.evidence.image_label_noise import main_axes
 from doctor.model import Finding, Report, ReviewFiles
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "labels"
@@ -82,3 +83,34 @@ def test_where_most_images_have_several_classes_that_is_a_remark(tmp_path: Path)
         shutil.copytree(FIXTURES / "conflicting_labels" / "healthy_images" / "worn", tmp_path / name)
     (found,) = doctor.scan(tmp_path, select=["conflicting-labels"]).findings
     assert found.severity == "info"
+
+
+def test_classes_that_pictures_do_not_show_are_judged_by_vectors_that_are_given(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    truth = np.arange(400) % 3
+    given = np.where(random.random(len(truth)) < 0.12, np.array([1, 0, 2])[truth], truth)
+    # Wider than the descriptor, with most of the axes empty, as embeddings are.
+    vectors = (random.normal(size=(400, 6)) + 3.5 * np.eye(6)[truth]) @ random.normal(size=(6, 300))
+    names = [f"class {label}/{number:03}.png" for number, label in enumerate(given)]
+    for name in names:
+        place = tmp_path / "data" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (8, 8), dtype=np.uint8)).save(place)
+    np.savez(tmp_path / "seen.npz", names=np.array(names), embeddings=vectors)
+
+    (found,) = noise(doctor.scan(tmp_path / "data", select=["label-noise"], embeddings=tmp_path / "seen.npz"))
+    assert found.evidence["judged_by"] == str(tmp_path / "seen.npz")
+    assert {found.evidence["first"], found.evidence["second"]} == {"class 0", "class 1"}
+    wrong = {names[number] for number in np.flatnonzero(given != truth)}
+    assert len(wrong & set(found.evidence["files"])) >= 0.7 * len(wrong)
+
+
+def test_main_axes_keep_the_distances_of_wide_features() -> None:
+    random = np.random.default_rng(5)
+    for rows in (50, 400):  # fewer and more than there are features
+        features = random.normal(size=(rows, 9)) @ random.normal(size=(9, 300))
+        features -= features.mean(axis=0)
+        turned = main_axes(features)
+        assert turned.shape == (rows, 240)
+        ratio = np.linalg.norm(features[1:] - features[0], axis=1) / np.linalg.norm(turned[1:] - turned[0], axis=1)
+        assert np.allclose(ratio, ratio[0])

@@ -1,5 +1,6 @@
 """Which labels are doubted, which classes are exchanged, and which rows nearly equal one with another label."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -106,7 +107,7 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
     exchange : Exchange or None
         The two of at least three classes between which most suspects go, if they go both ways.
     pairs : int
-        Pairs of classes of which they could have been one, see `confused_pairs`.
+        Pairs of classes of which they are one; of images see `confused_pairs`.
     copies : tuple of (Doubtful, Doubtful)
         Rows that nearly equal each other and have different labels.
     ring : int
@@ -255,7 +256,7 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
             suspects=int(told.suspect.sum()),
             listed=tuple(listed),
             exchange=exchange_of(doubts),
-            pairs=confused_pairs(doubts),
+            pairs=math.comb(len(doubts.names), 2),
             copies=tuple(sorted(map(place.pair, pairs), key=lambda pair: (pair[0].number, pair[1].number))),
             ring=ring,
             entities=bool(keys.entities),

@@ -3,6 +3,7 @@
 python bench/calibrate_texts.py garbled              sentences of 16 languages, clean and read with wrong encodings
 python bench/calibrate_texts.py garbled FOLDER…      lines beyond ASCII of all text files below, each hit printed
 python bench/calibrate_texts.py vocabulary           growth of closed and of open vocabularies
+python bench/calibrate_texts.py boilerplate          footers planted in letters, near copies, forms, docstrings
 python bench/calibrate_texts.py shift                random splits of letters and of docstrings; splits by subject
 """
 
@@ -19,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import ftfy.bad_codecs
 import numpy as np
 
+from doctor.evidence.boilerplate import repeated_in
 from doctor.evidence.garbling import MOJIBAKE, faults_of
 from doctor.evidence.messages import Form
 from doctor.evidence.text_columns import TextColumn
@@ -50,6 +52,7 @@ SENTENCES = {
     "Arabic": "ذهبنا أمس إلى القاهرة وكان الطقس جميلا جدا.",
     "signs": "20 °C ± 2 °C, ½ l @ 3 €/kg — naïve “quotes” ‘too’ … © 2020 ™ · 5′ × 7″ 🙂👍🏽",
 }
+FOOTER = "All letters are the property of the Northern Travellers Club.\nDo not copy them without permission."
 WRONG = (
     *("sloppy-windows-1252", "latin-1", "sloppy-windows-1250", "sloppy-windows-1251", "iso-8859-2", "macroman"),
     *("cp437", "cp850"),
@@ -148,6 +151,31 @@ def shift() -> None:
         print(f"of 500 later docstrings {share:.0%} of another library: {told} of 10 told")
 
 
+def boilerplate() -> None:
+    """Print the share of letters that repeated pieces take in letters with footers, in near copies, in docstrings."""
+    column = TextColumn(name="text", form=Form.PLAIN, splits=("all",), words=40.0, letters=240.0)
+
+    def told(name: str, texts: list[str]) -> None:
+        found = repeated_in({text: row for row, text in enumerate(texts)}, column, str)
+        share = f"{found.letters_share:.1%} of the letters, {found.holding:,} texts" if found else "nothing"
+        print(f"{name}: {share}")
+
+    draw = random.Random(0)
+    base = letters(2_000, 1, 6)
+    told("2,000 letters", base)
+    for part in (0.005, 0.02, 0.1, 0.5, 1.0):
+        told(f"a footer under {part:.1%} of them", [f"{text}\n{FOOTER}" if draw.random() < part else text for text in base])
+    for copies in (2, 15, 100):
+        some = base[: 2_000 // copies]
+        near = [f"{text} Signed as number {k * copies + i} of the year." for k, text in enumerate(some) for i in range(copies)]
+        told(f"{len(some)} letters, {copies} near copies of each", near)
+    pool = letters(30, 3, 1)
+    told("texts put together from 30 sentences", [" ".join(draw.sample(pool, 4)) for _ in range(2_000)])
+    told("logs", [f"2024-05-{i % 28 + 1:02} 12:00:{i % 60:02} ERROR worker {i} lost its connection" for i in range(2_000)])
+    for package in ("sklearn", "pandas"):
+        told(f"docstrings of {package}", _docstrings(package))
+
+
 def main(arguments: list[str]) -> None:
     """Print what is asked for."""
     match arguments:
@@ -155,6 +183,8 @@ def main(arguments: list[str]) -> None:
             garbled()
         case ["vocabulary"]:
             vocabulary()
+        case ["boilerplate"]:
+            boilerplate()
         case ["shift"]:
             shift()
         case ["garbled", *folders]:

@@ -4,6 +4,7 @@ python bench/calibrate_texts.py garbled              sentences of 16 languages, 
 python bench/calibrate_texts.py garbled FOLDER…      lines beyond ASCII of all text files below, each hit printed
 python bench/calibrate_texts.py vocabulary           growth of closed and of open vocabularies
 python bench/calibrate_texts.py boilerplate          footers planted in letters, near copies, forms, docstrings
+python bench/calibrate_texts.py languages            paragraphs of 16 languages, cut to fewer words; docstrings and licences
 python bench/calibrate_texts.py shift                random splits of letters and of docstrings; splits by subject
 """
 
@@ -25,7 +26,9 @@ from doctor.evidence.garbling import MOJIBAKE, faults_of
 from doctor.evidence.messages import Form
 from doctor.evidence.text_columns import TextColumn
 from doctor.evidence.text_shifts import _shift
+from doctor.evidence.tongues import language_of, script_of
 from doctor.evidence.vocabulary import _growth
+from fixtures.languages import foreign_letters
 from fixtures.text_tables import letters
 
 MIN_AUC = 0.65
@@ -53,6 +56,25 @@ SENTENCES = {
     "signs": "20 °C ± 2 °C, ½ l @ 3 €/kg — naïve “quotes” ‘too’ … © 2020 ™ · 5′ × 7″ 🙂👍🏽",
 }
 FOOTER = "All letters are the property of the Northern Travellers Club.\nDo not copy them without permission."
+PARAGRAPHS = """
+English: When we came to the village in the evening the shops were closed, but an old man told us that his daughter had a room for the night, and that she would cook something for us if we could wait until she was back from the market.
+German: Als wir am Abend in das Dorf kamen, waren die Läden geschlossen, aber ein alter Mann sagte uns, dass seine Tochter noch ein Zimmer für die Nacht hat und dass sie etwas für uns kochen wird, wenn wir warten können, bis sie vom Markt zurück ist.
+Dutch: Toen we in de avond in het dorp kwamen waren de winkels dicht, maar een oude man zei ons dat zijn dochter nog een kamer had voor de nacht en dat ze iets voor ons zou koken als we konden wachten tot ze terug was van de markt.
+French: Quand nous sommes arrivés dans le village, les magasins étaient fermés, mais un vieil homme nous a dit que sa fille avait encore une chambre pour la nuit et qu'elle ferait la cuisine pour nous si nous pouvions attendre qu'elle soit de retour du marché.
+Spanish: Cuando llegamos al pueblo por la tarde las tiendas estaban cerradas, pero un hombre viejo nos dijo que su hija tenía una habitación para la noche y que ella podía cocinar algo para nosotros si esperábamos hasta que volviera del mercado.
+Portuguese: Quando chegamos à aldeia à noite as lojas estavam fechadas, mas um homem velho nos disse que a sua filha ainda tinha um quarto para a noite e que ela podia cozinhar alguma coisa para nós se fosse possível esperar até que ela voltasse do mercado.
+Italian: Quando siamo arrivati nel villaggio la sera i negozi erano chiusi, ma un uomo vecchio ci ha detto che sua figlia aveva ancora una camera per la notte e che lei avrebbe cucinato qualcosa per noi se potevamo aspettare il suo ritorno dal mercato.
+Romanian: Când am ajuns în sat seara magazinele erau închise, dar un om bătrân ne-a spus că fiica lui mai are o cameră pentru noapte și că ea va găti ceva pentru noi dacă putem să așteptăm până când se întoarce de la piață.
+Swedish: När vi kom till byn på kvällen var butikerna stängda, men en gammal man sade att hans dotter hade ett rum för natten och att hon skulle laga något till oss om vi kunde vänta tills hon var tillbaka från marknaden.
+Danish or Norwegian: Da vi kom til landsbyen om aftenen var butikkerne lukket, men en gammel mand sagde at hans datter havde et værelse for natten og at hun ville lave noget til os, når hun var tilbage fra markedet, så vi ikke skulle gå igen.
+Finnish: Kun me tulimme illalla kylään, kaupat olivat kiinni, mutta vanha mies sanoi että hänen tyttärensä on vielä kotona ja että hän voi tehdä meille ruokaa, jos me olemme täällä vain niin kauan kuin hän on torilla.
+Polish: Kiedy wieczorem przyjechaliśmy do wsi, sklepy były już zamknięte, ale stary człowiek powiedział nam, że jego córka ma pokój na noc i że może coś dla nas ugotować, jak tylko wróci z rynku, bo jest tam od rana i nie ma jej w domu.
+Czech: Když jsme večer přijeli do vesnice, obchody už byly zavřené, ale starý muž nám řekl, že jeho dcera má pokoj na noc a že by pro nás mohla něco uvařit, až se vrátí z trhu, protože tam je od rána a ještě není doma.
+Hungarian: Amikor este a faluba értünk, az üzletek már zárva voltak, de egy öreg ember azt mondta, hogy a lányának van egy szobája, és hogy ő majd főz nekünk, ha meg tudjuk várni, mert még nem jött haza a piacról.
+Turkish: Akşam köye geldik ve dükkanlar kapalı idi, ama yaşlı bir adam bize kızının gece için bir odası olduğunu ve o pazardan gelene kadar bekler isek bizim için bir şey yapacağını söyledi, çok güzel ve daha sonra gibi.
+Indonesian or Malay: Ketika kami tiba di desa pada malam hari toko sudah tutup, tetapi seorang lelaki tua berkata bahwa anak perempuan dia masih ada kamar untuk malam itu dan dia akan memasak untuk kami jika kami bisa menunggu dia dari pasar.
+Vietnamese: Khi chúng tôi đến làng vào buổi tối thì các cửa hàng đã đóng, nhưng một ông già nói rằng con gái của ông có một phòng cho đêm đó và cô ấy sẽ nấu ăn cho chúng tôi khi cô về từ chợ.
+"""
 WRONG = (
     *("sloppy-windows-1252", "latin-1", "sloppy-windows-1250", "sloppy-windows-1251", "iso-8859-2", "macroman"),
     *("cp437", "cp850"),
@@ -176,6 +198,34 @@ def boilerplate() -> None:
         told(f"docstrings of {package}", _docstrings(package))
 
 
+def languages() -> None:
+    """Print how many pieces of paragraphs are told to be in their language by their length, and what is wrong."""
+    paragraphs = {line.partition(": ")[0]: line.partition(": ")[2] for line in PARAGRAPHS.strip().splitlines()}
+    for length in (8, 12, 16, 24, 40):
+        right, wrong, pieces = 0, Counter[str](), 0
+        for language, paragraph in paragraphs.items():
+            words = paragraph.split()
+            for begin in range(0, max(1, len(words) - length + 1), 2):
+                found = language_of(" ".join(words[begin : begin + length]))
+                pieces += 1
+                right += found == language
+                wrong.update([f"{language} as {found}"] if found not in (language, "") else [])
+        print(f"{length} words: {right} of {pieces} pieces told, wrong: {dict(wrong) or 'none'}")
+    for name, texts in (
+        ("docstrings of scikit-learn", _docstrings("sklearn")),
+        ("docstrings of pandas", _docstrings("pandas")),
+        ("letters", letters(3_000, 1)),
+    ):
+        found = Counter(filter(None, map(language_of, texts)))
+        scripts = Counter(filter(None, map(script_of, texts)))
+        print(f"{name}: {len(texts):,} texts, {dict(found)}, {dict(scripts)}")
+    for part in (0.005, 0.01, 0.03, 0.1, 0.3):
+        english = letters(2_000, 2)
+        mixed = [*english[: round(2_000 * (1 - part))], *foreign_letters("Spanish", round(2_000 * part), 1)]
+        found = Counter(map(language_of, mixed))
+        print(f"{part:.1%} Spanish letters of 2,000: {found['Spanish']} of {round(2_000 * part)} told")
+
+
 def main(arguments: list[str]) -> None:
     """Print what is asked for."""
     match arguments:
@@ -185,6 +235,8 @@ def main(arguments: list[str]) -> None:
             vocabulary()
         case ["boilerplate"]:
             boilerplate()
+        case ["languages"]:
+            languages()
         case ["shift"]:
             shift()
         case ["garbled", *folders]:

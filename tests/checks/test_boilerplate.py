@@ -41,7 +41,7 @@ def test_a_footer_is_graded_by_how_much_of_the_text_it_is(tmp_path: Path) -> Non
     many = [f"{text}\n{FOOTER}" if i % 2 else text for i, text in enumerate(texts)]
     (finding,) = judge(boilerplate, write(tmp_path / "a", many)).findings
     assert (finding.severity, finding.evidence["holding"]) == (Severity.WARNING, 100)
-    (less,) = judge(boilerplate, write(tmp_path / "b", [*letters(500, 5, 6), *many[:100]])).findings
+    (less,) = judge(boilerplate, write(tmp_path / "b", [*letters(200, 5, 6), *many[:100]])).findings
     assert less.severity is Severity.INFO
     assert judge(boilerplate, write(tmp_path / "c", [*texts, f"{texts[0]}\n{FOOTER}"])).outcome is Outcome.HEALTHY
 

@@ -4,7 +4,7 @@ python bench/calibrate_texts.py garbled              sentences of 16 languages, 
 python bench/calibrate_texts.py garbled FOLDER…      lines beyond ASCII of all text files below, each hit printed
 python bench/calibrate_texts.py vocabulary           growth of closed and of open vocabularies
 python bench/calibrate_texts.py boilerplate          footers planted in letters, near copies, forms, docstrings
-python bench/calibrate_texts.py languages            paragraphs of 16 languages, cut to fewer words; docstrings and licences
+python bench/calibrate_texts.py languages            pieces of paragraphs in 17 languages; docstrings; planted letters
 python bench/calibrate_texts.py shift                random splits of letters and of docstrings; splits by subject
 """
 
@@ -56,25 +56,7 @@ SENTENCES = {
     "signs": "20 °C ± 2 °C, ½ l @ 3 €/kg — naïve “quotes” ‘too’ … © 2020 ™ · 5′ × 7″ 🙂👍🏽",
 }
 FOOTER = "All letters are the property of the Northern Travellers Club.\nDo not copy them without permission."
-PARAGRAPHS = """
-English: When we came to the village in the evening the shops were closed, but an old man told us that his daughter had a room for the night, and that she would cook something for us if we could wait until she was back from the market.
-German: Als wir am Abend in das Dorf kamen, waren die Läden geschlossen, aber ein alter Mann sagte uns, dass seine Tochter noch ein Zimmer für die Nacht hat und dass sie etwas für uns kochen wird, wenn wir warten können, bis sie vom Markt zurück ist.
-Dutch: Toen we in de avond in het dorp kwamen waren de winkels dicht, maar een oude man zei ons dat zijn dochter nog een kamer had voor de nacht en dat ze iets voor ons zou koken als we konden wachten tot ze terug was van de markt.
-French: Quand nous sommes arrivés dans le village, les magasins étaient fermés, mais un vieil homme nous a dit que sa fille avait encore une chambre pour la nuit et qu'elle ferait la cuisine pour nous si nous pouvions attendre qu'elle soit de retour du marché.
-Spanish: Cuando llegamos al pueblo por la tarde las tiendas estaban cerradas, pero un hombre viejo nos dijo que su hija tenía una habitación para la noche y que ella podía cocinar algo para nosotros si esperábamos hasta que volviera del mercado.
-Portuguese: Quando chegamos à aldeia à noite as lojas estavam fechadas, mas um homem velho nos disse que a sua filha ainda tinha um quarto para a noite e que ela podia cozinhar alguma coisa para nós se fosse possível esperar até que ela voltasse do mercado.
-Italian: Quando siamo arrivati nel villaggio la sera i negozi erano chiusi, ma un uomo vecchio ci ha detto che sua figlia aveva ancora una camera per la notte e che lei avrebbe cucinato qualcosa per noi se potevamo aspettare il suo ritorno dal mercato.
-Romanian: Când am ajuns în sat seara magazinele erau închise, dar un om bătrân ne-a spus că fiica lui mai are o cameră pentru noapte și că ea va găti ceva pentru noi dacă putem să așteptăm până când se întoarce de la piață.
-Swedish: När vi kom till byn på kvällen var butikerna stängda, men en gammal man sade att hans dotter hade ett rum för natten och att hon skulle laga något till oss om vi kunde vänta tills hon var tillbaka från marknaden.
-Danish or Norwegian: Da vi kom til landsbyen om aftenen var butikkerne lukket, men en gammel mand sagde at hans datter havde et værelse for natten og at hun ville lave noget til os, når hun var tilbage fra markedet, så vi ikke skulle gå igen.
-Finnish: Kun me tulimme illalla kylään, kaupat olivat kiinni, mutta vanha mies sanoi että hänen tyttärensä on vielä kotona ja että hän voi tehdä meille ruokaa, jos me olemme täällä vain niin kauan kuin hän on torilla.
-Polish: Kiedy wieczorem przyjechaliśmy do wsi, sklepy były już zamknięte, ale stary człowiek powiedział nam, że jego córka ma pokój na noc i że może coś dla nas ugotować, jak tylko wróci z rynku, bo jest tam od rana i nie ma jej w domu.
-Czech: Když jsme večer přijeli do vesnice, obchody už byly zavřené, ale starý muž nám řekl, že jeho dcera má pokoj na noc a že by pro nás mohla něco uvařit, až se vrátí z trhu, protože tam je od rána a ještě není doma.
-Hungarian: Amikor este a faluba értünk, az üzletek már zárva voltak, de egy öreg ember azt mondta, hogy a lányának van egy szobája, és hogy ő majd főz nekünk, ha meg tudjuk várni, mert még nem jött haza a piacról.
-Turkish: Akşam köye geldik ve dükkanlar kapalı idi, ama yaşlı bir adam bize kızının gece için bir odası olduğunu ve o pazardan gelene kadar bekler isek bizim için bir şey yapacağını söyledi, çok güzel ve daha sonra gibi.
-Indonesian or Malay: Ketika kami tiba di desa pada malam hari toko sudah tutup, tetapi seorang lelaki tua berkata bahwa anak perempuan dia masih ada kamar untuk malam itu dan dia akan memasak untuk kami jika kami bisa menunggu dia dari pasar.
-Vietnamese: Khi chúng tôi đến làng vào buổi tối thì các cửa hàng đã đóng, nhưng một ông già nói rằng con gái của ông có một phòng cho đêm đó và cô ấy sẽ nấu ăn cho chúng tôi khi cô về từ chợ.
-"""
+PARAGRAPHS = Path(__file__).with_name("paragraphs.txt").read_text("utf-8")
 WRONG = (
     *("sloppy-windows-1252", "latin-1", "sloppy-windows-1250", "sloppy-windows-1251", "iso-8859-2", "macroman"),
     *("cp437", "cp850"),
@@ -186,14 +168,24 @@ def boilerplate() -> None:
     base = letters(2_000, 1, 6)
     told("2,000 letters", base)
     for part in (0.005, 0.02, 0.1, 0.5, 1.0):
-        told(f"a footer under {part:.1%} of them", [f"{text}\n{FOOTER}" if draw.random() < part else text for text in base])
+        told(
+            f"a footer under {part:.1%} of them",
+            [f"{text}\n{FOOTER}" if draw.random() < part else text for text in base],
+        )
     for copies in (2, 15, 100):
         some = base[: 2_000 // copies]
-        near = [f"{text} Signed as number {k * copies + i} of the year." for k, text in enumerate(some) for i in range(copies)]
+        near = [
+            f"{text} Signed as number {k * copies + i} of the year."
+            for k, text in enumerate(some)
+            for i in range(copies)
+        ]
         told(f"{len(some)} letters, {copies} near copies of each", near)
     pool = letters(30, 3, 1)
     told("texts put together from 30 sentences", [" ".join(draw.sample(pool, 4)) for _ in range(2_000)])
-    told("logs", [f"2024-05-{i % 28 + 1:02} 12:00:{i % 60:02} ERROR worker {i} lost its connection" for i in range(2_000)])
+    told(
+        "logs",
+        [f"2024-05-{i % 28 + 1:02} 12:00:{i % 60:02} ERROR worker {i} lost its connection" for i in range(2_000)],
+    )
     for package in ("sklearn", "pandas"):
         told(f"docstrings of {package}", _docstrings(package))
 

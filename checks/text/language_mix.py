@@ -21,7 +21,11 @@ Thresholds
     min_warning_share: share from which it is a warning and not a remark (0.01).
 
 Calibration
-    TODO
+    Of a paragraph in each of 17 languages, pieces of 12 words were told in 63 of 100 cases, of 16 in 83, of 24 in 98,
+    and none was told wrongly. Among 7,134 docstrings of scikit-learn and pandas and 3,000 letters, none was accused of
+    another language or script. Of 10 to 600 letters in Spanish of about 16 words among 2,000, four fifths were told
+    (`python bench/calibrate_texts.py languages`). Nor was any accused of a language among 17,500 short messages,
+    comments, questions and titles of flats; 4 titles in Cyrillic letters are too few to be mentioned.
 
 Limits
     A language is told in Latin script only, for 17 languages or pairs of them, and in texts of at least 12 words, of
@@ -44,8 +48,8 @@ CHECK = Check(
     Severity.WARNING,
     {
         "script": "{column}: {strange:,} of {judged:,} texts ({share:.1%}) are not in {main} but in {others}{told}",
-        "language": "{column}: {strange:,} of the {judged:,} texts of which it can be told ({share:.1%}) are not in {main} "
-        "but in {others}{told}",
+        "language": "{column}: {strange:,} of the {judged:,} texts of which it can be told ({share:.1%}) are not in "
+        "{main} but in {others}{told}",
     },
 )
 NAMED = 4
@@ -103,5 +107,7 @@ def _told(mix: Mix) -> str:
 
 def _repair(mix: Mix) -> AnyRepair:
     if not mix.numbers:
-        return Advise(safety=Safety.MANUAL, summary="leave these texts out, or say in a column in which language each is")
+        return Advise(
+            safety=Safety.MANUAL, summary="leave these texts out, or say in a column in which language each is"
+        )
     return DropRows(rows=mix.numbers, safety=Safety.UNSAFE, summary="drop the rows whose text is in another language")

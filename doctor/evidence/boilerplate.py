@@ -29,9 +29,9 @@ MIN_TEXTS = 30
 FLOOR_TEXTS, FLOOR_SHARE = 10, 0.01
 """Different texts that a piece must stand in, and the share of all."""
 WIDE_TEXTS, WIDE_SHARE = 20, 0.20
-"""The same for texts that have little of their own; in fewer they are copies of each other, which are told elsewhere."""
+"""The same for texts that have little of their own; fewer are copies of each other, which are told elsewhere."""
 MIN_OWN_SHARE = 0.20
-"""Of a text's letters, what is left without such pieces: texts that share four fifths of their words are near copies."""
+"""Of a text's letters, what is left without such pieces: those that share four fifths of it are near copies."""
 MIN_OWN_LETTERS = 10
 MIN_LETTERS, MIN_BLANKS = 16, 3
 """Of a piece: shorter ones, such as "Thank you very much", are said by many people by themselves."""

@@ -55,14 +55,14 @@ _FUNCTION = {
     "German": "der die und das ist nicht ich ein eine zu den mit auf für von dem sich des im es auch wir sie aber wie "
     "wird werden sind haben hat noch nach nur oder über einen einer wenn war aus bei mich mir kann durch uns er als "
     "so an um man dass",
-    "Dutch": "de het een van en is dat niet ik te op die voor met zijn er maar om ook aan dit bij naar nog worden heeft "
-    "hij wij ze wat uit dan als door over werd geen hebben je kan deze mijn was ons zo tot moet",
+    "Dutch": "de het een van en is dat niet ik te op die voor met zijn er maar om ook aan dit bij naar nog worden "
+    "heeft hij wij ze wat uit dan als door over werd geen hebben je kan deze mijn was ons zo tot moet",
     "French": "le la les des et est un une du que qui dans pour pas sur ce il elle au avec nous vous je ne se plus par "
     "sont mais comme ont cette aux son ses leur été être fait tout même bien où ou si on d l c qu y",
     "Spanish": "el la los las y que en un una es no por con para se del al lo como más pero sus le su muy está esta "
     "este son también fue hay todo nos yo ya cuando porque ser era qué sin sobre hasta donde desde tiene me si o mi",
-    "Portuguese": "o os as e que um uma não do da dos das em no na nos nas para com por mais mas ao foi ele ela seu sua "
-    "isso está são muito você também já quando pelo pela ser tem como eu minha meu até nem só se à é lhe",
+    "Portuguese": "o os as e que um uma não do da dos das em no na nos nas para com por mais mas ao foi ele ela seu "
+    "sua isso está são muito você também já quando pelo pela ser tem como eu minha meu até nem só se à é lhe",
     "Italian": "il lo gli di che è un una non per con del della dei delle nel nella sono da al alla si ma anche come "
     "più questo questa ho ha mi ci io suo sua essere stato molto tutto loro dal perché se cosa era i le e",
     "Romanian": "și de la în cu nu este pe un o care pentru că din mai sunt fi se au ce dar sau ca lui prin după ei "

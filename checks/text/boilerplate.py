@@ -21,15 +21,15 @@ What to do
 Thresholds
     min_letters_share: share of all letters of a column's different texts that such pieces take, from which they are
     mentioned (0.02).
-    min_warning_share: share from which they are a warning and not a remark (0.10).
+    min_warning_share: share from which they are a warning and not a remark (0.20).
     max_prompt_share: share of the texts up to which the same is a warning in a column of prompts; a piece in more of
     them is how the model is meant to be asked (0.5).
 
 Calibration
     Of 2,000 letters nothing is repeated; a footer of two lines under .5 % of them is not told, under 2, 10, 50 and
-    100 % it takes .4, 1.9, 8.5 and 15.8 % of the letters. 20 to 1,000 letters with 2 to 100 near copies each, 2,000 texts put
-    together from a pool of 30 sentences, and lines of a log give nothing. In docstrings it is 3.8 % of the letters for
-    scikit-learn ("Not used, present for API consistency by convention.") and 1.2 % for pandas (`python
+    100 % it takes .4, 1.9, 8.5 and 15.8 % of the letters. 20 to 1,000 letters with 2 to 100 near copies each, 2,000
+    texts put together from a pool of 30 sentences, and lines of a log give nothing. In docstrings it is 3.8 % of the
+    letters for scikit-learn ("Not used, present for API consistency by convention.") and 1.2 % for pandas (`python
     bench/calibrate_texts.py boilerplate`); in the programs of transformers, with a licence at the top of each, 7 %.
 
 Limits
@@ -61,7 +61,7 @@ def examine(
     boilerplate: Boilerplate,
     *,
     min_letters_share: float = 0.02,
-    min_warning_share: float = 0.10,
+    min_warning_share: float = 0.20,
     max_prompt_share: float = 0.5,
 ) -> Iterator[Finding | Undecided]:
     """Report each column by how much of it is repeated."""

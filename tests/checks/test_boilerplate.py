@@ -38,9 +38,9 @@ def test_a_piece_is_cut_out_and_a_text_that_is_nothing_else_stays() -> None:
 
 def test_a_footer_is_graded_by_how_much_of_the_text_it_is(tmp_path: Path) -> None:
     texts = letters(200, 4)
-    many = [f"{text}\n{FOOTER}" if i % 2 else text for i, text in enumerate(texts)]
+    many = [f"{text}\n{FOOTER}" if i % 5 else text for i, text in enumerate(texts)]
     (finding,) = judge(boilerplate, write(tmp_path / "a", many)).findings
-    assert (finding.severity, finding.evidence["holding"]) == (Severity.WARNING, 100)
+    assert (finding.severity, finding.evidence["holding"]) == (Severity.WARNING, 160)
     (less,) = judge(boilerplate, write(tmp_path / "b", [*letters(200, 5, 6), *many[:100]])).findings
     assert less.severity is Severity.INFO
     assert judge(boilerplate, write(tmp_path / "c", [*texts, f"{texts[0]}\n{FOOTER}"])).outcome is Outcome.HEALTHY

@@ -3,6 +3,8 @@
 python bench/calibrate_texts.py garbled              sentences of 16 languages, clean and read with wrong encodings
 python bench/calibrate_texts.py garbled FOLDER…      lines beyond ASCII of all text files below, each hit printed
 python bench/calibrate_texts.py vocabulary           growth of closed and of open vocabularies
+python bench/calibrate_texts.py boilerplate          footers planted in letters, near copies, forms, docstrings
+python bench/calibrate_texts.py languages            pieces of paragraphs in 17 languages; docstrings; planted letters
 python bench/calibrate_texts.py shift                random splits of letters and of docstrings; splits by subject
 """
 
@@ -19,11 +21,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import ftfy.bad_codecs
 import numpy as np
 
+from doctor.evidence.boilerplate import repeated_in
 from doctor.evidence.garbling import MOJIBAKE, faults_of
 from doctor.evidence.messages import Form
 from doctor.evidence.text_columns import TextColumn
 from doctor.evidence.text_shifts import _shift
+from doctor.evidence.tongues import language_of, script_of
 from doctor.evidence.vocabulary import _growth
+from fixtures.languages import foreign_letters
 from fixtures.text_tables import letters
 
 MIN_AUC = 0.65
@@ -50,6 +55,8 @@ SENTENCES = {
     "Arabic": "ذهبنا أمس إلى القاهرة وكان الطقس جميلا جدا.",
     "signs": "20 °C ± 2 °C, ½ l @ 3 €/kg — naïve “quotes” ‘too’ … © 2020 ™ · 5′ × 7″ 🙂👍🏽",
 }
+FOOTER = "All letters are the property of the Northern Travellers Club.\nDo not copy them without permission."
+PARAGRAPHS = Path(__file__).with_name("paragraphs.txt").read_text("utf-8")
 WRONG = (
     *("sloppy-windows-1252", "latin-1", "sloppy-windows-1250", "sloppy-windows-1251", "iso-8859-2", "macroman"),
     *("cp437", "cp850"),
@@ -148,6 +155,69 @@ def shift() -> None:
         print(f"of 500 later docstrings {share:.0%} of another library: {told} of 10 told")
 
 
+def boilerplate() -> None:
+    """Print the share of letters that repeated pieces take in letters with footers, in near copies, in docstrings."""
+    column = TextColumn(name="text", form=Form.PLAIN, splits=("all",), words=40.0, letters=240.0)
+
+    def told(name: str, texts: list[str]) -> None:
+        found = repeated_in({text: row for row, text in enumerate(texts)}, column, str)
+        share = f"{found.letters_share:.1%} of the letters, {found.holding:,} texts" if found else "nothing"
+        print(f"{name}: {share}")
+
+    draw = random.Random(0)
+    base = letters(2_000, 1, 6)
+    told("2,000 letters", base)
+    for part in (0.005, 0.02, 0.1, 0.5, 1.0):
+        told(
+            f"a footer under {part:.1%} of them",
+            [f"{text}\n{FOOTER}" if draw.random() < part else text for text in base],
+        )
+    for copies in (2, 15, 100):
+        some = base[: 2_000 // copies]
+        near = [
+            f"{text} Signed as number {k * copies + i} of the year."
+            for k, text in enumerate(some)
+            for i in range(copies)
+        ]
+        told(f"{len(some)} letters, {copies} near copies of each", near)
+    pool = letters(30, 3, 1)
+    told("texts put together from 30 sentences", [" ".join(draw.sample(pool, 4)) for _ in range(2_000)])
+    told(
+        "logs",
+        [f"2024-05-{i % 28 + 1:02} 12:00:{i % 60:02} ERROR worker {i} lost its connection" for i in range(2_000)],
+    )
+    for package in ("sklearn", "pandas"):
+        told(f"docstrings of {package}", _docstrings(package))
+
+
+def languages() -> None:
+    """Print how many pieces of paragraphs are told to be in their language by their length, and what is wrong."""
+    paragraphs = {line.partition(": ")[0]: line.partition(": ")[2] for line in PARAGRAPHS.strip().splitlines()}
+    for length in (8, 12, 16, 24, 40):
+        right, wrong, pieces = 0, Counter[str](), 0
+        for language, paragraph in paragraphs.items():
+            words = paragraph.split()
+            for begin in range(0, max(1, len(words) - length + 1), 2):
+                found = language_of(" ".join(words[begin : begin + length]))
+                pieces += 1
+                right += found == language
+                wrong.update([f"{language} as {found}"] if found not in (language, "") else [])
+        print(f"{length} words: {right} of {pieces} pieces told, wrong: {dict(wrong) or 'none'}")
+    for name, texts in (
+        ("docstrings of scikit-learn", _docstrings("sklearn")),
+        ("docstrings of pandas", _docstrings("pandas")),
+        ("letters", letters(3_000, 1)),
+    ):
+        found = Counter(filter(None, map(language_of, texts)))
+        scripts = Counter(filter(None, map(script_of, texts)))
+        print(f"{name}: {len(texts):,} texts, {dict(found)}, {dict(scripts)}")
+    for part in (0.005, 0.01, 0.03, 0.1, 0.3):
+        english = letters(2_000, 2)
+        mixed = [*english[: round(2_000 * (1 - part))], *foreign_letters("Spanish", round(2_000 * part), 1)]
+        found = Counter(map(language_of, mixed))
+        print(f"{part:.1%} Spanish letters of 2,000: {found['Spanish']} of {round(2_000 * part)} told")
+
+
 def main(arguments: list[str]) -> None:
     """Print what is asked for."""
     match arguments:
@@ -155,6 +225,10 @@ def main(arguments: list[str]) -> None:
             garbled()
         case ["vocabulary"]:
             vocabulary()
+        case ["boilerplate"]:
+            boilerplate()
+        case ["languages"]:
+            languages()
         case ["shift"]:
             shift()
         case ["garbled", *folders]:

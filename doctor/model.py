@@ -187,7 +187,8 @@ class RewriteCells(Repair, frozen=True, kw_only=True):
     Where `strip`, blanks around values go too. Where `number`, numbers lose what they are dressed in (%, a currency,
     thousands separators, a decimal comma), and files that keep types get a numeric column. `mend` names faults of
     `doctor.evidence.garbling` that are undone where a text has them, and kinds of `doctor.evidence.secrets` in whose
-    place their names are written.
+    place their names are written. `cut` marks lines and sentences that are taken out of texts, as
+    `doctor.evidence.boilerplate.mark_of` does, for what they say may have to be masked.
     """
 
     columns: tuple[str, ...]
@@ -195,6 +196,7 @@ class RewriteCells(Repair, frozen=True, kw_only=True):
     strip: bool = False
     number: bool = False
     mend: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
 
 
 class CodeChange(Struct, frozen=True, kw_only=True, omit_defaults=True):

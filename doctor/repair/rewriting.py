@@ -1,9 +1,10 @@
-"""Writes cells anew: spellings joined, blanks off, marks for "missing" emptied, numbers undressed, letters mended."""
+"""Writes cells anew: spellings joined, blanks off, "missing" emptied, numbers undressed, letters mended, lines cut."""
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from doctor.evidence.boilerplate import without_pieces
 from doctor.evidence.cell_texts import dress_of, is_number, stripped
 from doctor.evidence.garbling import mended
 from doctor.evidence.secrets import redacted
@@ -75,7 +76,10 @@ def _of_texts(state: State, column: Column, repair: RewriteCells) -> Written | N
 
 
 def _changing(repair: RewriteCells) -> Callable[[str], str]:
+    cut = frozenset(repair.cut)
+
     def change(text: str) -> str:
+        text = without_pieces(text, cut) if cut else text
         text = redacted(mended(text, repair.mend), repair.mend) if repair.mend else text
         text = repair.values.get(text, text)
         if repair.strip:

@@ -160,7 +160,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not given.file or case.name in given.file:
             score_case(score, case, scan, given.checks, installed)
     print("\n".join([*table(score), *listing(score)]))
-    pictures = score_images(score, given.data / "images", scan, given.checks) if not given.file else []
+    pictures = (
+        score_images(score, given.data / "images", scan, given.checks) if not (given.file or given.checks) else []
+    )
     print("\n".join(pictures))
     figures = []
     if not given.file and published.CHECK in installed and (given.data / "annotators").is_dir():

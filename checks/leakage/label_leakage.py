@@ -48,22 +48,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from doctor.evidence.associations import Association, Associations
-from doctor.evidence.rivals import Rivals
-from doctor.model import Check, DropColumns, Finding, Location, Safety, Severity, Undecided
+from doctor.evidence.rivals import Rival, Rivals
+from doctor.model import Advise, AnyRepair, Check, DropColumns, Finding, Location, Safety, Severity, Undecided
 
 CHECK = Check(
     "leakage/label-leakage",
     Severity.ERROR,
     {
-        "whole": "{column} alone predicts {target} with a score of {score:.3f} (at least {lower:.3f}); "
+        "whole": "{part}{column} alone predicts {target} with a score of {score:.3f} (at least {lower:.3f}); "
         "all other features together: {rival_words}",
-        "class": '{column} alone settles {target} = "{label}" with a score of {score:.3f} (at least {lower:.3f}); '
-        "all other features together: {rival_words}",
-        "recoding": "{column} is {target} in other words: {classes} values, {classes} classes, no exception in "
+        "class": '{part}{column} alone settles {target} = "{label}" with a score of {score:.3f} (at least '
+        "{lower:.3f}); all other features together: {rival_words}",
+        "recoding": "{part}{column} is {target} in other words: {classes} values, {classes} classes, no exception in "
         "{rows:,} rows",
         "easy": "{target} is easy: {count} unrelated features each predict it nearly without error ({column})",
     },
 )
+PARTS = {"first word": "the first word of ", "length": "the length of "}
 
 
 def examine(
@@ -120,6 +121,7 @@ def _finding(
         "target": associations.target,
         "label": found.view,
         "form": found.form,
+        "part": PARTS.get(found.form, ""),
         "score": found.score,
         "lower": found.lower,
         "baseline": found.baseline,
@@ -140,7 +142,17 @@ def _finding(
         kind,
         at=Location(columns=(found.column,)),
         severity=Severity.ERROR if certain and gap is not None and gap >= min_gap else Severity.WARNING,
-        repair=DropColumns(columns=(found.column,), safety=Safety.UNSAFE, summary=f"drop {found.column}"),
+        repair=_repair(found, rival),
         confidence=1 - found.q,
         **facts,
     )
+
+
+def _repair(found: Association, rival: Rival | None) -> AnyRepair:
+    if found.form in PARTS and rival is not None and rival.features == 0:
+        # A text that is all there is to learn from: without it nothing would be left.
+        summary = (
+            f"make the texts of all classes alike in this, such as by taking what gives them away off {found.column}"
+        )
+        return Advise(safety=Safety.MANUAL, summary=summary)
+    return DropColumns(columns=(found.column,), safety=Safety.UNSAFE, summary=f"drop {found.column}")

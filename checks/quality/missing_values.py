@@ -22,7 +22,9 @@ Calibration
     bundled data sets have no missing values and give no finding.
 
 Limits
-    A value that stands for "missing" without saying so (999, "?", "unknown") is not counted here.
+    A value that stands for "missing" without saying so (999, "?", "unknown") is not counted here. Parts of records for
+    instruction that many rightly do without (input, system, history beside instruction or prompt and an answer) are
+    mentioned only where they are empty throughout.
 
 Source
     The bound of 30 % is the rule of thumb of common training guides.
@@ -33,6 +35,7 @@ from typing import Any
 
 from doctor.evidence.profile import Profile
 from doctor.evidence.roles import Roles
+from doctor.evidence.text_columns import ANSWER_WORDS
 from doctor.model import Check, DropColumns, DropRows, FillMissing, Finding, Location, Safety, Severity
 
 CHECK = Check(
@@ -45,12 +48,16 @@ CHECK = Check(
         "target": "{column}, the target, is missing in {missing:,} of {rows:,} rows",
     },
 )
+ASKING_PARTS = frozenset({"instruction", "prompt"})
+OPTIONAL_PARTS = frozenset({"input", "system", "history"})
+"""Of a record that a model is taught to answer: more than half of Alpaca's have no input, and are whole."""
 
 
 def examine(
     profile: Profile, roles: Roles, *, max_share: float = 0.30, remark_share: float = 0.10
 ) -> Iterator[Finding]:
     """Judge every column's share of missing values."""
+    optional = _optional({column.name.lower() for column in profile.columns})
     for column in profile.columns:
         facts: dict[str, Any] = {
             "missing": column.missing,
@@ -70,7 +77,13 @@ def examine(
                 missing=(column.name,), summary=f"drop the rows without {column.name}", safety=Safety.UNSAFE
             )
             yield CHECK.finding("target", at=at, repair=rows, **facts)
+        elif column.name.lower() in optional:
+            continue
         elif column.missing_share > max_share:
             yield CHECK.finding("feature", at=at, repair=fill, **facts)
         elif column.missing_share >= remark_share:
             yield CHECK.finding("remark", at=at, severity=Severity.INFO, repair=fill, **facts)
+
+
+def _optional(names: set[str]) -> frozenset[str]:
+    return OPTIONAL_PARTS if names & ASKING_PARTS and names & ANSWER_WORDS else frozenset()

@@ -90,5 +90,6 @@ def examine(chats: Chats, *, min_share: float = 0.01, max_dropped_share: float =
 def _repair(fault: ChatFault, max_dropped_share: float) -> AnyRepair:
     whole = fault.read >= len(fault.rows) and fault.of == fault.read
     if fault.kind in (MALFORMED, EMPTY, ORDER, UNANSWERED) and whole and fault.chats <= max_dropped_share * fault.read:
-        return DropRows(rows=fault.rows, summary=f"leave out the {fault.chats:,} conversations")
+        dropped = "the one conversation" if fault.chats == 1 else f"the {fault.chats:,} conversations"
+        return DropRows(rows=fault.rows, summary=f"leave out {dropped}")
     return Advise(safety=Safety.MANUAL, summary="mend what writes these conversations")

@@ -40,7 +40,7 @@ from doctor.model import AnyRepair, Check, DropRows, Excerpt, Finding, Location,
 CHECK = Check(
     "text/prompt-injection",
     Severity.WARNING,
-    "{column}: {cells:,} cells speak to the model that reads them ({kinds})",
+    "{column}: {cells:,} of {of:,} cells speak to the model that reads them ({kinds})",
 )
 WORDS = {
     "override": "to ignore its instructions",

@@ -44,9 +44,9 @@ CHECK = Check(
     "text/secrets-and-pii",
     Severity.WARNING,
     {
-        "secrets": "{column}: {cells:,} cells hold keys or passwords ({kinds})",
-        "numbers": "{column}: {cells:,} cells hold numbers of cards, accounts or identity cards ({kinds})",
-        "contacts": "{column}: {cells:,} cells hold e-mail addresses or phone numbers ({kinds})",
+        "secrets": "{column}: {cells:,} of {of:,} cells hold keys or passwords ({kinds})",
+        "numbers": "{column}: {cells:,} of {of:,} cells hold numbers of cards, accounts or identity cards ({kinds})",
+        "contacts": "{column}: {cells:,} of {of:,} cells hold e-mail addresses or phone numbers ({kinds})",
     },
 )
 MAX_EXCERPTS = 4
@@ -78,6 +78,7 @@ def _finding(group: str, held: Sequence[Holding], severity: Severity) -> Finding
         severity=severity,
         at=Location(columns=tuple(one.column for one in held)),
         cells=sum(one.cells for one in held),
+        of=sum(one.of for one in held),
         kinds=", ".join(f"{kind} {count:,}" for kind, count in counts.items() if count),
         cells_by_column={one.column: one.cells for one in held},
         largest_share=max(one.cells / one.of for one in held),

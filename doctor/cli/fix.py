@@ -162,11 +162,12 @@ def _say(lines: Iterator[str]) -> None:
 def _paragraph(word: str, text: str) -> Iterator[str]:
     import textwrap
 
+    from doctor.masking import without_secrets
     from doctor.wording import printable
 
     lead = f"{word:{INDENT}}"
     yield from textwrap.wrap(
-        printable(text),
+        printable(without_secrets(text)),
         100,
         initial_indent=lead,
         subsequent_indent=" " * INDENT,

@@ -1,5 +1,7 @@
 """Columns in which one value stands in nearly every row."""
 
+from collections import Counter
+
 import numpy as np
 from msgspec import Struct
 from sqlglot import exp
@@ -78,10 +80,14 @@ def _commonest(values: Array) -> tuple[object, float]:
     present = values[values != None] if values.dtype == object else values[~np.isnan(values)]  # noqa: E711  # element by element
     if not len(present):
         return None, 0.0
-    levels, counts = np.unique(present.astype(str) if values.dtype == object else present, return_counts=True)
+    if values.dtype == object:
+        # Not numpy's strings, which are all as wide as the longest: one long text would take the memory of a thousand.
+        words = Counter(map(str, present))
+        word = min(words, key=lambda each: (-words[each], each))
+        return word, words[word] / len(present)
+    levels, counts = np.unique(present, return_counts=True)
     first = int(counts.argmax())
-    value = str(levels[first]) if values.dtype == object else float(levels[first])
-    return value, float(counts[first] / len(present))
+    return float(levels[first]), float(counts[first] / len(present))
 
 
 def _counted(table: Table, profile: Profile, candidates: list[tuple[int, object]]) -> dict[int, int]:

@@ -1,7 +1,8 @@
 """Compares the scan of a copy with that of the original: which findings are gone, which stayed, which came."""
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from doctor.settings import Settings
 from doctor.subjects.config import SUFFIXES
 
 UNDECIDED = (Outcome.UNAVAILABLE, Outcome.CRASHED)
+
+Place = tuple[object, ...]
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -52,9 +55,11 @@ def compare(before: Report, after: Report, plan: Plan, paths: Sequence[Path], co
     paths, copies : sequence of Path
         What was scanned, before and after.
     """
-    then = {_place(finding, paths): finding for finding in before.findings if not finding.suppressed}
+    open_then = [finding for finding in before.findings if not finding.suppressed]
     open_now = [finding for finding in after.findings if not finding.suppressed]
-    now = {_place(finding, copies): finding for finding in open_now}
+    shared = {*_shared(open_then, paths), *_shared(open_now, copies)}
+    then = {_told_apart(finding, paths, shared): finding for finding in open_then}
+    now = {_told_apart(finding, copies, shared): finding for finding in open_now}
     gone = [finding for place, finding in then.items() if place not in now]
     silent = {
         examination.check: examination.reason for examination in after.examinations if examination.outcome in UNDECIDED
@@ -84,7 +89,17 @@ def compare(before: Report, after: Report, plan: Plan, paths: Sequence[Path], co
     )
 
 
-def _place(finding: Finding, roots: Sequence[Path]) -> tuple[object, ...]:
+def _shared(findings: Sequence[Finding], roots: Sequence[Path]) -> list[Place]:
+    """Return the places of which a check says several things at once; elsewhere a finding may change its kind."""
+    return [place for place, count in Counter(_place(finding, roots) for finding in findings).items() if count > 1]
+
+
+def _told_apart(finding: Finding, roots: Sequence[Path], shared: Collection[Place]) -> Place:
+    place = _place(finding, roots)
+    return (*place, finding.evidence.get("kind")) if place in shared else place
+
+
+def _place(finding: Finding, roots: Sequence[Path]) -> Place:
     at = finding.at
     path = at.path or ""
     if at.line is not None and path.endswith((".py", ".ipynb")):

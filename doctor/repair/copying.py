@@ -136,7 +136,7 @@ def write_copy(plan: Plan, case: Case, output: Path, *, force: bool = False) -> 
                 anew.add(path)
         copied = [path for path in targets if path not in rewritten and path not in anew]
         for path in copied:
-            _copy(path, targets[path])
+            _copy(path, targets[path], case.paths)
         if changed := changed_since(case):
             raise DoctorError(f"{changed} while it was read; nothing was written")
         told = papers.write(work, plan, case, left_out)
@@ -245,19 +245,30 @@ def _write_pictures(write: Callable[[Path, Path], None], source: Path, target: P
     half.replace(target)
 
 
-def _copy(path: Path, target: Path) -> None:
+def _copy(path: Path, target: Path, roots: Sequence[Path]) -> None:
     """Copy a file with its bytes and its mode; an empty folder is made, a pipe left out."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         kind = path.lstat().st_mode
         if stat.S_ISLNK(kind) and (path.is_dir() or not path.exists()):
-            target.symlink_to(path.readlink() if path.readlink().is_absolute() else path.resolve())
+            target.symlink_to(_leading(path, roots))
         elif path.is_dir():
             target.mkdir(exist_ok=True)
         elif path.is_file():
             shutil.copy(path, target)
     except OSError as error:
         raise _named(error, path, target) from error
+
+
+def _leading(path: Path, roots: Sequence[Path]) -> Path:
+    """Return where the copy of a link leads: as it did, but for one whose relative way leads out of what is copied."""
+    link = path.readlink()
+    try:
+        meant = path.resolve()
+    except (OSError, RuntimeError):  # in a circle, by the version of Python
+        return link
+    within = any(meant.is_relative_to(root.resolve()) for root in roots)
+    return link if link.is_absolute() or within else meant
 
 
 def _named(error: OSError, path: Path, target: Path) -> OSError | DoctorError:

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from doctor.case import Case
+from doctor.masking import without_secrets
 from doctor.model import (
     Advise,
     AnyRepair,
@@ -244,7 +245,7 @@ def _judged(draft: _Draft, chosen: set[str] | None, unsafe: bool, case: Case) ->
         images=draft.images.shown if draft.images else "",
         checks=checks,
         findings=tuple(finding.fingerprint for finding in draft.findings),
-        because=tuple(printable(finding.message) for finding in draft.findings),
+        because=tuple(without_secrets(printable(finding.message)) for finding in draft.findings),
         safety=Safety.MANUAL if isinstance(repair, BY_HAND) and not in_code(repair) else draft.safety,
         wanted=wanted,
         applied=wanted,

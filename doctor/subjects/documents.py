@@ -11,7 +11,7 @@ import numpy as np
 from doctor.model import Guess, Problem
 from doctor.subjects import formats, sql
 from doctor.subjects.batch import Batch
-from doctor.subjects.file_names import Named, is_paper, pruned, read_name
+from doctor.subjects.file_names import NO_FILE, Named, is_channel, is_paper, pruned, read_name
 from doctor.subjects.source import is_source
 from doctor.subjects.split_words import split_rank
 from doctor.subjects.table import Engine, TextForm
@@ -131,6 +131,8 @@ def _are_prose(texts: Sequence[Path]) -> bool:
 def _judged(path: Path) -> str | None:
     """Tell "prose" from "table" and "list"; None where a file says nothing."""
     try:
+        if is_channel(path):
+            return None
         with path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
     except OSError:
@@ -222,6 +224,9 @@ def _read(
     held = 0
     for path, label in members:
         try:
+            if is_channel(path):
+                problems.append(Problem(path=str(path), reason=NO_FILE))
+                continue
             if path.stat().st_size > MAX_DOCUMENT_BYTES:
                 problems.append(Problem(path=str(path), reason=f"larger than {MAX_DOCUMENT_BYTES >> 20} MiB"))
                 continue

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,6 +43,7 @@ IGNORED_STEMS = {
     "tsconfig",
     "version",
 }
+NO_FILE = "neither a file nor a folder"
 NEVER_SHARDS = {"fold", "cv", "run", "seed", "split", "version", "v", "year"}
 """Words before a number that tell variants of a data set, not pieces of it."""
 
@@ -107,6 +109,18 @@ def find_files(paths: Sequence[Path]) -> list[Named]:
     return sorted(unique.values(), key=lambda named: str(named.inner))
 
 
+def is_channel(path: Path) -> bool:
+    """Whether something is a pipe, a socket or a device, of which reading may never come to an end.
+
+    Raises
+    ------
+    OSError
+        When it leads nowhere.
+    """
+    mode = path.stat().st_mode
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
 def pruned(root: Path) -> Iterator[tuple[Path, list[str]]]:
     """Walk through folders that may hold data; give each with the names of its files that are not hidden."""
     for folder, folders, files in os.walk(root):
@@ -125,8 +139,9 @@ def _walk(root: Path) -> Iterator[Path]:
     for here, files in pruned(root):
         tables = [here / name for name in files if formats.is_table(Path(name))]
         tables = [file for file in tables if not is_paper(formats.stem_of(file).lower())]
-        texts = [file for file in tables if formats.suffix_of(file) == ".txt"]
-        yield from (file for file in tables if len(texts) <= MAX_TEXT_FILES or file not in texts)
+        suffixes = [formats.suffix_of(file) for file in tables]
+        many = suffixes.count(".txt") > MAX_TEXT_FILES
+        yield from (file for file, suffix in zip(tables, suffixes, strict=True) if not many or suffix != ".txt")
 
 
 def _saved(root: Path) -> Iterator[Named]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from doctor.model import Problem
+from doctor.subjects.file_names import NO_FILE
 from doctor.subjects.images import SUFFIXES
 from doctor.subjects.source import FOREIGN_FOLDERS, is_source
 
@@ -113,8 +114,8 @@ class Walk:
                 if entry.is_symlink() or entry.is_file():
                     images.append(entry.name)
                 else:
-                    self.problems.append(Problem(path=entry.path, reason="neither a file nor a folder"))
-            else:
+                    self.problems.append(Problem(path=entry.path, reason=NO_FILE))
+            elif entry.is_symlink() or entry.is_file():
                 others.append(entry.name)
         return made(path, inner, images, others, inside)
 

@@ -12,7 +12,7 @@ from doctor.subjects import formats
 from doctor.subjects.assembly import assemble
 from doctor.subjects.batch import Batch, Entry, ReadingOptions
 from doctor.subjects.documents import Documents, find_documents, read_documents
-from doctor.subjects.file_names import Named, find_files, group
+from doctor.subjects.file_names import NO_FILE, Named, find_files, group, is_channel
 from doctor.subjects.split_column import divide
 from doctor.subjects.split_words import split_named, split_rank
 from doctor.subjects.table import Engine, Table
@@ -189,6 +189,11 @@ def _read(
             for member in members
             if formats.suffix_of(member.path) == suffix
         ]
+        channels = [] if asked else [entry for entry in entries if _is_channel(entry.path)]
+        problems += [Problem(path=str(entry.path), reason=NO_FILE) for entry in channels]
+        entries = [entry for entry in entries if entry not in channels]
+        if not entries:
+            continue
         try:
             found, trouble = formats.read(engine, entries, options)
         except formats.NoRecords as error:
@@ -201,6 +206,13 @@ def _read(
         batches += found
         problems += trouble
     return sorted(batches, key=lambda batch: (split_rank(batch.split), str(batch.files[0][0]))), problems
+
+
+def _is_channel(path: Path) -> bool:
+    try:
+        return is_channel(path)
+    except OSError:
+        return False  # which whoever opens it says better
 
 
 def divided_by_columns(members: Sequence[Named], batches: Sequence[Batch]) -> list[tuple[list[Named], list[Batch]]]:

@@ -104,3 +104,9 @@ def test_texts_in_a_template_that_are_not_closed(tmp_path: Path) -> None:
 
 def test_a_table_without_conversations_is_not_judged(tmp_path: Path) -> None:
     assert judge(chat_format, written(tmp_path, SAID, "text")).outcome is Outcome.NOT_APPLICABLE
+
+
+def test_the_repair_counts_in_words_that_agree(tmp_path: Path) -> None:
+    (one,) = found(tmp_path, [talk(1, "uua")])
+    assert one.repair is not None
+    assert one.repair.summary == "leave out the one conversation"

@@ -156,6 +156,26 @@ def test_what_lies_behind_a_link_is_only_listed(tmp_path: Path) -> None:
     assert edit.applied
 
 
+def test_links_in_circles_are_copied_as_links_and_lead_into_the_copy(tmp_path: Path) -> None:
+    data, output = tmp_path / "data", tmp_path / "copy"
+    pictures(data, "cat/a.png", "dog/b.png", "dog/c.png")
+    broken(data / "dog" / "d.png")
+    (data / "cat" / "self").symlink_to("self")
+    (data / "again").symlink_to("cat")
+    fixed(data, output)
+    assert (output / "cat" / "self").readlink() == Path("self")
+    assert (output / "again").readlink() == Path("cat")
+
+
+def test_keys_in_names_are_masked_in_the_plan(tmp_path: Path) -> None:
+    key = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+    pictures(tmp_path, "cat/a.png", "dog/b.png", "dog/c.png")
+    broken(tmp_path / "dog" / f"{key}.png")
+    (edit,) = planned(tmp_path, UNREADABLE).edits
+    assert edit.because
+    assert not any(key in said for said in edit.because)
+
+
 def test_lists_are_written_without_a_copy(tmp_path: Path) -> None:
     data, output = tmp_path / "data", tmp_path / "lists"
     pictures(data, "train/cat/a.png", "train/dog/b.png", "test/cat/c.png", "test/dog/d.png")

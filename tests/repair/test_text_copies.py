@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from sick_data import changes_of
 
 from doctor.case import open_case
+from doctor.engine import examine
 from doctor.repair import json_files, text_files
 from doctor.repair.changes import Changes, Unsure
+from doctor.repair.proving import repair
 from doctor.repair.state import State
 from doctor.settings import Settings
+from fixtures.text_tables import letters
 
 WORDS = st.text(
     st.characters(codec="utf-8", exclude_characters='",\r\n\0', exclude_categories=("Cs", "Cc")), max_size=8
@@ -196,3 +199,20 @@ def test_odd_ways_of_writing_are_kept(tmp_path: Path, name: str, lines: list[str
     expected = [*kept, *(wanted(n) for n in range(1, 40))]
     assert headed == bool(kept)
     assert expected == copy.read_bytes().decode().replace("\r\n", "\n").replace("\r", "\n").split("\n")[:-1]
+
+
+def test_each_fault_that_is_cured_is_counted(tmp_path: Path) -> None:
+    said = letters(60, 31, sentences=1)
+    healthy = [
+        [{"role": "user", "content": said[i]}, {"role": "assistant", "content": said[(i + 7) % 60]}] for i in range(60)
+    ]
+    sick = [[], healthy[0][:1], [*healthy[1], healthy[1][1]]]
+    data = tmp_path / "data"
+    data.mkdir()
+    lines = [json.dumps({"messages": each}) + "\n" for each in [*healthy, *sick]]
+    (data / "chats.jsonl").write_text("".join(lines))
+    chosen = Settings(select=("text/chat-format",))
+    with open_case([data], chosen) as case:
+        proof = repair(examine(case, chosen), case, chosen, tmp_path / "copy", unsafe=True)
+    assert proof.comparison is not None
+    assert (len(proof.comparison.gone), len(proof.comparison.stayed)) == (3, 0)

@@ -1,5 +1,6 @@
 """Folders of documents: one text per file."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from doctor.model import DropRows, RewriteCells
 from doctor.repair.changes import Changes
 from doctor.repair.copying import _rewrite
 from doctor.repair.treatment import treat
+from doctor.subjects.file_names import MAX_TEXT_FILES, find_files
 from doctor.subjects.table import Table
 from doctor.testing import measure
 
@@ -88,6 +90,21 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_examined(open_paths: Open,
     (table,) = case.tables
     assert texts_of(table) == [*(saying(i) for i in range(4)), None, saying(6), "café noir"]
     assert {Path(problem.path).name for problem in case.problems} == {"4.txt", "8.txt"}
+
+
+def test_a_pipe_among_documents_or_tables_is_never_waited_for(open_paths: Open, tmp_path: Path) -> None:
+    write(tmp_path, {f"{i}.txt": saying(i) for i in range(4)} | {"tables/a.csv": "x,y\n1,2\n"})
+    for name in ("4.txt", "tables/b.csv", "tables/c.parquet", "tables/d.tar"):
+        os.mkfifo(tmp_path / name)
+    problems = {Path(problem.path).name: problem.reason for problem in open_paths(tmp_path).problems}
+    assert problems == dict.fromkeys(("b.csv", "c.parquet"), "neither a file nor a folder") | {
+        "4.txt": "neither a file nor a folder"
+    }
+
+
+def test_a_folder_of_many_texts_is_walked_once(tmp_path: Path) -> None:
+    write(tmp_path, {f"{i}.txt": "a" for i in range(MAX_TEXT_FILES + 1)} | {"a.csv": "x\n1\n"})
+    assert [named.path.name for named in find_files([tmp_path])] == ["a.csv"]
 
 
 def test_a_copy_leaves_documents_out_and_mends_others(open_paths: Open, tmp_path: Path) -> None:

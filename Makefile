@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-WORKERS ?= 3 # some tests wait more than they work
+WORKERS ?= 4 # some tests wait more than they work
 PYTEST ?= pytest<9
 
 BIN := $(VENV)/bin

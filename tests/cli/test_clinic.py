@@ -112,5 +112,6 @@ def test_an_interruption_ends_what_runs_and_leaves_nothing(tmp_path: Path) -> No
         running.send_signal(signal.SIGINT)
         assert running.wait(timeout=120) == 130
         assert running.stderr
-        assert running.stderr.read().strip() == b"doctor: interrupted"
+        # A slow machine may have said before how far it was.
+        assert running.stderr.read().strip().splitlines()[-1] == b"doctor: interrupted"
     assert list(scratch.iterdir()) == []

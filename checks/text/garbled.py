@@ -30,7 +30,7 @@ Calibration
 Limits
     UTF-8 that was read as Chinese or Japanese, and text that was garbled twice and cut, are missed. "?" in place of a
     letter cannot be told from a question. A no-break space is a blank and nothing garbled. Columns of code and of HTML
-    have marks and escapes by right; they are a remark only. In tables of 500,000 rows and more, columns of many values
+    have marks and escapes by right; they are a remark only. In tables of 500,000 rows and more, columns
     that are no free text are read whole only where drawn rows are garbled.
 
 Source

@@ -61,7 +61,7 @@ def worth_reading(
     holds : callable of str
         Whether a cell that matches has, looked at closely, what is looked for.
     """
-    if free or table.rows < MANY_ROWS or column.distinct < FEW_LEVELS:
+    if free or table.rows < MANY_ROWS:
         return True
     name = sql.column(column.name)
     hits = sql.select(name, source=drawn).where(sql.call("regexp_matches", name.copy(), pattern)).limit(MAX_TRIED)

@@ -375,6 +375,12 @@ class Undecided(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+def facts_of(source: object, *names: str) -> dict[str, Any]:
+    """Return what evidence says by its own names, for a finding: these attributes, or all fields of a structure."""
+    fields: tuple[str, ...] = getattr(source, "__struct_fields__", ())
+    return {name: getattr(source, name) for name in names or fields}
+
+
 class Check(Struct, frozen=True):
     """The declaration of a check: its id `family/name`, its usual severity and its wording.
 

@@ -47,24 +47,17 @@ def examine(copies: ImageCopies, facts: ImageFacts, *, min_share: float = 0.01) 
         if not repeated.copies:
             continue
         indices = [copy.index for copy in repeated.copies]
-        other_label = copies.other_labels(repeated)
         yield CHECK.finding(
             severity=Severity.WARNING if repeated.share >= min_share else Severity.INFO,
             at=facts.place(indices),
             repair=DropFiles(
                 files=copies.names(indices),
                 instead=copies.names(repeated.originals),
-                safety=Safety.UNSAFE if other_label else Safety.SAFE,
+                safety=Safety.UNSAFE if copies.other_labels(repeated) else Safety.SAFE,
                 summary="leave out all copies but the one that stays of each",
             ),
             copies=len(indices),
             images=repeated.images,
-            share=repeated.share,
             originals=len(repeated.originals),
-            first=copies.files[repeated.copies[0].index].name,
-            original=copies.files[repeated.copies[0].original].name,
-            other_label=other_label,
-            conflicts=f"; {other_label:,} under another label" if other_label else "",
-            files=facts.names(indices),
-            examples=copies.examples(repeated.copies),
+            **copies.judged(repeated),
         ).showing(thumbnails=copies.thumbnails(repeated.copies))

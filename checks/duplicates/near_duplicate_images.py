@@ -47,7 +47,7 @@ from collections.abc import Iterator
 from doctor.evidence.image_copies import ImageCopies
 from doctor.evidence.image_facts import ImageFacts
 from doctor.evidence.image_families import Repeated
-from doctor.model import Check, DropFiles, Finding, Safety, Severity, Undecided
+from doctor.model import Check, DropFiles, Finding, Safety, Severity, Undecided, facts_of
 
 CHECK = Check(
     "duplicates/near-duplicate-images",
@@ -81,8 +81,6 @@ def examine(
 
 def _finding(repeated: Repeated, copies: ImageCopies, facts: ImageFacts, min_share: float) -> Finding:
     indices = [copy.index for copy in repeated.copies]
-    other_label = copies.other_labels(repeated)
-    kinds = copies.kinds(repeated.copies)
     return CHECK.finding(
         severity=Severity.WARNING if repeated.share >= min_share else Severity.INFO,
         at=facts.place(indices),
@@ -94,18 +92,8 @@ def _finding(repeated: Repeated, copies: ImageCopies, facts: ImageFacts, min_sha
         ),
         copies=len(indices),
         images=repeated.images,
-        share=repeated.share,
         originals=len(repeated.originals),
-        kinds=kinds,
-        how=copies.told(kinds),
-        first=copies.files[repeated.copies[0].index].name,
-        original=copies.files[repeated.copies[0].original].name,
-        other_label=other_label,
-        conflicts=f"; {other_label:,} under another label" if other_label else "",
-        bits=copies.bits,
-        cuts_searched=copies.cuts_searched,
-        compared=copies.compared,
-        all_compared=copies.all_compared,
-        files=facts.names(indices),
-        examples=copies.examples(repeated.copies),
+        **copies.kinds(repeated.copies),
+        **copies.judged(repeated),
+        **facts_of(copies, "bits", "cuts_searched", "compared", "all_compared"),
     ).showing(thumbnails=copies.thumbnails(repeated.copies))

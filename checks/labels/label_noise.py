@@ -5,11 +5,9 @@ What it finds
     other rows, both hold to be another, by confident learning. Hard rows and wrong labels look alike one by one, so it
     speaks only where they differ together: where classes overlap, errors fade with the distance from the boundary, but
     wrong labels stand everywhere, so that a floor of errors remains where both models are sure. Known flips are put
-    into 2 % of the labels first and must be found again. Two classes that are exchanged for each other are named, and
-    rows that nearly equal another row with another label. Nothing is certain of a single row. Images are judged by a
-    small descriptor of gradients, light and colour by place, or by vectors of your own (`--embeddings FILE`: .npy, one
-    row per image in the order of the sorted names; .npz or .parquet with names; for images alone). A warning shows the
-    most doubtful ones, those that look like one class instead of another side by side.
+    into 2 % of the labels first and must be found again. Two exchanged classes are named, and rows that nearly equal
+    one with another label. Nothing is certain of a single row. Images are judged by a descriptor of gradients, light
+    and colour, or by vectors of your own (`--embeddings FILE`).
 
 Why it matters
     A model learns wrong labels too, at the price of right ones; and no test score can pass the share of right labels in
@@ -17,7 +15,7 @@ Why it matters
 
 What to do
     Have a person go through the review list, most doubtful first; it proposes a label for each. Where two classes are
-    exchanged, look for who or what did so; `doctor fix --unsafe` gives the listed rows what the models say, in a copy.
+    exchanged, look for who did so; `doctor fix --unsafe` gives the listed rows what the models say, in a copy.
 
 Thresholds
     min_competence: probability that a known flip is doubted more than a row that bears the same label rightly (AUROC),
@@ -39,32 +37,21 @@ Calibration
     `python bench/label_noise.py ranking --peer-python PYTHON`: 5 % of the labels flipped, average precision beside
     cleanlab 2.9 on the same folds (on our own probabilities; with logistic regression; gradient boosting; a random
     forest): wine .999 (.995; .973; .981; .991) and breast_cancer .958 (.953; .891; .866; .873) in 10 seeds, digits .995
-    (.994; .933; .980; .992) in 5. `… alarms`: 33 designs in which no label is wrong (clouds, heavy tails, odds along a
-    plane, categories, boxes, rare classes, no signal): with 50 rows nothing is said; with 100 rows 6 alarms in 4,101
-    tables, with 300 rows 2 in 6,028, with 1,000 rows none in 1,428. max_chance, max_errors and min_witnesses were set
-    after alarms in these; of fresh tables, `… alarms --first 1000 --trials 100 --rows 100 300`, 5 of 3,300 with 100
-    rows raise an alarm and 6 of 3,300 with 300, 3 of these among 100 of Student's t with 2 degrees of freedom. Labels
-    that chance decides alike in two groups far apart are called wrong (46 of 100): the features cannot tell. Nothing is
-    said of scikit-learn's data as they are, nor of 34 public tables with classes. `… recall`, 5 % flipped: a warning in
-    5 of 5 for breast_cancer, 6 of 8 for wine (178 rows), 1 of 8 for iris (150 rows, else no verdict); 3 % in digits:
-    all 8; these before min_witnesses rose from 0.7. `python bench/calibrate_text_labels.py`, texts alone: no alarm in
-    144 data sets of eight designs (200 to 2,000 texts); of 1,000 texts of three classes apart from each other 5 % or
-    10 % flipped are told in all of 12, .88 and .98 of the listed rows being flipped, and 10 % exchanged between two in
-    5 of 6, 4 times by name; of classes that share half of their words 5 % are never told and 10 % in 4 of 12.
-
-    On images, `python bench/calibrate_images.py noise`: scikit-learn's digits as 200, 500 and 1,000 pictures, 10 draws
-    each: no finding. 3, 5 and 8 % of 1,000 labels drawn anew: a warning in all of 5 draws each, and 100, 87 and 69 % of
-    the wrong ones in the list, which ends at 10 % of the images; 3 and 7 exchanged in 5, 10 and 20 % of their images:
-    a warning in 2, 4 and 3 of 5, in 1, 4 and 3 by name, with 100, 100 and 93 % in the list. `… embeddings`, by the
-    hidden layer of a small network that learnt the right labels of other digits: no finding in 30 clean draws; 4, 5 and
-    4 of 5, with 100, 87 and 78 % in the list; exchanged 1, 2 and 3 of 5, in 0, 2 and 3 by name, with 100, 100 and 99 %
-    in the list: the list gains, the verdict does not.
-
-    Of images a pair of classes counts as a try only where models take enough of either for the other; were every pair a
-    try, as it is on tables, 2, 2 and 1 of 5 would be told, 2 by name. The figures above on tables and texts were taken
-    when 5 % had to be exchanged each way. With 3 % and the rule of images, `bench/label_noise.py alarms
-    --first 1000 --trials 60 --rows 300 --designs "two of eight, near" "two of eight, far" "two of eight, t" "three
-    clouds" "five clouds"`, two of eight classes overlapping among them: no alarm in 300 tables.
+    (.994; .933; .980; .992) in 5. `… alarms`, 33 designs in which no label is wrong: none with 50 rows, 6 in 4,101
+    tables with 100, 2 in 6,028 with 300, none in 1,428 with 1,000. max_chance, max_errors and min_witnesses were set
+    after these; of fresh tables, `… alarms --first 1000 --trials 100 --rows 100 300`, 5 of 3,300 with 100 rows raise an
+    alarm and 6 of 3,300 with 300, 3 of these among 100 of Student's t with 2 degrees of freedom. Labels that chance
+    decides alike in two groups far apart are called wrong (46 of 100): the features cannot tell. Nothing is said of
+    scikit-learn's data, nor of 34 public tables. `… recall`, 5 % flipped: a warning in 5 of 5 for breast_cancer, 6 of 8
+    for wine, 1 of 8 for iris; 3 % in digits: all 8; these before min_witnesses rose from 0.7. `python
+    bench/calibrate_text_labels.py`, texts alone: no alarm in 144 data sets; of three classes well apart 5 % or 10 %
+    flipped are told in 12 of 12, .88 and .98 of the list being flipped, 10 % exchanged in 5 of 6, 4 by name; of classes
+    that share half of their words 5 % are never told and 10 % in 4 of 12.
+    On images, `python bench/calibrate_images.py noise`, digits of scikit-learn: nothing in 30 clean draws; 3, 5 and 8 %
+    of 1,000 labels drawn anew: a warning in all of 5 each, 100, 87 and 69 % of them in the list, which ends at 10 %; 3
+    and 7 exchanged in 5, 10 and 20 %: a warning in 2, 4 and 3 of 5, in 1, 4 and 3 by name. `… embeddings`, from a small
+    network that learnt other digits: nothing in 30; 4, 5 and 4 of 5; exchanged 1, 2 and 3 of 5, in 0, 2 and 3 by name.
+    Figures on tables and texts are of min_exchanged_share .05; with .03, 60 tables each of 5 designs raise no alarm.
 
 Limits
     A floor is known to the step: 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15 %. Up to 2,000 drawn rows of train, the first 120
@@ -72,8 +59,8 @@ Limits
     said. Sentences are read only where there is nothing else, by the words that they use. Names of rows and entities
     are not read. Noise that follows the features (a rule misread by all) looks like truth. A class with fewer than 10
     rows is not judged, nor a table in which most rows repeat. Classes that are exchanged in every row cannot be told.
-    Where classes are far apart, no row is near a boundary: errors everywhere then look like errors that fade slowly,
-    and a good embedding may tell less than a poor one. Equal rows are left to labels/conflicting-labels.
+    Where classes lie far apart, errors everywhere look like errors that fade slowly, so that a good embedding may tell
+    less than a poor one. Equal rows are left to labels/conflicting-labels.
 
 Source
     Northcutt, Jiang and Chuang, Confident learning, JAIR 70 (2021). The curve with a floor is that of J. B. Copas,
@@ -82,22 +69,18 @@ Source
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from doctor.evidence.image_label_noise import ImageLabelNoise
 from doctor.evidence.label_noise import Exchange, LabelNoise
 from doctor.evidence.split_exchange import SplitExchange, SplitExchanges
-from doctor.model import AnyRepair, Check, Finding, Location, Severity, Undecided
+from doctor.model import Check, Finding, Location, Severity, Undecided, facts_of
 
-COUNTED = (
-    "{target}: about {share:.1%} of the labels look wrong ({lower:.1%} to {upper:.1%}): so many of {rows:,} {unit} "
-    "are labelled otherwise however sure two families of models are; {suspects:,} are suspect"
-)
 CHECK = Check(
     "labels/label-noise",
     Severity.WARNING,
     {
-        "noise": COUNTED,
+        "noise": "{target}: about {share:.1%} of the labels look wrong ({lower:.1%} to {upper:.1%}): so many of "
+        "{rows:,} {unit} are labelled otherwise however sure two families of models are; {suspects:,} are suspect",
         "exchanged": "{target}: {first} and {second} are exchanged in about {share:.0%} of their {unit} "
         "({lower:.1%} to {upper:.1%}): {first_rows:,} labelled {first} look like {second} to two families of models, "
         "{second_rows:,} the other way",
@@ -110,9 +93,6 @@ CHECK = Check(
 )
 
 MAX_EXAMPLES = 5
-MAX_FILES = 1000
-SUMMARY = "look at the most doubtful rows first; each comes with the label that the models hold to be right"
-SETTLE = "settle on one label for each pair of near copies"
 EXCHANGED = ("first", "second", "first_rows", "second_rows", "first_share", "second_share")
 
 
@@ -161,21 +141,17 @@ def examine(
 
 def _finding(noise: LabelNoise, exchanged: Exchange | None) -> Finding:
     floor = exchanged.floor if exchanged else noise.floor
-    repair: AnyRepair = noise.review(noise.listed, SUMMARY)
-    if exchanged and noise.whole:
-        pair = {exchanged.first, exchanged.second}
-        repair = noise.relabel([row for row in noise.listed if row.suspect and {row.given, row.suggested} == pair])
     return CHECK.finding(
         "exchanged" if exchanged else "noise",
         at=noise.place(noise.listed[:MAX_EXAMPLES]),
-        repair=repair,
+        repair=noise.repair(exchanged),
         examples=[row.told for row in noise.listed[:MAX_EXAMPLES]],
         total_rows=noise.total,
         goings=noise.goings,
-        **_files(noise),
-        **_facts(noise, "target", "unit", "rows", "errors", "suspects", "competence", "witnesses", "flips"),
-        **_facts(floor, "share", "lower", "upper", "ratio", "chance"),
-        **(_facts(exchanged, *EXCHANGED) if exchanged else {}),
+        **noise.also_told,
+        **facts_of(noise, "target", "unit", "rows", "errors", "suspects", "competence", "witnesses", "flips"),
+        **facts_of(floor, "share", "lower", "upper", "ratio", "chance"),
+        **(facts_of(exchanged, *EXCHANGED) if exchanged else {}),
     ).showing(thumbnails=noise.pictures(noise.listed))
 
 
@@ -186,32 +162,19 @@ def _in_a_split(noise: LabelNoise, found: SplitExchange) -> Finding:
         at=Location(columns=(noise.target,), split=found.split, rows=found.shown, file=found.file),
         repair=found.repair(noise.target),
         target=noise.target,
-        **_facts(found, *EXCHANGED, "known_share"),
+        **facts_of(found, *EXCHANGED, "known_share"),
     )
 
 
 def _near_copies(noise: LabelNoise, competent: bool) -> Finding:
     listed = [row for pair in noise.copies for row in pair]
-    repair: AnyRepair = noise.review(listed, SETTLE, suggested=competent)
-    if competent and noise.whole:
-        repair = noise.relabel([row for row in listed if row.given != row.suggested])
     return CHECK.finding(
         "near copies",
         at=noise.place(listed[: 2 * MAX_EXAMPLES]),
-        repair=repair,
+        repair=noise.repair_of_copies(competent=competent),
         pairs=len(noise.copies),
         first_row=listed[0].row,
         second_row=listed[1].row,
         examples=[row.told for row in listed[: 2 * MAX_EXAMPLES]],
-        **_facts(noise, "target", "rows", "ring", "competence"),
+        **facts_of(noise, "target", "rows", "ring", "competence"),
     )
-
-
-def _files(noise: LabelNoise) -> dict[str, Any]:
-    if not isinstance(noise, ImageLabelNoise):
-        return {}
-    return {"files": [row.file for row in noise.listed][:MAX_FILES], "judged_by": noise.judged_by}
-
-
-def _facts(source: object, *names: str) -> dict[str, Any]:
-    return {name: getattr(source, name) for name in names}

@@ -1,7 +1,7 @@
 """Which images of a collection are copies of others: the same bytes, or the same picture in another shape."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from doctor.evidence.image_candidates import FARTHEST, Candidates, alike, candidates, reach_for
-from doctor.evidence.image_facts import ImageFacts
+from doctor.evidence.image_facts import MAX_NAMES, ImageFacts
 from doctor.evidence.image_families import (
     Copy,
     ImageCrossing,
@@ -137,18 +137,28 @@ class ImageCopies:
         """Return the names of all these images."""
         return tuple(self.files[index].name for index in indices)
 
+    def judged(self, found: Repeated | ImageCrossing) -> dict[str, Any]:
+        """Return what a finding says of copies."""
+        first, other_label = found.copies[0], self.other_labels(found)
+        return {
+            "share": found.share,
+            "first": self.files[first.index].name,
+            "original": self.files[first.original].name,
+            "other_label": other_label,
+            "conflicts": f"; {other_label:,} under another label" if other_label else "",
+            "files": list(self.names(copy.index for copy in found.copies[:MAX_NAMES])),
+            "examples": self.examples(found.copies),
+        }
+
     def other_labels(self, repeated: Repeated | ImageCrossing) -> int:
         """Count the copies that have another label than what they are copies of."""
         pairs = ((self.files[copy.index].label, self.files[copy.original].label) for copy in repeated.copies)
         return sum(None not in pair and pair[0] != pair[1] for pair in pairs)
 
-    def kinds(self, copies: Iterable[Copy]) -> dict[str, int]:
-        """Count copies by what was done to them, the commonest first."""
-        return dict(Counter(copy.how for copy in copies).most_common())
-
-    def told(self, kinds: Mapping[str, int]) -> str:
-        """Say how many copies are of which kind."""
-        return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    def kinds(self, copies: Iterable[Copy]) -> dict[str, Any]:
+        """Return what a finding says of what was done to copies, the commonest first: `kinds`, and `how` in words."""
+        kinds = dict(Counter(copy.how for copy in copies).most_common())
+        return {"kinds": kinds, "how": ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())}
 
     def examples(self, copies: Sequence[Copy]) -> list[dict[str, Any]]:
         """Describe the first copies."""

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from doctor.evidence.image_facts import MAX_THUMBNAILS, ImageFacts
+from doctor.evidence.image_facts import MAX_NAMES, MAX_THUMBNAILS, ImageFacts
 from doctor.evidence.image_targets import content_keys, image_target
 from doctor.evidence.inputs import Inputs
 from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts
@@ -38,6 +38,11 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
 
     facts: ImageFacts
     judged_by: str = "pictures"
+
+    @property
+    def also_told(self) -> dict[str, Any]:
+        """The images in the order of their doubts, and by what they were judged."""
+        return {"files": [row.file for row in self.listed][:MAX_NAMES], "judged_by": self.judged_by}
 
     def pictures(self, rows: Sequence[Doubtful]) -> Sequence[Thumbnail]:
         """Show the most doubtful images, those that look like one class instead of another side by side."""

@@ -18,7 +18,7 @@ from doctor.evidence.sample import Sample
 from doctor.evidence.significance import binomial_upper_tail
 from doctor.evidence.surprisal import Surprisal
 from doctor.evidence.targets import Target, Task
-from doctor.model import Location, Relabel, ReviewFiles, ReviewRows, Safety, Thumbnail
+from doctor.model import AnyRepair, Location, Relabel, ReviewFiles, ReviewRows, Safety, Thumbnail
 from doctor.subjects.table import Table
 
 Array = np.ndarray[Any, Any]
@@ -27,6 +27,8 @@ MIN_DISTINCT_SHARE = 0.5
 MIN_EACH_WAY = 4
 MAX_EXCHANGE_CHANCE = 0.001
 MAX_GOINGS = 10
+SUMMARY = "look at the most doubtful rows first; each comes with the label that the models hold to be right"
+SETTLE = "settle on one label for each pair of near copies"
 FIRST_SHARE, NEXT_SHARE = 0.05, 0.10
 """At least and at most so many of the rows are listed for review."""
 
@@ -146,6 +148,11 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
         return self.doubts.witnesses
 
     @property
+    def also_told(self) -> dict[str, Any]:
+        """What a finding says beside what it says of rows."""
+        return {}
+
+    @property
     def error_share(self) -> float:
         """Rows that the models hold to be of another class, per row."""
         return self.errors / self.rows
@@ -186,6 +193,20 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
     def place(self, rows: Sequence[Doubtful]) -> Location:
         """Say where rows are."""
         return Location(columns=(self.target,), rows=tuple(row.row for row in rows), file=self.file)
+
+    def repair(self, exchanged: Exchange | None) -> AnyRepair:
+        """Give rows of two exchanged classes the other label where all rows were judged, else have a person look."""
+        if exchanged and self.whole:
+            pair = {exchanged.first, exchanged.second}
+            return self.relabel([row for row in self.listed if row.suspect and {row.given, row.suggested} == pair])
+        return self.review(self.listed, SUMMARY)
+
+    def repair_of_copies(self, *, competent: bool) -> AnyRepair:
+        """Give near copies one label where the models tell it and judged all rows, else have a person look."""
+        rows = [row for pair in self.copies for row in pair]
+        if competent and self.whole:
+            return self.relabel([row for row in rows if row.given != row.suggested])
+        return self.review(rows, SETTLE, suggested=competent)
 
     def review(self, rows: Sequence[Doubtful], summary: str, *, suggested: bool = True) -> ReviewRows | ReviewFiles:
         """Have a person look at rows, beside the labels that are likelier where `suggested`."""

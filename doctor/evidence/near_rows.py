@@ -19,6 +19,7 @@ from doctor.evidence.sample import Sample
 from doctor.evidence.splits import pairs_of
 from doctor.evidence.surprisal import Surprisal
 from doctor.evidence.text_columns import TextColumns
+from doctor.model import facts_of
 from doctor.subjects import sql
 from doctor.subjects.table import Kind, Table
 
@@ -74,13 +75,21 @@ class NearCrossing(Struct, frozen=True, kw_only=True):
     compared_pairs: int
     all_compared: bool
     examples: tuple[tuple[int, int], ...]
-    file: str | None = None
     """Row of the later split and of the earlier one, as a person counts rows."""
+    file: str | None = None
 
     @property
     def share(self) -> float:
         """Near rows per row looked up."""
         return self.near_rows / self.probed_rows if self.probed_rows else 0.0
+
+    @property
+    def judged(self) -> dict[str, Any]:
+        """What a finding says of it."""
+        facts = facts_of(self)
+        del facts["file"]
+        examples = [{"row": row, "original": original} for row, original in self.examples]
+        return {**facts, "share": self.share, "examples": examples}
 
 
 class NearRows(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from doctor.errors import NotApplicable
 from doctor.evidence.repeated_rows import SPARE_BITS, RepeatedRows, crossing
 from doctor.evidence.roles import Roles
 from doctor.evidence.surprisal import Surprisal
+from doctor.model import Location, facts_of
 from doctor.subjects import sql
 from doctor.subjects.table import Table
 
@@ -63,6 +64,18 @@ class Crossing(Struct, frozen=True, kw_only=True):
     def share(self) -> float:
         """Copied rows per row of the later split."""
         return self.copied_rows / self.later_rows if self.later_rows else 0.0
+
+    @property
+    def place(self) -> Location:
+        """Where its examples are."""
+        file = self.examples[0].file if self.examples else None
+        return Location(split=self.later, rows=tuple(one.row for one in self.examples), file=file)
+
+    @property
+    def judged(self) -> dict[str, Any]:
+        """What a finding says of it."""
+        examples = [facts_of(one, "row", "original", "copies", "verbatim", "bits") for one in self.examples]
+        return {**facts_of(self), "share": self.share, "examples": examples}
 
 
 class Splits(Struct, frozen=True, kw_only=True):

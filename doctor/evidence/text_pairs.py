@@ -14,6 +14,7 @@ from doctor.evidence.text_columns import TextColumns
 from doctor.evidence.text_counts import Alike, TextCounts
 from doctor.evidence.text_matches import MIN_SHARED
 from doctor.evidence.text_rows import TextRows
+from doctor.model import Advise, DropRows, Safety, facts_of
 from doctor.subjects.table import Table
 
 Array = np.ndarray[Any, Any]
@@ -68,6 +69,17 @@ class TextCrossing(Struct, frozen=True, kw_only=True):
         """Rows that no coincidence explains, as far as the drawn ones tell."""
         return self.alike.rows * self.alike.surprising_share
 
+    @property
+    def judged(self) -> dict[str, Any]:
+        """What a finding says of it."""
+        return {
+            "near_rows": self.alike.rows,
+            "probed_rows": self.read_rows,
+            "share": self.alike.rows / self.read_rows,
+            **facts_of(self, "earlier", "later", "equal_rows", "later_rows"),
+            **self.alike.judged(stays="original"),
+        }
+
 
 class TextPairs(Struct, frozen=True, kw_only=True):
     """What is alike in a table.
@@ -96,6 +108,15 @@ class TextPairs(Struct, frozen=True, kw_only=True):
     compared_pairs: int
     all_compared: bool
     counts: TextCounts
+
+    def removal(self, crossed: TextCrossing) -> DropRows | Advise:
+        """Return the repair that leaves the earlier rows out, where all pairs are known."""
+        rows = crossed.alike.numbers
+        if self.drawn_one_of > 1 or not self.all_compared or not rows:
+            summary = f"look at the pairs, then drop the copies from {crossed.earlier}"
+            return Advise(safety=Safety.MANUAL, summary=summary)
+        summary = f"drop the texts from {crossed.earlier} that nearly stand in {crossed.later}"
+        return DropRows(split=crossed.earlier, rows=rows, safety=Safety.UNSAFE, summary=summary)
 
     @classmethod
     def measure(

@@ -41,7 +41,7 @@ from collections.abc import Iterator, Sequence
 
 from doctor.evidence.garbling import CONTROL, ESCAPED, MARKUP, MOJIBAKE, REPLACED, GarbledColumn, Garbling
 from doctor.masking import without_secrets
-from doctor.model import Advise, AnyRepair, Check, Excerpt, Finding, Location, RewriteCells, Safety, Severity
+from doctor.model import Advise, AnyRepair, Check, Finding, Location, RewriteCells, Safety, Severity
 
 CHECK = Check(
     "text/garbled",
@@ -84,11 +84,7 @@ def examine(
 def _finding(kind: str, columns: Sequence[GarbledColumn], min_share: float) -> Finding:
     grave = kind not in REMARKS and any(column.cells >= min_share * column.of for column in columns)
     samples = [sample for column in columns for sample in column.samples[: max(1, MAX_EXCERPTS // len(columns))]]
-    excerpts = [
-        Excerpt(place=sample.place, text=sample.text, spans=list(sample.spans))
-        for sample in samples[:MAX_EXCERPTS]
-        if without_secrets(sample.text) == sample.text
-    ]
+    excerpts = [sample for sample in samples[:MAX_EXCERPTS] if without_secrets(sample.text) == sample.text]
     return CHECK.finding(
         kind,
         severity=Severity.WARNING if grave else Severity.INFO,

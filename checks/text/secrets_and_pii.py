@@ -38,7 +38,7 @@ Source
 from collections.abc import Iterator, Sequence
 
 from doctor.evidence.secrets import GROUPS, Holding, Secrets
-from doctor.model import Advise, AnyRepair, Check, Excerpt, Finding, Location, RewriteCells, Safety, Severity
+from doctor.model import Advise, AnyRepair, Check, Finding, Location, RewriteCells, Safety, Severity
 
 CHECK = Check(
     "text/secrets-and-pii",
@@ -84,7 +84,7 @@ def _finding(group: str, held: Sequence[Holding], severity: Severity) -> Finding
         largest_share=max(one.cells / one.of for one in held),
         estimated=any(one.drawn for one in held),
         repair=_repair(group, held),
-    ).showing(excerpts=[Excerpt(place=sample.place, text=sample.text, spans=list(sample.spans)) for sample in samples])
+    ).showing(excerpts=samples)
 
 
 def _repair(group: str, held: Sequence[Holding]) -> AnyRepair:

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from doctor.errors import NotApplicable
 from doctor.evidence.messages import Form, form_of, text_of
 from doctor.evidence.profile import Profile
-from doctor.evidence.suspects import Cell, Suspects, matching, place_of, texts_among, worth_reading
+from doctor.evidence.suspects import Cell, Suspects, place_of, suspected
 from doctor.evidence.text_columns import TextColumns
+from doctor.model import Excerpt
 from doctor.subjects.table import Table
 
 MOJIBAKE, REPLACED, CONTROL, MARKUP, ESCAPED = "mojibake", "replaced", "control", "markup", "escaped"
@@ -52,14 +52,6 @@ IN_JSON = r"\\u00[c-fC-F89][0-9a-fA-F]|\\ufffd|\\u00[01][0-9a-fA-F]"
 Span = tuple[int, int]
 
 
-class Sample(Struct, frozen=True, kw_only=True):
-    """A piece of a garbled cell, and where in it the fault shows."""
-
-    place: str
-    text: str
-    spans: tuple[Span, ...]
-
-
 class GarbledColumn(Struct, frozen=True, kw_only=True):
     """Cells of one column with one kind of fault.
 
@@ -79,7 +71,7 @@ class GarbledColumn(Struct, frozen=True, kw_only=True):
     of: int
     drawn: bool
     mendable: bool
-    samples: tuple[Sample, ...]
+    samples: tuple[Excerpt, ...]
 
 
 class Garbling(Struct, frozen=True, kw_only=True):
@@ -98,18 +90,9 @@ class Garbling(Struct, frozen=True, kw_only=True):
         NotApplicable
             Where there is no text.
         """
-        columns = texts_among(profile.columns)
-        if not columns:
-            raise NotApplicable("no column holds text")
         pattern = "|".join(FORMS.values())
-        free = frozenset(texts.names) if texts else frozenset()
         found: list[GarbledColumn] = []
-        for column in columns:
-            nested = column.kind.value == "other"
-            own = f"{pattern}|{IN_JSON}" if nested else pattern
-            if not worth_reading(table, column, own, drawn=profile.drawn, free=column.name in free, holds=faults_of):
-                continue
-            suspects = matching(table, column, own)
+        for column, suspects in suspected(table, profile, texts, pattern, f"{pattern}|{IN_JSON}", faults_of):
             found += _judged(table, suspects, column.present)
         return cls(columns=tuple(sorted(found, key=lambda one: (KINDS.index(one.kind), -one.cells / one.of))))
 
@@ -134,7 +117,7 @@ def _judged(table: Table, suspects: Suspects, present: int) -> Iterator[GarbledC
             drawn=suspects.every > 1,
             mendable=kind in _MENDING and not nested,
             samples=tuple(
-                Sample(place=place_of(table, suspects.column, cell.first), **_piece(text, spans))
+                Excerpt(place=place_of(table, suspects.column, cell.first), **_piece(text, spans))
                 for cell, text, spans in cells[:EXAMPLES]
             ),
         )
@@ -211,7 +194,7 @@ def _joined(spans: list[Span]) -> list[Span]:
 
 def _piece(text: str, spans: tuple[Span, ...]) -> dict[str, Any]:
     piece, shown = excerpt(text, spans)
-    return {"text": piece, "spans": shown}
+    return {"text": piece, "spans": list(shown)}
 
 
 def excerpt(text: str, spans: tuple[Span, ...], letters: int = 240) -> tuple[str, tuple[Span, ...]]:

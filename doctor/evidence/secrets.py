@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from doctor.errors import NotApplicable
 from doctor.evidence.messages import form_of, text_of
 from doctor.evidence.profile import Profile
-from doctor.evidence.suspects import Suspects, matching, place_of, texts_among, worth_reading
+from doctor.evidence.suspects import Suspects, place_of, suspected
 from doctor.evidence.text_columns import TextColumns
 from doctor.masking import RULES, Rule, without_secrets
+from doctor.model import Excerpt
 from doctor.subjects.table import Kind, Table
 
 SECRETS = ("private key", "password in a URL", "web token", "key of a service", "bearer token", "password")
@@ -53,14 +53,6 @@ _CODE = re.compile(r"[()\[\]{}<>$\\]|\.\w+\.|::|^(?:none|null|true|false|self|os
 Span = tuple[int, int]
 
 
-class Told(Struct, frozen=True, kw_only=True):
-    """A piece of a text, masked, and where in it something was."""
-
-    place: str
-    text: str
-    spans: tuple[Span, ...]
-
-
 class Holding(Struct, frozen=True, kw_only=True):
     """What one column holds of a group of kinds.
 
@@ -86,7 +78,7 @@ class Holding(Struct, frozen=True, kw_only=True):
     kinds: dict[str, int]
     free: bool
     plain: bool
-    samples: tuple[Told, ...]
+    samples: tuple[Excerpt, ...]
 
 
 class Secrets(Struct, frozen=True, kw_only=True):
@@ -105,17 +97,9 @@ class Secrets(Struct, frozen=True, kw_only=True):
         NotApplicable
             Where there is no text.
         """
-        columns = texts_among(profile.columns)
-        if not columns:
-            raise NotApplicable("no column holds text")
         free = frozenset(texts.names) if texts else frozenset()
         found: list[Holding] = []
-        for column in columns:
-            if not worth_reading(
-                table, column, SUSPICIOUS, drawn=profile.drawn, free=column.name in free, holds=secrets_in
-            ):
-                continue
-            suspects = matching(table, column, SUSPICIOUS)
+        for column, suspects in suspected(table, profile, texts, SUSPICIOUS, SUSPICIOUS, secrets_in):
             found += _held(table, suspects, column.present, free=column.name in free, plain=column.kind is Kind.TEXT)
         return cls(holdings=tuple(sorted(found, key=lambda one: (list(GROUPS).index(one.group), -one.cells))))
 
@@ -123,7 +107,7 @@ class Secrets(Struct, frozen=True, kw_only=True):
 def _held(table: Table, suspects: Suspects, present: int, *, free: bool, plain: bool) -> Iterator[Holding]:
     cells: Counter[str] = Counter()
     kinds: dict[str, Counter[str]] = {group: Counter() for group in GROUPS}
-    samples: dict[str, list[Told]] = {group: [] for group in GROUPS}
+    samples: dict[str, list[Excerpt]] = {group: [] for group in GROUPS}
     for cell in suspects.cells:
         text = text_of(cell.text, form_of(cell.text))
         hits = secrets_in(text)
@@ -135,7 +119,7 @@ def _held(table: Table, suspects: Suspects, present: int, *, free: bool, plain: 
             kinds[group].update({kind: cell.rows for kind, _ in own})
             if len(samples[group]) < EXAMPLES and (shown := _shown(text, own[0][1])):
                 place = place_of(table, suspects.column, cell.first)
-                samples[group].append(Told(place=place, text=shown[0], spans=(shown[1],)))
+                samples[group].append(Excerpt(place=place, text=shown[0], spans=[shown[1]]))
     for group, count in cells.items():
         yield Holding(
             column=suspects.column,

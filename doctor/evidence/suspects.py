@@ -1,11 +1,13 @@
 """Cells of text that match a pattern, found by the engine over all rows, so that only these are looked at closely."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 from sqlglot import exp
 
-from doctor.evidence.profile import ColumnProfile
+from doctor.errors import NotApplicable
+from doctor.evidence.profile import ColumnProfile, Profile
+from doctor.evidence.text_columns import TextColumns
 from doctor.subjects import sql
 from doctor.subjects.table import Kind, Table
 
@@ -111,9 +113,36 @@ def matching(table: Table, column: ColumnProfile, pattern: str) -> Suspects:
     )
 
 
-def texts_among(columns: tuple[ColumnProfile, ...]) -> list[ColumnProfile]:
-    """Return the columns that may hold text."""
-    return [column for column in columns if column.kind in (Kind.TEXT, Kind.OTHER) and column.distinct]
+def suspected(
+    table: Table,
+    profile: Profile,
+    texts: TextColumns | None,
+    pattern: str,
+    nested_pattern: str,
+    holds: Callable[[str], object],
+) -> Iterator[tuple[ColumnProfile, Suspects]]:
+    """Find the matching cells of all columns that hold text and are worth reading.
+
+    Parameters
+    ----------
+    nested_pattern : str
+        What is matched in nested values, which are read as JSON.
+    holds : callable of str
+        As in `worth_reading`.
+
+    Raises
+    ------
+    NotApplicable
+        Where there is no text.
+    """
+    columns = [one for one in profile.columns if one.kind in (Kind.TEXT, Kind.OTHER) and one.distinct]
+    if not columns:
+        raise NotApplicable("no column holds text")
+    free = frozenset(texts.names) if texts else frozenset()
+    for column in columns:
+        own = nested_pattern if column.kind is Kind.OTHER else pattern
+        if worth_reading(table, column, own, drawn=profile.drawn, free=column.name in free, holds=holds):
+            yield column, matching(table, column, own)
 
 
 def place_of(table: Table, column: str, row: int) -> str:

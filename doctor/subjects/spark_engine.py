@@ -1,8 +1,6 @@
 """Answers statements on Spark, in the words and the types of the embedded engine."""
 
-import os
 import re
-import sys
 import threading
 import time
 import warnings
@@ -17,7 +15,7 @@ from doctor.errors import BudgetSpent, DoctorError, Unavailable
 from doctor.model import Problem
 from doctor.subjects import sql
 from doctor.subjects.spark_dialect import distinct_counts, to_spark
-from doctor.subjects.spark_session import Session, executors
+from doctor.subjects.spark_session import Session, executors, work_with_this_python
 from doctor.subjects.table import ROWS_AT_ONCE, Asked
 
 if TYPE_CHECKING:
@@ -94,8 +92,7 @@ class SparkEngine:
         def each(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
             return map(work, batches)
 
-        if self.session.local and "PYSPARK_PYTHON" not in os.environ:
-            self._spark.sparkContext.pythonExec = sys.executable  # else whatever python3 means there
+        work_with_this_python(self._spark)
         try:
             with self._at_work():
                 answer = self._spark.sql(to_spark(statement)).mapInArrow(each, from_arrow_schema(schema)).toArrow()

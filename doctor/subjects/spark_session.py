@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -400,3 +401,12 @@ def _end(process: "subprocess.Popen[bytes]", *, now: bool) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def work_with_this_python(spark: Any) -> None:
+    """Let the machines do our work with the Python that asks for it, unless the user named another.
+
+    Else it would be whatever `python3` means there; who lacks it says so, and what asks does the work itself.
+    """
+    if "PYSPARK_PYTHON" not in os.environ:
+        spark.sparkContext.pythonExec = sys.executable

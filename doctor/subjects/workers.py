@@ -1,7 +1,6 @@
 """Deals work on files out: over threads here, or over the machines of a Spark cluster."""
 
 import os
-import sys
 import time
 import warnings
 from collections import deque
@@ -99,14 +98,14 @@ class Workers:
         from pyspark.errors import PySparkException
         from pyspark.sql.pandas.types import from_arrow_schema
 
+        from doctor.subjects.spark_session import work_with_this_python
+
         def each(parts: Iterable[Any]) -> Iterator[Any]:
             return map(work, parts)
 
         if not batches:
             return
-        context = self.spark.sparkContext
-        if "PYSPARK_PYTHON" not in os.environ:
-            context.pythonExec = sys.executable  # else whatever python3 means there
+        work_with_this_python(self.spark)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of libraries newer than Spark was tried with

@@ -81,7 +81,9 @@ def _repairs(report: Report, mended: Sequence[Finding]) -> Iterator[Step]:
         text=f"Repair a copy: {counted(len(mended), 'finding')} can be edited away. The data itself stays as it is.",
         command=command,
     )
-    if not report.verifications and any(finding.severity is not Severity.INFO for finding in mended):
+    # The reference trainer learns a column of a table.
+    trains = any(subject.kind == "table" and subject.roles.get("target") for subject in report.case.subjects)
+    if trains and not report.verifications and any(one.severity is not Severity.INFO for one in mended):
         chosen = [option.replace("--select", "--check", 1) for option in _options(report, frozenset({"--select"}))]
         words = ["doctor verify", report.case.path, *_options(report, READ_BY_VERIFY), *chosen]
         yield Step(text="Have training say which of the repairs help.", command=" ".join(words))

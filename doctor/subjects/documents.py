@@ -62,7 +62,7 @@ class Documents:
             what="documents",
             value=f"{len(self.files):,} texts, one per file",
             because=self.because,
-            override="--delimiter CHARACTER for tables",
+            override="--delimiter CHARACTER",
         )
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 Command = Sequence[str]
 MIB = 1 << 20
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""That of measured commands: as for most users, modules are compiled once, in the round that does not count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ def run(command: Command, *, allowed: Iterable[int] = (0,)) -> Run:
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         begin = time.perf_counter()
-        process = subprocess.Popen(list(command), stdout=output, stderr=errors)
+        process = subprocess.Popen(list(command), stdout=output, stderr=errors, env=ENVIRONMENT)
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -86,7 +88,8 @@ def median_cpu(runs: Iterable[Run]) -> float:
 
 def tree_peak(command: Command, *, allowed: Iterable[int] = (0,), every_seconds: float = 0.02) -> float:
     """Return the largest sum of resident memory over a whole process tree, in MiB, sampled from /proc."""
-    process = subprocess.Popen(list(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    nowhere = subprocess.DEVNULL
+    process = subprocess.Popen(list(command), stdout=nowhere, stderr=nowhere, env=ENVIRONMENT)
     peak = 0
     done = threading.Event()
 

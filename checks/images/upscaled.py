@@ -29,10 +29,11 @@ Calibration
     which each pixel stands twice, is found.
 
 Limits
-    At most 256 images are decoded whole: those with the fewest bytes for their pixels and their quality, where enlarged
-    ones stand. What was cut out of an enlarged image, turned by a few degrees or drawn by a network is not told, nor
-    what was sharpened until its spectrum was filled. After JPEG at a quality below 85, images enlarged to twice their
-    size are mostly missed: the seams of its blocks look alike.
+    Images are decoded whole in rounds of 128, those with the fewest bytes for their pixels and their quality first,
+    where enlarged ones stand; a round in which none is found is the last, and so is the eighth. What was cut out of an
+    enlarged image, turned by a few degrees or drawn by a network is not told, nor what was sharpened until its spectrum
+    was filled. After JPEG at a quality below 85, images enlarged to twice their size are mostly missed: the seams of
+    its blocks look alike.
 
 Source
     A. C. Gallagher, Detection of linear and cubic interpolation in JPEG compressed images, CRV 2005; M. Kirchner, Fast

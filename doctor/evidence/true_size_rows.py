@@ -42,6 +42,8 @@ def _of_file(file: ImageFile) -> tuple[int, int] | None:
         if length_of(file) > MAX_BYTES:
             return None
         image = opened(file.read())
+        if image.format in ("JPEG", "MPO") and image.mode == "RGB":
+            image.draft("L", image.size)  # colour is not even decoded
         load(image)
         grey = eight_bits(image).convert("L")
     except (Fault, OSError, ValueError, MemoryError):

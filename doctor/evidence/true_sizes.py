@@ -1,7 +1,7 @@
 """Which images hold less than their size says, looked for where an image has few bytes for its pixels.
 
 What enlarging adds costs hardly a byte, so enlarged images stand first in that order. They must be decoded whole, which
-is dear, and so only the first are.
+is dear, and so only the first are, until none is found.
 """
 
 from typing import Any, ClassVar
@@ -15,8 +15,9 @@ from doctor.subjects.workers import Workers
 
 Array = np.ndarray[Any, Any]
 
-MAX_LOOKED = 256
-"""Images decoded whole: those with the fewest bytes for their pixels."""
+ROUND = 128
+"""Images decoded whole at a time, the poorest in bytes for their pixels first; a round without one is the last."""
+MAX_ROUNDS = 8
 TURNED = 5
 """Orientation of EXIF from which width and height change places."""
 _QUALITIES = (0, 30, 50, 60, 75, 85, 95, 100)
@@ -56,12 +57,18 @@ class TrueSizes(Struct, frozen=True, kw_only=True):
         eligible = np.flatnonzero(facts.readable & (facts.shorter >= MIN_SIDE) & ~facts.blank)
         _, first = np.unique(facts.content[eligible].astype(str), return_index=True)
         chosen = eligible[np.sort(first)]
-        chosen = chosen[np.argsort(richness(facts)[chosen], kind="stable")][:MAX_LOOKED]
-        listed = chosen.tolist()
-        parts = [listed[begin : begin + FILES_PER_BATCH] for begin in range(0, len(listed), FILES_PER_BATCH)]
-        batches = [batch_of(facts.files, part) for part in parts]
-        rows = [row for batch in workers.map(true_sizes_of, batches, FOUND) for row in batch.to_pylist()]
-        rows.sort(key=lambda row: row["index"])
+        chosen = chosen[np.argsort(richness(facts)[chosen], kind="stable")][: ROUND * MAX_ROUNDS]
+        rows: list[dict[str, Any]] = []
+        looked = 0
+        for begin in range(0, len(chosen), ROUND):
+            listed = chosen[begin : begin + ROUND].tolist()
+            parts = [listed[start : start + FILES_PER_BATCH] for start in range(0, len(listed), FILES_PER_BATCH)]
+            batches = [batch_of(facts.files, part) for part in parts]
+            found = [row for batch in workers.map(true_sizes_of, batches, FOUND) for row in batch.to_pylist()]
+            rows += sorted(found, key=lambda row: int(row["index"]))
+            looked += len(listed)
+            if not found:
+                break
         indices = np.array([row["index"] for row in rows], dtype=np.int64)
         sides = np.array([(row["width"], row["height"]) for row in rows], dtype=np.int32).reshape(-1, 2)
         turned = facts.orientation[indices] >= TURNED
@@ -69,7 +76,7 @@ class TrueSizes(Struct, frozen=True, kw_only=True):
         kept = facts.width[indices] * facts.height[indices] / np.maximum(1, sides.prod(axis=1))
         order = np.argsort(-kept, kind="stable")
         return cls(
-            looked=len(chosen),
+            looked=looked,
             eligible=len(eligible),
             indices=indices[order],
             width=sides[order, 0],

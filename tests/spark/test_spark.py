@@ -51,6 +51,8 @@ PATIENTS = (
     "text/garbled/sick",
     "images/colour_mode_mix/sick",  # images, whose facts are measured by mapInArrow
     "images/unreadable/sick",
+    "images/upscaled/sick",  # decoded whole
+    "duplicates/near_duplicate_images/sick",
 )
 """One of every family; dates, splits and several files are in `parts`."""
 STATEMENTS = (

@@ -37,12 +37,18 @@ def default_folder() -> Path:
 
 
 class ImageCache:
-    """Rows of facts by the hash of the bytes, in one file; any number of processes and threads may use it."""
+    """Rows of facts by the hash of the bytes, in one file; any number of processes and threads may use it.
 
-    def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
+    Parameters
+    ----------
+    kind : str
+        Of the facts, where it is not the common ones.
+    """
+
+    def __init__(self, folder: Path, *, kind: str = "", max_bytes: int = MAX_BYTES) -> None:
         self._lock = threading.Lock()
         self._max_bytes = max_bytes
-        self._kind = f"{LAYOUT}-{PIL.__version__}"
+        self._kind = f"{LAYOUT}-{PIL.__version__}{kind}"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file = folder / FILE
         self._base = sqlite3.connect(self._file, timeout=5, isolation_level=None, check_same_thread=False)
@@ -52,14 +58,14 @@ class ImageCache:
         self._base.execute("CREATE TABLE IF NOT EXISTS places (place TEXT PRIMARY KEY, key TEXT)")
 
     @classmethod
-    def of(cls, files: int, folder: Path | None = None) -> "ImageCache | None":
+    def of(cls, files: int, folder: Path | None = None, *, kind: str = "") -> "ImageCache | None":
         """Open the cache, unless there are few files, or it cannot be had."""
         if files < MIN_FILES:
             return None
         place = folder or default_folder()
         for _ in range(2):
             try:
-                return cls(place)
+                return cls(place, kind=kind)
             except sqlite3.DatabaseError:  # torn, or somebody else's
                 with suppress(OSError):
                     (place / FILE).unlink()
@@ -80,7 +86,18 @@ class ImageCache:
 
     def get(self, content: str) -> dict[str, Any] | None:
         """Return the row of a content, or None."""
-        return self._rows([content]).get(content)
+        return self.known([content]).get(content)
+
+    def known(self, contents: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return rows by content, of those that there are."""
+        found: dict[str, dict[str, Any]] = {}
+        with suppress(sqlite3.Error), self._lock:
+            for some in _parts([self._key(content) for content in dict.fromkeys(contents)]):
+                marks = ",".join("?" * len(some))
+                for key, row in self._base.execute(f"SELECT key, row FROM facts WHERE key IN ({marks})", some):
+                    with suppress(msgspec.DecodeError):
+                        found[key.partition(" ")[0]] = msgspec.msgpack.decode(row, type=dict[str, Any])
+        return found
 
     def untouched(self, places: Sequence[str]) -> list[dict[str, Any] | None]:
         """Return the row of each file that lies as it lay when it was measured."""
@@ -89,7 +106,7 @@ class ImageCache:
             for some in _parts([place for place in places if place]):
                 marks = ",".join("?" * len(some))
                 keys |= dict(self._base.execute(f"SELECT place, key FROM places WHERE place IN ({marks})", some))
-        rows = self._rows([key.partition(" ")[0] for key in keys.values() if key.endswith(self._kind)])
+        rows = self.known([key.partition(" ")[0] for key in keys.values() if key.endswith(self._kind)])
         self._touch(list(rows))
         return [rows.get(keys.get(place, "").partition(" ")[0]) for place in places]
 
@@ -117,16 +134,6 @@ class ImageCache:
 
     def _key(self, content: str) -> str:
         return f"{content} {self._kind}"
-
-    def _rows(self, contents: Sequence[str]) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
-        with suppress(sqlite3.Error), self._lock:
-            for some in _parts([self._key(content) for content in dict.fromkeys(contents)]):
-                marks = ",".join("?" * len(some))
-                for key, row in self._base.execute(f"SELECT key, row FROM facts WHERE key IN ({marks})", some):
-                    with suppress(msgspec.DecodeError):
-                        found[key.partition(" ")[0]] = msgspec.msgpack.decode(row, type=dict[str, Any])
-        return found
 
 
 def places_of(files: Sequence[ImageFile]) -> list[str]:

@@ -15,7 +15,7 @@ FOUND = pa.schema([("index", pa.int64()), ("width", pa.int32()), ("height", pa.i
 
 
 def true_sizes_of(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the true sizes of those images of a batch that were enlarged.
+    """Return the true size of each image of a batch, 0 where it was not enlarged.
 
     Parameters
     ----------
@@ -31,9 +31,8 @@ def true_sizes_of(batch: pa.RecordBatch) -> pa.RecordBatch:
     with quiet():
         for one in batch.to_pylist():
             index, path = one.pop("index"), Path(os.fsdecode(one.pop("path")))
-            found = _of_file(ImageFile(path=path, name="", **one))
-            if found:
-                rows.append({"index": index, "width": found[0], "height": found[1]})
+            width, height = _of_file(ImageFile(path=path, name="", **one)) or (0, 0)
+            rows.append({"index": index, "width": width, "height": height})
     return pa.RecordBatch.from_pylist(rows, schema=FOUND)
 
 

@@ -4,11 +4,13 @@ What enlarging adds costs hardly a byte, so enlarged images stand first in that 
 is dear, and so only the first are, until none is found.
 """
 
+from contextlib import closing
 from typing import Any, ClassVar
 
 import numpy as np
 from msgspec import Struct
 
+from doctor.evidence.image_cache import ImageCache
 from doctor.evidence.image_facts import FILES_PER_BATCH, ImageFacts
 from doctor.evidence.true_size import MIN_SIDE
 from doctor.subjects.workers import Workers
@@ -18,6 +20,8 @@ Array = np.ndarray[Any, Any]
 ROUND = 128
 """Images decoded whole at a time, the poorest in bytes for their pixels first; a round without one is the last."""
 MAX_ROUNDS = 8
+KIND = "-size1"
+"""Of what is kept for another scan: a number to raise when true sizes are told in another way."""
 TURNED = 5
 """Orientation of EXIF from which width and height change places."""
 _QUALITIES = (0, 30, 50, 60, 75, 85, 95, 100)
@@ -51,24 +55,20 @@ class TrueSizes(Struct, frozen=True, kw_only=True):
     @classmethod
     def measure(cls, facts: ImageFacts, workers: Workers) -> "TrueSizes":
         """Look at the images that have the fewest bytes for what they are."""
-        from doctor.evidence.image_rows import batch_of
-        from doctor.evidence.true_size_rows import FOUND, true_sizes_of
-
         eligible = np.flatnonzero(facts.readable & (facts.shorter >= MIN_SIDE) & ~facts.blank)
         _, first = np.unique(facts.content[eligible].astype(str), return_index=True)
         chosen = eligible[np.sort(first)]
         chosen = chosen[np.argsort(richness(facts)[chosen], kind="stable")][: ROUND * MAX_ROUNDS]
         rows: list[dict[str, Any]] = []
         looked = 0
-        for begin in range(0, len(chosen), ROUND):
-            listed = chosen[begin : begin + ROUND].tolist()
-            parts = [listed[start : start + FILES_PER_BATCH] for start in range(0, len(listed), FILES_PER_BATCH)]
-            batches = [batch_of(facts.files, part) for part in parts]
-            found = [row for batch in workers.map(true_sizes_of, batches, FOUND) for row in batch.to_pylist()]
-            rows += sorted(found, key=lambda row: int(row["index"]))
-            looked += len(listed)
-            if not found:
-                break
+        with closing(_Sizes(facts, workers)) as sizes:
+            for begin in range(0, len(chosen), ROUND):
+                part = chosen[begin : begin + ROUND].tolist()
+                found = sizes.of(part)
+                rows += found
+                looked += len(part)
+                if not found:
+                    break
         indices = np.array([row["index"] for row in rows], dtype=np.int64)
         sides = np.array([(row["width"], row["height"]) for row in rows], dtype=np.int32).reshape(-1, 2)
         turned = facts.orientation[indices] >= TURNED
@@ -82,6 +82,37 @@ class TrueSizes(Struct, frozen=True, kw_only=True):
             width=sides[order, 0],
             height=sides[order, 1],
         )
+
+
+class _Sizes:
+    """Looks at images; at those that were looked at in another scan only where their bytes have changed."""
+
+    def __init__(self, facts: ImageFacts, workers: Workers) -> None:
+        self._facts = facts
+        self._workers = workers
+        self._cache = ImageCache.of(len(facts.files), kind=KIND)
+
+    def close(self) -> None:
+        if self._cache is not None:
+            self._cache.close()
+
+    def of(self, images: list[int]) -> list[dict[str, Any]]:
+        """Return index, width and height of those that were enlarged, in the order of their indices."""
+        from doctor.evidence.image_rows import batch_of
+        from doctor.evidence.true_size_rows import FOUND, true_sizes_of
+
+        contents = {index: str(self._facts.content[index]) for index in images}
+        known = self._cache.known(list(contents.values())) if self._cache is not None else {}
+        found = [known[content] | {"index": index} for index, content in contents.items() if content in known]
+        fresh = [index for index, content in contents.items() if content not in known]
+        parts = [fresh[start : start + FILES_PER_BATCH] for start in range(0, len(fresh), FILES_PER_BATCH)]
+        batches = [batch_of(self._facts.files, part) for part in parts]
+        for batch in self._workers.map(true_sizes_of, batches, FOUND):
+            rows = batch.to_pylist()
+            if self._cache is not None:
+                self._cache.put(("", row | {"content": contents[row["index"]]}) for row in rows)
+            found += rows
+        return sorted((row for row in found if row["width"]), key=lambda row: int(row["index"]))
 
 
 def richness(facts: ImageFacts) -> Array:

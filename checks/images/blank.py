@@ -14,6 +14,8 @@ What to do
 Thresholds
     max_share: of a collection that shows nothing, above which it is only remarked, since black frames may be meant,
         as in volumes of slices (0.5).
+    min_side: pixels of the shorter side, below which an image has no room to show anything; images/low-resolution
+        tells of these (8).
 
 Calibration
     No photograph of scikit-image, scikit-learn or imagededup is accused. One colour with noise of up to 3 of 256 tones,
@@ -22,7 +24,7 @@ Calibration
     which is dropped when they are converted to RGB.
 
 Limits
-    An image with one small thing on an even ground is not blank. Images of very few pixels are judged like others.
+    An image with one small thing on an even ground is not blank.
 
 Source
     Measured; the range of tones is that of the picture at 256 pixels.
@@ -43,9 +45,9 @@ CHECK = Check(
 BLACK = 0.06
 
 
-def examine(facts: ImageFacts, *, max_share: float = 0.5) -> Iterator[Finding]:
+def examine(facts: ImageFacts, *, max_share: float = 0.5, min_side: int = 8) -> Iterator[Finding]:
     """Report blank images, the darkest first."""
-    blank = np.flatnonzero(facts.blank)
+    blank = np.flatnonzero(facts.blank & (facts.shorter >= min_side))
     if not len(blank):
         return
     blank = blank[np.argsort(facts.brightness[blank], kind="stable")]

@@ -51,6 +51,11 @@ def test_an_icon_among_photographs_is_much_smaller(tmp_path: Path) -> None:
     assert kinds(tmp_path) == [("images/low-resolution", "outlier", "warning")]
 
 
+def test_an_image_of_one_pixel_is_small_and_not_blank_as_well(tmp_path: Path) -> None:
+    save(scenes(20, 1, 200, 150) | {"pixel.png": Image.new("RGB", (1, 1))}, tmp_path)
+    assert kinds(tmp_path) == [("images/low-resolution", "outlier", "warning")]
+
+
 def test_the_limit_can_be_set(tmp_path: Path) -> None:
     save(scenes(20, 1, 200, 150) | scenes(3, 50, 100, 90), tmp_path)
     limits = {"images/low-resolution": {"min_side": 96}}

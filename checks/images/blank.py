@@ -27,7 +27,7 @@ Limits
     An image with one small thing on an even ground is not blank.
 
 Source
-    Measured; the range of tones is that of the picture at 256 pixels.
+    Measured; the range of tones is that of the picture at 256 pixels, and where that is narrow, in full size.
 """
 
 from collections.abc import Iterator

@@ -15,7 +15,7 @@ from doctor.subjects.images import Images
 Array = np.ndarray[Any, Any]
 
 CUT = 0.98
-"""Share of the height or width that remains, below which a copy is told to be cut."""
+"""Share of the height or width that remains, below which a copy is told to be cut, or that both show."""
 
 
 class Copy(Struct, frozen=True, kw_only=True):
@@ -28,7 +28,8 @@ class Copy(Struct, frozen=True, kw_only=True):
     original : int
         Of the image that it was compared with.
     how : str
-        What was done to either of them: "same bytes", "encoded anew", "resized", "cut", "mirrored", "turned", "marked".
+        What was done to either of them: "same bytes", "encoded anew", "resized", "cut", "shifted", "mirrored",
+        "turned", "marked".
     fit : float
         How well their pixels agree, from 0 to 1.
     """
@@ -130,6 +131,8 @@ class Telling:
         (top, bottom), (left, right) = found.window
         if min(bottom - top, right - left) < CUT:
             return "cut"
+        if max(abs(top), abs(left), abs(1 - bottom), abs(1 - right)) > 1 - CUT:
+            return "shifted"
         if found.detail < MIN_DETAIL:
             return "marked"
         sizes = {(int(self._facts.width[n]), int(self._facts.height[n])) for n in (index, original)}

@@ -12,10 +12,12 @@ import pyarrow as pa
 import xxhash
 from PIL import Image, ImageOps
 
+from doctor.evidence.image_facts import MAX_BLANK_EXTENT
 from doctor.evidence.image_measures import (
     PICTURE,
     SMALL,
     descriptors_of,
+    eight_bits,
     hashes_of,
     is_grey,
     pictured,
@@ -70,6 +72,8 @@ FACTS = pa.schema(
     ]
 )
 Row = dict[str, Any]
+MAX_NOISE_EXTENT = 0.2
+"""Range of tones, about 50 of 256, that the noise of a camera makes of one colour in full size."""
 PICTURES_AT_ONCE = 32
 """Pictures that are held until they are hashed together."""
 _STANDARD_TABLE_SUM = 3688
@@ -183,8 +187,26 @@ def _decoded(content: bytes, row: Row) -> Image.Image:
         picture.getexif()[ORIENTATION] = now
         picture = ImageOps.exif_transpose(picture)
     row |= tones(picture)
+    if row["extent"] <= MAX_BLANK_EXTENT < (grain := _grain(content, picture.size)):
+        row["extent"] = grain
     row |= {"grey": is_grey(picture), "sharpness": sharpness(picture)}
     return picture
+
+
+def _grain(content: bytes, shown: tuple[int, int]) -> float:
+    """Return the extent of the tones of an image that shows one colour when it is small.
+
+    What is fine throughout, as sand or cloth, is even when it is made small. 0 where all that the image has is the
+    noise of a camera, or nothing more than the small one.
+    """
+    image = opened(content)
+    if max(image.size) == max(shown):
+        return 0.0
+    load(image)
+    with suppress(ValueError, MemoryError):
+        extent = tones(eight_bits(image))["extent"]
+        return extent if extent > MAX_NOISE_EXTENT else 0.0
+    return 0.0
 
 
 def _fitting(size: tuple[int, int]) -> tuple[int, int]:

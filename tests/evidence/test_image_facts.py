@@ -166,6 +166,18 @@ def test_a_blur_lowers_sharpness_whatever_the_size(tmp_path: Path) -> None:
     assert facts.sharpness[2] == pytest.approx(facts.sharpness[0], abs=0.1)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_what_is_fine_grained_in_full_size_is_not_blank_though_it_is_even_when_small(tmp_path: Path, kind: str) -> None:
+    drawn = np.random.default_rng(0)
+    sand = np.clip(drawn.normal(120, 25, (1500, 2000)), 0, 255).astype(np.uint8)
+    lens_cap = np.clip(drawn.normal(8, 3, (1500, 2000)), 0, 255).astype(np.uint8)
+    facts = measured(
+        tmp_path, a_img=written(Image.fromarray(sand), kind), b_img=written(Image.fromarray(lens_cap), kind)
+    )
+    assert facts.blank.tolist() == [False, True]
+    assert facts.contrast[0] < 0.03
+
+
 def test_deep_grey_values_are_seen_at_their_own_depth(tmp_path: Path) -> None:
     ramp = np.linspace(0, 4095, 64 * 64).reshape(64, 64).astype(np.uint16)  # 12 bits of 16
     facts = measured(tmp_path, a_png=written(Image.fromarray(ramp), "PNG"))

@@ -2,9 +2,9 @@
 
 What it finds
     Copies that were encoded anew, resized, cut at the edges by up to a tenth or shifted by as much, mirrored, turned by
-    quarters, lightened, darkened, blurred, or that something was written over. They are found by perceptual hashes and then compared by
-    their pixels, so that pictures that merely resemble each other are not told. Each copy is named with the picture
-    that stays, the largest of those with most copies.
+    quarters, lightened, darkened, blurred, or that something was written over. They are found by perceptual hashes and
+    then compared by their pixels, so that pictures that merely resemble each other are not told. Each copy is named
+    with the picture that stays, the largest of those with most copies.
 
 Why it matters
     One picture that occurs 87 times under other watermarks counts 87 times: the model learns that picture, and perhaps

@@ -239,7 +239,8 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         rest = replace(settings, split=tuple(item for item in settings.split if item not in told))
         tables, problems = _opened_tables(engine, paths, databases, declared, rest, {*taken, *seen.taken})
         problems = [one for one in problems if one.path not in {one.path for one in broken}] + [*unread, *broken]
-        problems += [one for one in seen.problems if one not in problems]
+        told = {one.path for one in seen.problems}  # by who knew what the file is for
+        problems = [one for one in problems if one.path not in told] + seen.problems
         images = tuple(replace(one, label=one.label or "images") if tables else one for one in seen.images)
         previous = older_version(engine, settings)
         records = open_records(source) if source is not None else None

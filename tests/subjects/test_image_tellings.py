@@ -157,6 +157,13 @@ def test_broken_annotations_are_named(tmp_path: Path, content: str, said: str) -
     assert said in problem.reason
 
 
+def test_broken_annotations_are_told_once(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "instances.json").write_text(coco()[:-30])
+    (problem,) = doctor.scan(tmp_path).case.problems
+    assert "not valid JSON" in problem.reason, "and not that it is a table without rows"
+
+
 def test_python_writes_nan_into_annotations(tmp_path: Path) -> None:
     put(tmp_path, "a.jpg", "b.jpg")
     told = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [float("nan"), 0, 1, 1]}]

@@ -245,7 +245,8 @@ def _compared(comparison: "Comparison") -> Iterator[str]:
     for finding in comparison.came:
         yield from _paragraph("new", f"{finding.severity.value}: {_line(finding)}")
     if unsolved:
-        yield f"{len(unsolved)} of the findings that were to be repaired are not shown to be"
+        are = "is" if len(unsolved) == 1 else "are"
+        yield f"{len(unsolved)} of the findings that were to be repaired {are} not shown to be"
 
 
 def _line(finding: "Finding") -> str:

@@ -94,7 +94,10 @@ def _refuse_what_cannot_be_written(files: Sequence[ImageFile], case: Case) -> No
         Naming the first that does not.
     """
     roots = [path.absolute() for path in case.paths]
+    broken = {problem.path for problem in case.problems}
     for file in files:
+        if file.offset is not None and str(file.path) in broken:
+            raise Refused(f"{file.path.name} is damaged and not written anew; --list-only lists what stays")
         inside = file.offset is not None or file.row is not None
         if inside and not is_shard(file.path):
             raise Refused(f"{file.path.name} is not written anew; --list-only lists what stays")

@@ -136,6 +136,23 @@ def test_a_sample_of_a_tar_shard_goes_whole(tmp_path: Path) -> None:
     assert proof.comparison.sound
 
 
+def test_a_damaged_shard_is_copied_as_it_is(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    pictures(tmp_path / "made", "1.png", "2.png")
+    broken(tmp_path / "made" / "3.png")
+    data.mkdir()
+    with tarfile.open(data / "train-0.tar", "w") as archive:
+        for name in "132":
+            archive.add(tmp_path / "made" / f"{name}.png", f"{name}.png")
+    content = (data / "train-0.tar").read_bytes().rstrip(b"\0")[:-100]
+    (data / "train-0.tar").write_bytes(content)
+    proof = fixed(data, tmp_path / "copy")
+    assert [edit.why_not for edit in proof.plan.edits] == [
+        "train-0.tar is damaged and not written anew; --list-only lists what stays"
+    ]
+    assert (tmp_path / "copy" / "train-0.tar").read_bytes() == content
+
+
 def test_no_class_and_no_split_is_left_without_an_image(tmp_path: Path) -> None:
     data = tmp_path / "data"
     pictures(data, "cat/a.png", "cat/b.png")

@@ -229,9 +229,16 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         configs, taken, broken = open_configs(paths)
         taken = (*taken, *([Path(settings.embeddings).absolute()] if settings.embeddings else []))
+        apart = [Path(named) for named in settings.benchmark]
+        taken = (*taken, *(file.absolute() for path in apart for file in (path, *path.rglob("*"))))
         databases = databases_of(paths, settings)
         seen = open_images(
-            paths, taken, split_globs=settings.split, labels=settings.image_labels, target=settings.target
+            paths,
+            taken,
+            split_globs=settings.split,
+            labels=settings.image_labels,
+            target=settings.target,
+            apart=apart,
         )
         seen.images = list(with_embeddings(seen.images, settings.embeddings))
         stamps |= stamps_of([], seen.images)
@@ -399,15 +406,23 @@ def benchmarks(engine: Engine, settings: Settings) -> Benchmarks | None:
     Raises
     ------
     UsageError
-        When there is no such path, or no table at it.
+        When there is no such path, or neither a table nor images at it.
     """
     opened: list[tuple[str, Table]] = []
+    pictures: list[tuple[str, Images]] = []
     damaged: list[Problem] = []
     for named in settings.benchmark:
-        tables, problems = _beside(engine, replace(settings, split_column=None), "--benchmark", named)
-        opened += [(named, table) for table in tables]
-        damaged += problems
-    return Benchmarks(tables=tuple(opened), problems=tuple(damaged)) if opened else None
+        seen = open_images([Path(named)] if Path(named).exists() else [])
+        if seen.images:
+            pictures += [(named, images) for images in seen.images]
+            damaged += seen.problems
+        else:
+            tables, problems = _beside(engine, replace(settings, split_column=None), "--benchmark", named)
+            opened += [(named, table) for table in tables]
+            damaged += problems
+    if not opened and not pictures:
+        return None
+    return Benchmarks(tables=tuple(opened), images=tuple(pictures), problems=tuple(damaged))
 
 
 def _beside(

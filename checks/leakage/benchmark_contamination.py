@@ -1,24 +1,26 @@
-"""Texts that a model is tested by stand in the texts that it is trained on.
+"""Texts or images that a model is tested by stand in those that it is trained on.
 
 What it finds
     Texts of a later split, or of benchmarks given with --benchmark, most of whose words stand in the same order in the
     texts that are trained on: as runs of 13 words, or whole where they are shorter. Every run is verified word by word.
     Rows that equal an earlier one, and texts that nearly do, are left to leakage/split-duplicates; here are those that
-    are quoted or embedded in a longer text. Of a benchmark equal texts count too.
+    are quoted or embedded in a longer text. Of a benchmark equal texts count too. Of images, those of a benchmark given
+    with --benchmark are told of which the images that are trained on hold a copy, by the rules of
+    duplicates/near-duplicate-images.
 
 Why it matters
-    A model that has read the question with its answer recalls it. Its score on that benchmark says nothing of other
+    A model that has seen the question with its answer recalls it. Its score on that benchmark says nothing of other
     questions, and the comparison with other models is void.
 
 What to do
-    Drop the rows that hold the texts from what is trained on, and say so beside the score. Where the test was made from
-    the training texts, make another.
+    Drop the rows that hold the texts, or the copies of the images, from what is trained on, and say so beside the
+    score. Where the test was made from the training texts, make another.
 
 Thresholds
     min_cover: share of a text's words that must be part of runs of one earlier text, templates and phrases aside (0.5).
         Less is a quotation.
-    min_share: share of the later texts, from which it is an error (0.01).
-    min_texts: texts that this takes at least (3); fewer are a warning.
+    min_share: share of the later texts or images, from which it is an error (0.01).
+    min_texts: texts or images that this takes at least (3); fewer are a warning.
 
 Calibration
     `python bench/calibrate_contamination.py` prints the tables. Texts of 40 words, some with a formula of courtesy,
@@ -40,8 +42,9 @@ Source
 from collections.abc import Iterator
 
 from doctor.evidence.contamination import Contamination, Overlap
+from doctor.evidence.image_contamination import ImageContamination, ImageOverlap
 from doctor.evidence.word_runs import Contained
-from doctor.model import Check, DropRows, Finding, Location, Safety, Severity, Undecided
+from doctor.model import Check, DropFiles, DropRows, Finding, Location, Safety, Severity, Undecided
 
 STAND = "({share:.1%}) stand in {earlier}, {whole:,} of them word for word; {read_rows:,} of {earlier_rows:,} rows read"
 CHECK = Check(
@@ -50,18 +53,27 @@ CHECK = Check(
     {
         "split": f"{{column}}: {{texts:,}} of {{looked_for:,}} texts of {{later}} {STAND}",
         "benchmark": f"{{column}}: {{texts:,}} of {{looked_for:,}} texts of {{benchmark}} {STAND}",
+        "images": "{images:,} of {looked_for:,} images of {benchmark} ({share:.1%}) are also in what is trained on "
+        "({how}), such as {first} of {original}",
     },
 )
 
 
 def examine(
-    contamination: Contamination,
+    contamination: Contamination | ImageContamination,
     *,
     min_cover: float = 0.5,
     min_share: float = 0.01,
     min_texts: int = 3,
 ) -> Iterator[Finding | Undecided]:
-    """Judge each column against each later side."""
+    """Judge each column, or all images, against each later side."""
+    if isinstance(contamination, ImageContamination):
+        for one in contamination.overlaps:
+            grave = len(one.crossing.copies) >= max(min_texts, min_share * one.looked_for)
+            yield _images(one, Severity.ERROR if grave else Severity.WARNING)
+        if contamination.tiny:
+            yield CHECK.unavailable(contamination.tiny)
+        return
     if contamination.overlaps and not any(overlap.looked_for for overlap in contamination.overlaps):
         yield CHECK.not_applicable("no text has as many words as are looked for")
         return
@@ -100,3 +112,17 @@ def _finding(overlap: Overlap, contained: list[Contained], severity: Severity) -
         read_rows=overlap.read_rows,
         examples=[{"row": later, "original": source} for later, source in examples],
     )
+
+
+def _images(overlap: ImageOverlap, severity: Severity) -> Finding:
+    return CHECK.finding(
+        "images",
+        at=overlap.place,
+        severity=severity,
+        repair=DropFiles(
+            files=overlap.sources,
+            safety=Safety.UNSAFE,
+            summary=f"leave the {len(overlap.sources):,} copies out of what is trained on",
+        ),
+        **overlap.judged,
+    ).showing(thumbnails=overlap.copies.thumbnails(overlap.crossing.copies))

@@ -58,9 +58,9 @@ _CHOOSING = (
     click.option(
         "--benchmark",
         multiple=True,
-        metavar="FILE",
+        metavar="PATH",
         type=click.Path(),
-        help="A benchmark's texts, which must not stand in what is trained on.",
+        help="A benchmark's texts or images, which must not stand in what is trained on.",
     ),
     click.option(
         "--device-memory",

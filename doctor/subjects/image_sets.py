@@ -70,6 +70,7 @@ def open_images(
     split_globs: Sequence[str] = (),
     labels: str | None = None,
     target: str | None = None,
+    apart: Sequence[Path] = (),
 ) -> Opened:
     """Open every collection of images at paths.
 
@@ -85,6 +86,8 @@ def open_images(
         What tells the classes: "folders", "none", or a column of the table that names the images.
     target : str, optional
         The column to be predicted, wherever it may be.
+    apart : sequence of Path
+        Folders below these that are something else.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def open_images(
     named = [path for path in paths if not path.is_dir() and is_image(path.name)]
     files = [path for path in paths if not path.is_dir() and path not in named]
     opened = Opened()
-    top, problems = walk(folders) if folders else (None, [])
+    top, problems = walk(folders, apart) if folders else (None, [])
     drafts: list[Found] = []
     masks = 0
     if top is not None:

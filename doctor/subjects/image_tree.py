@@ -86,11 +86,14 @@ class Walk:
 
     Attributes
     ----------
+    apart : frozenset of str
+        Real paths of folders that are something else.
     problems : list of Problem
         What cannot be looked into.
     """
 
     top: str
+    apart: frozenset[str] = frozenset()
     problems: list[Problem] = field(default_factory=list)
     entered: set[tuple[int, int]] = field(default_factory=set)
 
@@ -104,6 +107,8 @@ class Walk:
         inside: list[Folder] = []
         for entry in self._entries(path):
             if entry.name.startswith("."):
+                continue
+            if self.apart and os.path.realpath(entry.path) in self.apart:
                 continue
             if self._is_folder(entry):
                 if entry.name not in IGNORED_FOLDERS and not (path / entry.name / "pyvenv.cfg").exists():
@@ -144,13 +149,15 @@ class Walk:
         return not known
 
 
-def walk(paths: Sequence[Path]) -> tuple[Folder, list[Problem]]:
+def walk(paths: Sequence[Path], apart: Sequence[Path] = ()) -> tuple[Folder, list[Problem]]:
     """Look at what lies at paths.
 
     Parameters
     ----------
     paths : sequence of Path
         A folder alone is the top; several paths lie in one that is made up, under their own names.
+    apart : sequence of Path
+        Folders that are something else.
 
     Returns
     -------
@@ -160,13 +167,14 @@ def walk(paths: Sequence[Path]) -> tuple[Folder, list[Problem]]:
         Folders that cannot be looked into.
     """
     problems: list[Problem] = []
+    elsewhere = frozenset(map(os.path.realpath, apart))
     if len(paths) == 1 and paths[0].is_dir():
-        own = Walk(os.path.realpath(paths[0]))
+        own = Walk(os.path.realpath(paths[0]), elsewhere)
         return own.folder(paths[0]), own.problems
     inside = []
     for path in paths:
         if path.is_dir():
-            one = Walk(os.path.realpath(path))
+            one = Walk(os.path.realpath(path), elsewhere)
             inside.append(one.folder(path, path.name or path.resolve().name))
             problems += one.problems
     return made(Path(), "", (), (), inside), problems

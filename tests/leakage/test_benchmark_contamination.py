@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from conftest import examined, write_csv
 
+import doctor
 from doctor.errors import UsageError
 from doctor.evidence.word_runs import Index, words_of_text
-from doctor.model import DropRows, Outcome, Report
+from doctor.model import DropFiles, DropRows, Outcome, Report
 from doctor.settings import Settings
+from fixtures.image_files import save, scene, scenes
 
 Scan = Callable[..., Report]
 CHECK = "leakage/benchmark-contamination"
@@ -129,3 +131,40 @@ def test_runs_do_not_reach_from_one_text_into_the_next() -> None:
 
 def test_words_are_letters_and_digits_in_lower_case() -> None:
     assert words_of_text("Ärger, über_all: 3.5 x!") == ["ärger", "über", "all", "3", "5", "x"]
+
+
+def test_images_of_a_benchmark_are_told_where_they_are_trained_on_and_nowhere_else(tmp_path: Path) -> None:
+    save(scenes(12, 1) | {"copy.jpg": scene(50).resize((120, 90))}, tmp_path / "data" / "train")
+    save(scenes(4, 60) | {"test_copy.jpg": scene(51).resize((120, 90))}, tmp_path / "data" / "test")
+    save(scenes(4, 50), tmp_path / "known")
+    report = doctor.scan(tmp_path / "data", select=CHECK, benchmark=str(tmp_path / "known"))
+    (finding,) = report.findings
+    assert (finding.evidence["images"], finding.evidence["looked_for"]) == (1, 4)
+    assert finding.severity == "warning", "fewer than three"
+    assert isinstance(finding.repair, DropFiles)
+    assert finding.repair.files == ("train/copy.jpg",)
+    assert (finding.at.file, finding.at.split) == ("train/copy.jpg", "train")
+    assert len(finding.thumbnails) == 2
+
+
+def test_a_benchmark_that_lies_within_the_data_is_no_part_of_it(tmp_path: Path) -> None:
+    save(scenes(12, 1), tmp_path / "images" / "data")
+    save(scenes(4, 50), tmp_path / "images" / "known")
+    report = doctor.scan(tmp_path / "images", benchmark=str(tmp_path / "images" / "known"))
+    assert [subject.files for subject in report.case.subjects] == [12]
+    assert report.findings == []
+    for name, seed in (("train", 1), ("quiz", 2)):
+        rows = [[text, place % 7, place % 2] for place, text in enumerate(texts(seed, 40))]
+        write_csv(tmp_path / "texts" / f"{name}.csv", ["text", "pages", "y"], rows)
+    report = doctor.scan(tmp_path / "texts", target="y", select=CHECK, benchmark=str(tmp_path / "texts" / "quiz.csv"))
+    assert [subject.rows for subject in report.case.subjects] == [40]
+    assert report.findings == []
+
+
+def test_images_too_small_to_be_compared_are_said_to_be_so(tmp_path: Path) -> None:
+    save(scenes(12, 1), tmp_path / "data")
+    save(scenes(3, 50, 16, 12), tmp_path / "known")
+    report = doctor.scan(tmp_path / "data", select=CHECK, benchmark=str(tmp_path / "known"))
+    (examination,) = report.examinations
+    assert examination.outcome is Outcome.UNAVAILABLE
+    assert "fewer than 32 pixels" in examination.reason

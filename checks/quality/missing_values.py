@@ -24,7 +24,7 @@ Calibration
 Limits
     A value that stands for "missing" without saying so (999, "?", "unknown") is not counted here. Parts of records for
     instruction that many rightly do without (input, system, history beside instruction or prompt and an answer) are
-    mentioned only where they are empty throughout.
+    mentioned only where they are empty throughout, as a remark.
 
 Source
     The bound of 30 % is the rule of thumb of common training guides.
@@ -71,7 +71,8 @@ def examine(
         if column.rows == 0 or column.missing == 0:
             continue
         if column.missing == column.rows:
-            yield CHECK.finding("empty", at=at, repair=drop, **facts)
+            severity = Severity.INFO if column.name.lower() in optional else Severity.WARNING
+            yield CHECK.finding("empty", at=at, severity=severity, repair=drop, **facts)
         elif column.name == roles.target:
             rows = DropRows(
                 missing=(column.name,), summary=f"drop the rows without {column.name}", safety=Safety.UNSAFE

@@ -210,10 +210,15 @@ def answers(report: Report, entry: Entry) -> list[Finding]:
 
 
 def met(report: Report, entry: Entry) -> bool:
-    """Whether an expectation is met, by findings or, for a split column, by the loader's guess."""
+    """Whether an expectation is met, by findings or by what the loader says that it took for granted.
+
+    That is which column names the splits, and of a file with a text in each line that it has no header.
+    """
     if entry.kind == "split_column":
         split = [guess for guess in report.case.guesses if "--split-column" in guess.override]
         return all(any(names(column, guess.value) for guess in split) for column in entry.columns)
+    if entry.kind == "no_header" and any(one.what == "header" and one.value == "no" for one in report.case.guesses):
+        return True
     return bool(answers(report, entry))
 
 

@@ -143,6 +143,13 @@ def test_a_split_column_is_met_by_the_guess_that_names_it(expectations: ModuleTy
     assert expectations.met(report(guesses=(guess,)), entry)
 
 
+def test_a_missing_header_is_met_by_the_word_that_there_is_none(expectations: ModuleType) -> None:
+    entry = expectations.Entry(file="a.txt", kind="no_header", columns=(), why="")
+    guess = Guess(subject="a.txt", what="header", value="no", because="each line is a text", override="--header yes")
+    assert not expectations.met(report(), entry)
+    assert expectations.met(report(guesses=(guess,)), entry)
+
+
 def test_every_exception_names_a_check_that_answers_for_its_kind(expectations: ModuleType) -> None:
     for need in expectations.read_needs(BENCH / "out_of_reach.toml"):
         assert set(need.needs) <= set(expectations.KINDS[need.kind])

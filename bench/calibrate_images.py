@@ -182,7 +182,7 @@ def digits(folder: Path) -> tuple[ImageFacts, np.ndarray]:
 def doubted(facts: ImageFacts, vectors: np.ndarray | None = None) -> tuple[ImageLabelNoise, list[Finding]]:
     """Look for wrong labels."""
     given = None if vectors is None else Embeddings(shown="", vectors=vectors, row=np.arange(len(vectors)))
-    noise = ImageLabelNoise.measure(facts, Images(shown="", files=facts.files, embeddings=given))
+    noise = ImageLabelNoise.measure(facts, Images(shown="", files=facts.files, embeddings=given), Workers())
     return noise, [one for one in label_noise.examine(noise, None) if isinstance(one, Finding)]
 
 

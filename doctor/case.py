@@ -33,7 +33,7 @@ from doctor.subjects.config import Configs, may_be_config, open_configs
 from doctor.subjects.contents import contents_of, inner_name, names_and_sizes
 from doctor.subjects.database import Address, address_of, address_of_file, is_database, is_uri, shown_path
 from doctor.subjects.database_tables import open_database
-from doctor.subjects.embeddings import with_embeddings
+from doctor.subjects.embeddings import files_of_embeddings, with_embeddings
 from doctor.subjects.file_names import find_files
 from doctor.subjects.formats import READERS, is_table
 from doctor.subjects.image_sets import matched, open_images
@@ -228,7 +228,7 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         source, unread = open_source(paths)
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         configs, taken, broken = open_configs(paths)
-        taken = (*taken, *([Path(settings.embeddings).absolute()] if settings.embeddings else []))
+        taken = (*taken, *(files_of_embeddings(settings.embeddings) if settings.embeddings else ()))
         apart = [Path(named) for named in settings.benchmark]
         taken = (*taken, *(file.absolute() for path in apart for file in (path, *path.rglob("*"))))
         databases = databases_of(paths, settings)

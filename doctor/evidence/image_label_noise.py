@@ -1,4 +1,4 @@
-"""Which classes of images are doubted, by models of what their pictures look like or of embeddings that are given."""
+"""Which classes of images are doubted, by models of what their pictures look like or of embeddings."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -12,8 +12,11 @@ from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts
 from doctor.evidence.label_noise import Doubtful, LabelNoise, confused_pairs, exchange_of, listed_of
 from doctor.evidence.one_feature import folds_of
 from doctor.evidence.targets import Target
+from doctor.evidence.vision_vectors import vectors_of
 from doctor.model import Location, ReviewFiles, Safety, Thumbnail
 from doctor.subjects.images import Images
+from doctor.subjects.vision_models import VisionModel
+from doctor.subjects.workers import Workers
 
 Array = np.ndarray[Any, Any]
 
@@ -31,7 +34,7 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
     Attributes
     ----------
     judged_by : str
-        "pictures", or the file of embeddings.
+        "pictures", the file of embeddings, or the model that made them.
     """
 
     COST: ClassVar[int] = 90
@@ -74,7 +77,7 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
         return self.review(rows, "look at the images of the two classes; each comes with the class that it looks like")
 
     @classmethod
-    def measure(cls, facts: ImageFacts, images: Images) -> "ImageLabelNoise":  # type: ignore[override]  # of images, not of a table
+    def measure(cls, facts: ImageFacts, images: Images, workers: Workers) -> "ImageLabelNoise":  # type: ignore[override]  # of images, not of a table
         """Judge the classes of at most 2,000 drawn images of the train split, or of all where there is none.
 
         Raises
@@ -84,12 +87,17 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
         Unavailable
             Where there are too few of them.
         UsageError
-            Where the embeddings that are given hold what is no number.
+            Where the embeddings that are given hold what is no number, or the model cannot be used.
         """
         target = image_target(facts)
         given = images.embeddings
         drawn = target.rows[:MAX_ROWS]
-        features = facts.descriptor[drawn] if given is None else given.of(drawn)
+        if given is None:
+            features = facts.descriptor[drawn]
+        elif isinstance(given, VisionModel):
+            features = vectors_of(given, facts, drawn, workers)
+        else:
+            features = given.of(drawn)
         doubts = LabelDoubts.of(target, inputs_of(features, facts, target))
         told, labels = doubts.told, doubts.labels
         numbers = target.rows[doubts.rows]
@@ -128,7 +136,7 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
             doubts=doubts,
             unit="images",
             facts=facts,
-            judged_by="pictures" if given is None else given.shown,
+            judged_by="pictures" if given is None else str(given),
         )
 
 

@@ -1,7 +1,7 @@
 """Opens vectors that the user computed for images, one per image, and lays them beside the images that they are of.
 
 Nothing in such a file is run: pickled objects are refused. Rows are read when they are asked for, where the format
-allows it.
+allows it. In place of vectors a model may be given that makes them.
 """
 
 from collections import Counter
@@ -14,6 +14,7 @@ import numpy as np
 
 from doctor.errors import UsageError
 from doctor.subjects.images import Images
+from doctor.subjects.vision_models import VisionModel, is_model, open_vision_model
 
 Array = np.ndarray[Any, Any]
 
@@ -44,6 +45,9 @@ class Embeddings:
     vectors: Array
     row: Array
 
+    def __str__(self) -> str:
+        return self.shown
+
     def of(self, places: Array) -> Array:
         """Return the vectors of images, by their places in the collection.
 
@@ -65,15 +69,22 @@ class Embeddings:
         return taken
 
 
+def files_of_embeddings(file: str) -> tuple[Path, ...]:
+    """Return the files that hold embeddings or their model, which are no data even where they lie among it."""
+    path = Path(file).absolute()
+    return (path, *sorted(path.iterdir())) if path.is_dir() else (path,)
+
+
 def with_embeddings(images: Sequence[Images], file: str | None) -> tuple[Images, ...]:
-    """Give a collection of images the vectors of a file.
+    """Give a collection of images the vectors of a file, or all collections the model that makes them.
 
     Parameters
     ----------
     images : sequence of Images
         All of the visit: vectors belong to one collection.
     file : str, optional
-        `.npy`, one row per image in the order of the sorted names; `.npz` and `.parquet` may name the images.
+        `.npy`, one row per image in the order of the sorted names; `.npz` and `.parquet` may name the images. A folder
+        or a file with weights is a model.
 
     Raises
     ------
@@ -82,6 +93,11 @@ def with_embeddings(images: Sequence[Images], file: str | None) -> tuple[Images,
     """
     if file is None:
         return tuple(images)
+    if is_model(file):
+        if not images:
+            raise UsageError(f"--embeddings {file}: a model sees images, and here are none")
+        model = open_vision_model(file)
+        return tuple(replace(collection, embeddings=model) for collection in images)
     if len(images) != 1:
         here = f"{len(images)} collections of images" if images else "no images"
         raise UsageError(f"--embeddings {file}: vectors belong to one collection of images, and here are {here}")
@@ -97,6 +113,8 @@ def carried(copies: Sequence[Images], originals: Sequence[Images]) -> tuple[Imag
     given = next((one for one in originals if one.embeddings), None)
     if given is None or given.embeddings is None:
         return tuple(copies)
+    if isinstance(given.embeddings, VisionModel):  # which sees new images too
+        return tuple(replace(copy, embeddings=given.embeddings) for copy in copies)
     row = {file.name: int(place) for file, place in zip(given.files, given.embeddings.row, strict=True)}
     taken = []
     for copy in copies:
@@ -135,8 +153,12 @@ def _by_name(file: str, names: Sequence[str], known: Sequence[str]) -> Array:
 def _read(file: str) -> tuple[Array, Sequence[str] | None]:
     """Return the vectors of a file, and the names of their images where it has them."""
     path = Path(file)
+    if not path.exists() and not path.suffix:
+        raise UsageError(f"--embeddings {file}: there is no such file or folder")
     if path.suffix.lower() not in KNOWN:
-        raise UsageError(f"--embeddings {file}: not of a known kind; known are {', '.join(KNOWN)}")
+        raise UsageError(
+            f"--embeddings {file}: not of a known kind; known are {', '.join(KNOWN)}, and folders of models"
+        )
     if not path.is_file():
         raise UsageError(f"--embeddings {file}: there is no such file")
     try:

@@ -15,6 +15,7 @@ from doctor.subjects.boxes import Annotations
 
 if TYPE_CHECKING:
     from doctor.subjects.embeddings import Embeddings
+    from doctor.subjects.vision_models import VisionModel
 
 WHOLE = "all"
 SUFFIXES = (
@@ -131,8 +132,8 @@ class Images:
         Folders of classes without an image.
     guesses : tuple of Guess
         What was inferred of the layout.
-    embeddings : Embeddings or None
-        Vectors that the user gave for the images.
+    embeddings : Embeddings or VisionModel or None
+        Vectors that the user gave for the images, or the model that makes them.
     """
 
     shown: str
@@ -145,7 +146,7 @@ class Images:
     annotations: Annotations | None = None
     empty: tuple[str, ...] = ()
     guesses: tuple[Guess, ...] = ()
-    embeddings: "Embeddings | None" = None
+    embeddings: "Embeddings | VisionModel | None" = None
 
     def summary(self) -> SubjectSummary:
         """Describe it for the report."""

@@ -47,6 +47,11 @@ class Workers:
         """Whether the work is done in this process."""
         return self.spark is None
 
+    @property
+    def spent(self) -> bool:
+        """Whether no further batch may be begun."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
     def map(self, work: Work, batches: "Sequence[pa.RecordBatch]", schema: "pa.Schema") -> "Iterator[pa.RecordBatch]":
         """Do the same work on every batch.
 
@@ -89,7 +94,7 @@ class Workers:
                     future.cancel()
 
     def _taken(self, waiting: "deque[Any]") -> "pa.RecordBatch":
-        if self.deadline is not None and time.monotonic() >= self.deadline:
+        if self.spent:
             raise BudgetSpent
         return waiting.popleft().result()
 

@@ -1,0 +1,111 @@
+"""What a model sees in images, as one vector per image."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from doctor.errors import BudgetSpent, Unavailable, UsageError
+from doctor.evidence.image_facts import ImageFacts
+from doctor.evidence.image_opening import Fault, quiet
+from doctor.evidence.vision_networks import Network, network_of
+from doctor.subjects.images import ImageFile
+from doctor.subjects.vision_models import VisionModel
+from doctor.subjects.workers import Workers
+from doctor.wording import printable
+
+Array = np.ndarray[Any, Any]
+
+BATCH = 16
+"""Pictures that a model sees at once: some 100 MB between the layers of a base model at 224 pixels."""
+LARGE_PIXELS = 384 * 384
+"""Of a prepared picture, from which on one is seen at a time."""
+
+
+def vectors_of(model: VisionModel, facts: ImageFacts, places: Array, workers: Workers) -> Array:
+    """Let a model see images; what it saw before, by what is in the file, it need not see again.
+
+    Parameters
+    ----------
+    places : ndarray of int64
+        Into `facts.files`; they are readable.
+    workers : Workers
+        Says how many threads there are, and until when.
+
+    Returns
+    -------
+    float32[n, d]
+
+    Raises
+    ------
+    UsageError
+        Naming the model and what is wrong with it.
+    BudgetSpent
+        Where the time is over.
+    Unavailable
+        Where an image cannot be read any more.
+    """
+    content = [str(facts.content[place]) for place in places.tolist()]
+    first = {mark: facts.files[place] for mark, place in zip(reversed(content), reversed(places.tolist()), strict=True)}
+    new = [mark for mark in dict.fromkeys(content) if mark not in model.seen]
+    if new:
+        network = network_of(model)
+        with _threads(workers.threads), ThreadPoolExecutor(workers.threads, thread_name_prefix="doctor-eyes") as pool:
+            size = BATCH if _pixels(network) < LARGE_PIXELS else 1
+            for begin in range(0, len(new), size):
+                if workers.spent:
+                    raise BudgetSpent
+                some = new[begin : begin + size]
+                pictures = list(pool.map(lambda file: _picture(network, file), [first[mark] for mark in some]))
+                model.seen.update(zip(some, _seen(model, network, pictures), strict=True))
+    vectors = np.stack([model.seen[mark] for mark in content])
+    if len(set(content)) > 1 and (vectors == vectors[0]).all():
+        raise model.refused("it sees the same in every image; its weights may be damaged")
+    return vectors
+
+
+def _pixels(network: Network) -> int:
+    width, height = network.preparation.cut or network.preparation.resize  # type: ignore[misc] # one of them is a size
+    return int(width * height)
+
+
+def _picture(network: Network, file: ImageFile) -> Array:
+    try:
+        with quiet():
+            return network.preparation.of(file)
+    except (Fault, OSError) as error:
+        raise Unavailable(f"{printable(file.name)} could be read before, and cannot now: {error}") from error
+
+
+def _seen(model: VisionModel, network: Network, pictures: Sequence[Array]) -> Array:
+    import torch
+
+    try:
+        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            seen = network.see(torch.from_numpy(np.stack(pictures))).float().numpy()
+    except Exception as error:  # a model may want other pictures than its files say
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise model.refused(
+            f"it cannot see pictures as its files have them prepared: {printable(words, limit=200)}"
+        ) from error
+    if seen.ndim != 2 or len(seen) != len(pictures):
+        raise model.refused(f"it makes no vector of each picture, but {' × '.join(map(str, seen.shape))}")
+    if not np.isfinite(seen).all():
+        raise UsageError(f"--embeddings {model.shown}: it makes values that are no numbers; its weights may be damaged")
+    return np.ascontiguousarray(seen, dtype=np.float32)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Let torch use as many threads as are allowed here."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -137,9 +137,14 @@ def _of_transformers(model: VisionModel, weights: "Tensors") -> Network:
     if takes == "video" or (tower and not any(tower in name for name in weights)):
         told = takes if isinstance(takes, str) else " and ".join(takes)
         raise model.refused(f"{printable(model.architecture)} is no model of images alone: it takes {told}")
-    network, missing = _loaded(kind, config, weights)
+    network, missing, other = _loaded(kind, config, weights)
     missing = sorted(name for name in missing if name.startswith(tower))
     _complete(model, [name for name in missing if "pooler" not in name])
+    if strange := sorted(name for name in other if name.startswith(tower)):
+        where = model.weights[0].name
+        raise model.refused(
+            f"{len(strange):,} weights in {where} are of another size than config.json says, such as {strange[0]}"
+        )
     # Where only a head for classes was trained, nothing was pooled by the model itself.
     pooled = not any("pooler" in name for name in missing)
     eye = (network.vision_model if tower else network).eval()
@@ -175,8 +180,8 @@ def _class_of(model: VisionModel, config: Any) -> Any:
     return transformers.MODEL_MAPPING[type(config)]
 
 
-def _loaded(kind: Any, config: Any, weights: "Tensors") -> tuple[Any, list[str]]:
-    """Build a model of transformers; return it and the names of the weights that it lacks."""
+def _loaded(kind: Any, config: Any, weights: "Tensors") -> tuple[Any, list[str], list[str]]:
+    """Build a model of transformers; return it with the names of weights that are not there, and that do not fit."""
     import torch
     from transformers.utils import logging as bars
 
@@ -190,11 +195,13 @@ def _loaded(kind: Any, config: Any, weights: "Tensors") -> tuple[Any, list[str]]
             dtype=torch.float32,
             attn_implementation="eager",  # which every architecture has
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are told by name
         )
     finally:
         if shown:
             bars.enable_progress_bar()  # type: ignore[no-untyped-call] # the same
-    return network, list(told["missing_keys"])
+    other = [one if isinstance(one, str) else one[0] for one in told["mismatched_keys"]]
+    return network, [name for name in told["missing_keys"] if name not in other], other
 
 
 def _pooled(seen: Any, *, pooled: bool, marked: bool) -> "torch.Tensor":

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,13 +53,13 @@ def vectors_of(model: VisionModel, facts: ImageFacts, places: Array, workers: Wo
     new = [mark for mark in dict.fromkeys(content) if mark not in model.seen]
     if new:
         network = network_of(model)
-        with _threads(workers.threads), ThreadPoolExecutor(workers.threads, thread_name_prefix="doctor-eyes") as pool:
-            size = BATCH if _pixels(network) < LARGE_PIXELS else 1
+        size = BATCH if _pixels(network) < LARGE_PIXELS else 1
+        with quiet(), _threads(workers.threads), ThreadPoolExecutor(workers.threads, "doctor-eyes") as pool:
             for begin in range(0, len(new), size):
                 if workers.spent:
                     raise BudgetSpent
                 some = new[begin : begin + size]
-                pictures = list(pool.map(lambda file: _picture(network, file), [first[mark] for mark in some]))
+                pictures = list(pool.map(partial(_picture, network), [first[mark] for mark in some]))
                 model.seen.update(zip(some, _seen(model, network, pictures), strict=True))
     vectors = np.stack([model.seen[mark] for mark in content])
     if len(set(content)) > 1 and (vectors == vectors[0]).all():
@@ -73,8 +74,7 @@ def _pixels(network: Network) -> int:
 
 def _picture(network: Network, file: ImageFile) -> Array:
     try:
-        with quiet():
-            return network.preparation.of(file)
+        return network.preparation.of(file)
     except (Fault, OSError) as error:
         raise Unavailable(f"{printable(file.name)} could be read before, and cannot now: {error}") from error
 

@@ -128,8 +128,9 @@ def test_vectors_need_one_collection_of_images(tmp_path: Path, images: Images) -
             with_embeddings(collections, str(tmp_path / "v.npy"))
     with pytest.raises(UsageError, match="there is no such file"):
         given(images, tmp_path / "w.npy")
+    (tmp_path / "v.csv").write_text("1,2\n")
     with pytest.raises(UsageError, match=r"known are \.npy"):
-        given(images, tmp_path)
+        given(images, tmp_path / "v.csv")
     with pytest.raises(UsageError, match="vectors are of images"):
         doctor.scan({"a": [1, 2]}, embeddings=str(tmp_path / "v.npy"))
 

@@ -80,7 +80,8 @@ class Settings:
     image_labels : str or None
         What tells the classes of images: "folders", "none", or a column of the table that names them.
     embeddings : str or None
-        Path of vectors of the images, one row per image, by which their classes are judged.
+        Path of vectors of the images, one row per image, or of a model that makes them, by which their classes are
+        judged.
     max_length : int or None
         Tokens after which a training cuts texts.
     tokenizer : str or None

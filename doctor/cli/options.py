@@ -69,9 +69,10 @@ _CHOOSING = (
     ),
     click.option(
         "--embeddings",
-        metavar="FILE",
+        metavar="PATH",
         type=click.Path(),
-        help="Vectors of the images (.npy, .npz, .parquet), one row per image by sorted name, to judge their classes.",
+        help="Vectors of the images (.npy, .npz, .parquet; one row per image by sorted name), or a local model that "
+        "makes them (a folder of transformers or timm, weights of torchvision), to judge their classes.",
     ),
     click.option("--max-length", type=int, metavar="TOKENS", help="The length at which the training cuts texts."),
     click.option(

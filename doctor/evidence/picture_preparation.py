@@ -101,7 +101,8 @@ class Preparation:
             left, top = (picture.width - width) // 2, (picture.height - height) // 2
             picture = picture.crop((left, top, left + width, top + height))  # what lies outside is black
         levels = np.asarray(picture, dtype=np.float32).reshape(picture.height, picture.width, -1)
-        levels = (levels * np.float32(self.factor) - np.float32(self.mean)) / np.float32(self.std)
+        mean, std = (np.array(told, dtype=np.float32) for told in (self.mean, self.std))
+        levels = (levels * np.float32(self.factor) - mean) / std
         return np.ascontiguousarray(levels[..., :: -1 if self.reversed else 1].transpose(2, 0, 1))
 
 

@@ -277,10 +277,14 @@ class DropFiles(Repair, frozen=True, kw_only=True):
 
 
 class ReviewFiles(Repair, frozen=True, kw_only=True):
-    """Have a person look at these files, which stay; `suggested` are the labels they may deserve."""
+    """Have a person look at these files, which stay; `suggested` are the labels they may deserve.
+
+    Files of one number in `clusters` are looked at together, as the finding's `review` shows them.
+    """
 
     files: tuple[str, ...]
     suggested: tuple[str, ...] = ()
+    clusters: tuple[int, ...] = ()
 
 
 class Advise(Repair, frozen=True, kw_only=True):
@@ -328,6 +332,24 @@ class Thumbnail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     caption: str = ""
 
 
+class Cluster(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Files that a person goes through together, since one thing is to be asked of them and they look alike.
+
+    Attributes
+    ----------
+    number : int
+        From 1, as in the list that `doctor fix` writes.
+    title : str
+        What they have in common.
+    thumbnails : list of Thumbnail
+        The most doubtful first; captions where the title does not say all.
+    """
+
+    number: int
+    title: str
+    thumbnails: list[Thumbnail] = []
+
+
 class Excerpt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A piece of a text that a finding is about, already masked where it must be.
 
@@ -362,10 +384,19 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The reason the user gave for living with it."""
     thumbnails: list[Thumbnail] = []
     excerpts: list[Excerpt] = []
+    review: list[Cluster] = []
+    """What a person should go through, as pictures."""
 
-    def showing(self, *, thumbnails: Sequence[Thumbnail] = (), excerpts: Sequence[Excerpt] = ()) -> "Finding":
+    def showing(
+        self,
+        *,
+        thumbnails: Sequence[Thumbnail] = (),
+        excerpts: Sequence[Excerpt] = (),
+        review: Sequence[Cluster] = (),
+    ) -> "Finding":
         """Return it with pictures and pieces of text beside its numbers."""
-        return msgspec.structs.replace(self, thumbnails=list(thumbnails), excerpts=list(excerpts))
+        shown = {"thumbnails": list(thumbnails), "excerpts": list(excerpts), "review": list(review)}
+        return msgspec.structs.replace(self, **shown)
 
 
 class Undecided(Struct, frozen=True, kw_only=True):

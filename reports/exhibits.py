@@ -6,10 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from doctor.model import Excerpt, Finding, Report, Thumbnail
+import msgspec
+
+from doctor.model import Cluster, Excerpt, Finding, Report, Thumbnail
 
 MAX_JPEG_CHARACTERS = 80_000
 """Of one thumbnail; those that the doctor makes have about ten thousand."""
+MAX_REVIEWED = 400
+"""Pictures of one review: twice what the doctor makes, so that a page stays one that opens."""
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -32,7 +36,7 @@ class Group:
 
 def has_thumbnails(report: Report) -> bool:
     """Whether any finding shows a picture."""
-    return any(finding.thumbnails for finding in report.findings)
+    return any(finding.thumbnails or finding.review for finding in report.findings)
 
 
 def galleries(finding: Finding) -> list[Group]:
@@ -43,6 +47,17 @@ def galleries(finding: Finding) -> list[Group]:
     if all(len(group) == 1 for group in groups):
         return [Group(thumbnails=sound, together=False)] if sound else []
     return [Group(thumbnails=group, together=together) for group in groups]
+
+
+def reviewed(finding: Finding) -> list[Cluster]:
+    """Return the clusters of a review with the pictures that can be shown, at most `MAX_REVIEWED` in all."""
+    left = MAX_REVIEWED
+    shown = []
+    for cluster in finding.review:
+        sound = [one for one in cluster.thumbnails if is_jpeg(one)][:left]
+        left -= len(sound)
+        shown += [msgspec.structs.replace(cluster, thumbnails=sound)] if sound else []
+    return shown
 
 
 def is_jpeg(thumbnail: Thumbnail) -> bool:

@@ -155,7 +155,7 @@ def _finding(noise: LabelNoise, exchanged: Exchange | None) -> Finding:
         **facts_of(noise, "target", "unit", "rows", "errors", "suspects", "competence", "witnesses", "flips"),
         **facts_of(floor, "share", "lower", "upper", "ratio", "chance"),
         **(facts_of(exchanged, *EXCHANGED) if exchanged else {}),
-    ).showing(thumbnails=noise.pictures(noise.listed))
+    ).showing(thumbnails=noise.pictures(noise.listed), review=noise.clusters())
 
 
 def _in_a_split(noise: LabelNoise, found: SplitExchange) -> Finding:

@@ -6,14 +6,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from doctor.evidence.image_facts import MAX_NAMES, MAX_THUMBNAILS, ImageFacts
+from doctor.evidence.image_opening import quiet
 from doctor.evidence.image_targets import content_keys, image_target
 from doctor.evidence.inputs import Inputs
 from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts
 from doctor.evidence.label_noise import Doubtful, LabelNoise, confused_pairs, exchange_of, listed_of
 from doctor.evidence.one_feature import folds_of
+from doctor.evidence.review_clusters import Together, put_together
 from doctor.evidence.targets import Target
+from doctor.evidence.thumbnails import thumbnail_of
 from doctor.evidence.vision_vectors import vectors_of
-from doctor.model import Location, ReviewFiles, Safety, Thumbnail
+from doctor.model import Cluster, Location, ReviewFiles, Safety, Thumbnail
 from doctor.subjects.images import Images
 from doctor.subjects.vision_models import VisionModel
 from doctor.subjects.workers import Workers
@@ -22,8 +25,9 @@ Array = np.ndarray[Any, Any]
 
 LEAST_SPREAD = 1e-4
 """Of a feature, below which it says nothing: colours of grey images."""
-
-
+MAX_REVIEWED = 200
+"""Pictures of a review: a tenth of the rows that are judged, and some 3 kB each."""
+REVIEW_SIDE = 96
 MAX_WIDTH = 240
 """Of embeddings, as many as the descriptor has; of wider ones that many main axes are taken."""
 
@@ -35,17 +39,21 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
     ----------
     judged_by : str
         "pictures", the file of embeddings, or the model that made them.
+    together : tuple of Together
+        What is listed, as a person goes through it.
     """
 
     COST: ClassVar[int] = 90
 
     facts: ImageFacts
     judged_by: str = "pictures"
+    together: tuple[Together, ...] = ()
 
     @property
     def also_told(self) -> dict[str, Any]:
         """The images in the order of their doubts, and by what they were judged."""
-        return {"files": [row.file for row in self.listed][:MAX_NAMES], "judged_by": self.judged_by}
+        files = [row.file for row in self.listed][:MAX_NAMES]
+        return {"files": files, "clusters": len(self.together), "judged_by": self.judged_by}
 
     def pictures(self, rows: Sequence[Doubtful]) -> Sequence[Thumbnail]:
         """Show the most doubtful images, those that look like one class instead of another side by side."""
@@ -55,9 +63,23 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
         for group, pair in enumerate(pairs):
             for row in shown:
                 if (row.given, row.suggested) == pair:
-                    caption = f"{row.given}, looks like {row.suggested}" if row.given != row.suggested else row.given
-                    made.append(self.facts.thumbnail(row.number, caption, group))
+                    made.append(self.facts.thumbnail(row.number, _words(row), group))
         return [one for one in made if one is not None]
+
+    def clusters(self) -> Sequence[Cluster]:
+        """Show all that is listed, in the clusters in which a person goes through it."""
+        made, left = [], MAX_REVIEWED
+        with quiet():
+            for number, part in enumerate(self.together, start=1):
+                rows = [self.listed[place] for place in part.places[:left]]
+                left -= len(rows)
+                shown = (
+                    thumbnail_of(self.facts.files[row.number], "" if part.plain else _words(row), number, REVIEW_SIDE)
+                    for row in rows
+                )
+                pictures = [one for one in shown if one is not None]
+                made += [Cluster(number=number, title=part.title, thumbnails=pictures)] if pictures else []
+        return made
 
     def place(self, rows: Sequence[Doubtful]) -> Location:
         """Say where images are."""
@@ -65,9 +87,11 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
 
     def review(self, rows: Sequence[Doubtful], summary: str, *, suggested: bool = True) -> ReviewFiles:
         """Have a person look at images, beside the classes that are likelier where `suggested`."""
+        number = {self.listed[place].number: n for n, part in enumerate(self.together, 1) for place in part.places}
         return ReviewFiles(
             files=tuple(row.file for row in rows),
             suggested=tuple(row.suggested for row in rows) if suggested else (),
+            clusters=tuple(number[row.number] for row in rows) if self.together else (),
             safety=Safety.MANUAL,
             summary=summary.replace("rows", "images"),
         )
@@ -102,7 +126,8 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
         told, labels = doubts.told, doubts.labels
         numbers = target.rows[doubts.rows]
         listed = []
-        for row in listed_of(told).tolist():
+        places = listed_of(told)
+        for row in places.tolist():
             number = int(numbers[row])
             listed.append(
                 Doubtful(
@@ -137,7 +162,12 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
             unit="images",
             facts=facts,
             judged_by="pictures" if given is None else str(given),
+            together=put_together(listed, doubts.matrix[places]),
         )
+
+
+def _words(row: Doubtful) -> str:
+    return f"{row.given}, looks like {row.suggested}" if row.given != row.suggested else row.given
 
 
 def inputs_of(features: Array, facts: ImageFacts, target: Target) -> Inputs:

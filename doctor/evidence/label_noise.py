@@ -18,7 +18,7 @@ from doctor.evidence.sample import Sample
 from doctor.evidence.significance import binomial_upper_tail
 from doctor.evidence.surprisal import Surprisal
 from doctor.evidence.targets import Target, Task
-from doctor.model import AnyRepair, Location, Relabel, ReviewFiles, ReviewRows, Safety, Thumbnail
+from doctor.model import AnyRepair, Cluster, Location, Relabel, ReviewFiles, ReviewRows, Safety, Thumbnail
 from doctor.subjects.table import Table
 
 Array = np.ndarray[Any, Any]
@@ -188,6 +188,10 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
 
     def pictures(self, rows: Sequence[Doubtful]) -> Sequence[Thumbnail]:
         """Show doubtful images; of rows there is nothing to be seen."""
+        return ()
+
+    def clusters(self) -> Sequence[Cluster]:
+        """Show doubtful images in clusters that a person goes through; of rows there is nothing to be seen."""
         return ()
 
     def place(self, rows: Sequence[Doubtful]) -> Location:

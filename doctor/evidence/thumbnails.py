@@ -14,8 +14,8 @@ SIDE = 160
 QUALITY = 80
 
 
-def thumbnail_of(file: ImageFile, caption: str = "", group: int = 0) -> Thumbnail | None:
-    """Make a thumbnail of an image, upright and at most 160 pixels wide and high.
+def thumbnail_of(file: ImageFile, caption: str = "", group: int = 0, side: int = SIDE) -> Thumbnail | None:
+    """Make a thumbnail of an image, upright and at most `side` pixels wide and high.
 
     Parameters
     ----------
@@ -24,6 +24,8 @@ def thumbnail_of(file: ImageFile, caption: str = "", group: int = 0) -> Thumbnai
         What is to be seen in it.
     group : int
         Those of one number belong side by side.
+    side : int
+        At most 160, which reports show.
 
     Returns
     -------
@@ -40,11 +42,11 @@ def thumbnail_of(file: ImageFile, caption: str = "", group: int = 0) -> Thumbnai
             if length_of(file) > MAX_BYTES:
                 return None
             image = opened(file.read())
-            image.draft("RGB", (SIDE, SIDE))
+            image.draft("RGB", (side, side))
             load(image)
             upright = ImageOps.exif_transpose(eight_bits(image) if "I" in image.mode or image.mode == "F" else image)
             picture = _on_white(upright)
-            picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+            picture.thumbnail((side, side), Image.Resampling.LANCZOS)
             written = io.BytesIO()
             picture.save(written, "JPEG", quality=QUALITY)
     except (Fault, OSError, ValueError):

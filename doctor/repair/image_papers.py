@@ -76,14 +76,19 @@ def _write_files(path: Path, images: Images, edit: Edit, gone: Mapping[str, Edit
         return
     known = {file.name: file for file in images.files}
     drop = isinstance(repair, DropFiles)
-    others = repair.instead if isinstance(repair, DropFiles) else repair.suggested
-    beside = others if len(others) == len(repair.files) else ("",) * len(repair.files)
+    beside = {
+        "kept instead" if drop else "suggested": repair.instead if isinstance(repair, DropFiles) else repair.suggested
+    }
+    if isinstance(repair, ReviewFiles) and repair.clusters:
+        beside["cluster"] = tuple(map(str, repair.clusters))
+    count = len(repair.files)
+    more = [told if len(told) == count else ("",) * count for told in beside.values()]
     rows = (
-        (rank, name, file.split if (file := known.get(name)) else "", (file.label or "") if file else "", other)
-        for rank, (name, other) in enumerate(zip(repair.files, beside, strict=True), start=1)
+        (rank, name, file.split if (file := known.get(name)) else "", (file.label or "") if file else "", *others)
+        for rank, (name, *others) in enumerate(zip(repair.files, *more, strict=True), start=1)
         if not (drop and edit.applied) or gone.get(name) is edit
     )
-    _write_rows(path, ("rank", "file", "split", "class", "kept instead" if drop else "suggested"), rows)
+    _write_rows(path, ("rank", "file", "split", "class", *beside), rows)
 
 
 def _write_rows(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

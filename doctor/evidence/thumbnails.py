@@ -15,7 +15,7 @@ QUALITY = 80
 
 
 def thumbnail_of(file: ImageFile, caption: str = "", group: int = 0, side: int = SIDE) -> Thumbnail | None:
-    """Make a thumbnail of an image, upright and at most `side` pixels wide and high.
+    """Make a thumbnail of an image, upright and at most `side` pixels wide and high; a small one is magnified.
 
     Parameters
     ----------
@@ -47,6 +47,8 @@ def thumbnail_of(file: ImageFile, caption: str = "", group: int = 0, side: int =
             upright = ImageOps.exif_transpose(eight_bits(image) if "I" in image.mode or image.mode == "F" else image)
             picture = _on_white(upright)
             picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+            if (times := side // max(picture.size)) > 1:  # pixels of small ones are seen as they are
+                picture = picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
             written = io.BytesIO()
             picture.save(written, "JPEG", quality=QUALITY)
     except (Fault, OSError, ValueError):

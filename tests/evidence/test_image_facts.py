@@ -279,5 +279,10 @@ def test_a_thumbnail_is_small_upright_and_a_jpeg(tmp_path: Path) -> None:
     assert (made.file, made.caption, made.group) == ("a.jpg", "turned", 3)
     image = Image.open(io.BytesIO(base64.b64decode(made.jpeg)))
     assert (image.format, image.size) == ("JPEG", (80, 160))
+    Image.new("RGB", (8, 6), "teal").save(tmp_path / "small.png")
+    for side, size in ((160, (160, 120)), (100, (96, 72))):
+        made = thumbnail_of(ImageFile(path=tmp_path / "small.png", name="small.png"), side=side)
+        assert made is not None
+        assert Image.open(io.BytesIO(base64.b64decode(made.jpeg))).size == size
     (tmp_path / "b.jpg").write_bytes(b"nothing")
     assert thumbnail_of(ImageFile(path=tmp_path / "b.jpg", name="b.jpg")) is None

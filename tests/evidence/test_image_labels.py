@@ -41,6 +41,10 @@ def test_flipped_digits_are_listed_first_with_the_class_that_they_are_of(tmp_pat
     suggested = np.array([int(name.split()[-1]) for name in found.repair.suggested])
     right = suggested == truth[listed]
     assert right[flipped[listed]].mean() > 0.9
+    reviewed = {one.file: cluster.number for cluster in found.review for one in cluster.thumbnails}
+    assert sorted(reviewed) == sorted(found.evidence["files"])
+    assert found.repair.clusters == tuple(reviewed[name] for name in found.repair.files)
+    assert found.evidence["clusters"] == len(found.review) == max(reviewed.values())
     assert {thumbnail.file for thumbnail in found.thumbnails} <= set(found.evidence["files"])
     assert all("looks like" in thumbnail.caption for thumbnail in found.thumbnails)
 

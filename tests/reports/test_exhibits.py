@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from report_examples import healthy_examinations, make_report, missing
 
-from doctor.model import Excerpt, Report, Thumbnail
+from doctor.model import Cluster, Excerpt, Report, Thumbnail
 from doctor_reports import html, markdown, text
-from doctor_reports.exhibits import galleries, marked, parts
+from doctor_reports.exhibits import galleries, marked, parts, reviewed
 from doctor_reports.masking import masked
 
 
@@ -64,6 +64,26 @@ def test_pictures_of_one_number_stand_side_by_side() -> None:
     assert [[one.file for one in group.thumbnails] for group in galleries(finding)] == [["b"], ["a", "c"]]
     alone = missing("a", 0.5).showing(thumbnails=[Thumbnail(file=str(n), jpeg=jpeg(), group=n) for n in range(3)])
     assert [(len(group.thumbnails), group.together) for group in galleries(alone)] == [(3, False)]
+
+
+def test_clusters_of_a_review_are_folded_and_say_what_they_have_in_common() -> None:
+    pictures = [Thumbnail(file=f"<{n}>.jpg", jpeg=jpeg(), caption="cat & dog") for n in range(2)]
+    clusters = [Cluster(number=4, title="cat, looks like <b>", thumbnails=pictures), Cluster(number=5, title="none")]
+    report = make_report([missing("a", 0.5).showing(review=clusters)], healthy_examinations())
+    page = html.render(report)
+    assert "Review 2 images in 1 cluster, most doubtful first" in page
+    assert 'cat, looks like &lt;b&gt; <span class="told">cluster 4, 2 images</span>' in page
+    assert '<span>&lt;1&gt;.jpg</span> <span class="told">cat &amp; dog</span>' in page
+    assert "; img-src data:; base-uri" in page
+    assert masked(report).findings[0].review[0].thumbnails[0].jpeg == jpeg()
+
+
+def test_a_review_is_bounded_and_shows_small_jpegs_alone() -> None:
+    pictures = [Thumbnail(file="a", jpeg="no picture"), *[Thumbnail(file="b", jpeg=jpeg())] * 250]
+    clusters = [Cluster(number=number, title="cats", thumbnails=pictures) for number in (1, 2, 3)]
+    shown = reviewed(missing("a", 0.5).showing(review=clusters))
+    assert [(cluster.number, len(cluster.thumbnails)) for cluster in shown] == [(1, 250), (2, 150)]
+    assert {one.file for cluster in shown for one in cluster.thumbnails} == {"b"}
 
 
 def test_marks_are_where_the_spans_are_whatever_order_they_come_in() -> None:

@@ -10,11 +10,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from report_examples import healthy, healthy_examinations, make_report, missing, sick
+from test_exhibits import jpeg
 from test_report_html import hostile
 
 from doctor.case import open_case
 from doctor.engine import examine
-from doctor.model import Report
+from doctor.model import Cluster, Report, Thumbnail
 from doctor.settings import settings_for
 from doctor.verify.clinic import find_patients, make_round
 from doctor_reports.html import render, render_changes, render_round
@@ -38,11 +39,12 @@ PAGES = (
     "clinic",
     "changes",
     "images",
+    "review",
     "sick",
     "healthy",
     "hostile",
 )
-AUDITED = ("scan", "oom_culprit", "clinic", "images", "sick")
+AUDITED = ("scan", "oom_culprit", "clinic", "images", "review", "sick")
 UNFOLD = "document.querySelectorAll('details').forEach(fold => { fold.open = true })"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -63,6 +65,19 @@ def examined(patient: Path) -> Report:
         return examine(case, settings)
 
 
+def in_clusters() -> Report:
+    """Have many pictures gone through, under names that are long."""
+    pictures = [
+        Thumbnail(file=f"{'temple by the water/' * (n % 3)}IMG_2024_{n:05}.jpg", jpeg=jpeg(96, 40 + n % 56))
+        for n in range(60)
+    ]
+    clusters = [
+        Cluster(number=n + 1, title="temple by the water, looks like dahlia", thumbnails=pictures[n::7])
+        for n in range(7)
+    ]
+    return make_report([missing("a", 0.5).showing(review=clusters)], healthy_examinations())
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
@@ -75,6 +90,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "clinic": render_round(make_round([case], workers=1)),
         "changes": render_changes([("before.json", sick()), ("after.json", scan)]),
         "images": render(examined(FIXTURES / "images/over_under_exposed/sick")),
+        "review": render(in_clusters()),
         "sick": render(sick()),
         "healthy": render(healthy()),
         "hostile": render(hostile()),

@@ -1,7 +1,7 @@
 """How doubtful images are put together for a person's eye."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doctor.evidence.label_noise import Doubtful
@@ -45,6 +45,7 @@ def test_many_of_a_kind_are_divided_by_their_looks() -> None:
     assert parts == put_together(listed(*["ab"] * 30), looks[order])
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.text("abcd", min_size=2, max_size=2), max_size=60), st.integers(0, 9))
 def test_every_image_is_in_one_cluster_and_the_most_doubtful_come_first(goings: list[str], seed: int) -> None:
     looks = np.random.default_rng(seed).normal(size=(len(goings), 3))

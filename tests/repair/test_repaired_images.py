@@ -23,6 +23,7 @@ from doctor.repair.sameness import refuse_changed
 from doctor.settings import Settings
 from fixtures.image_files import scene
 
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 UNREADABLE = Settings(select=("images/unreadable",))
 RARE = Settings(select=("labels/class-imbalance",))
 
@@ -207,6 +208,23 @@ def test_lists_are_written_without_a_copy(tmp_path: Path) -> None:
     assert [row["file"] for row in kept] == ["test/cat/c.png", "test/dog/d.png", "train/cat/a.png", "train/dog/b.png"]
     assert kept[0] == {"file": "test/cat/c.png", "split": "test", "class": "cat"}
     assert "train/cat/e.png,train,cat,images/unreadable" in (output / "left-out.csv").read_text()
+
+
+def test_the_list_of_doubtful_images_says_which_are_looked_at_together(tmp_path: Path) -> None:
+    settings = Settings(select=("labels/label-noise",))
+    with open_case([FIXTURES / "labels" / "label_noise" / "sick_images"], settings) as case:
+        report = examine(case, settings)
+        write_lists(make_plan(report, case, list_only=True), case, tmp_path)
+    (found,) = report.findings
+    with (tmp_path / "01-labels-label-noise.csv").open() as file:
+        listed = {row["file"]: (row["class"], row["cluster"]) for row in csv.DictReader(file)}
+    assert len(listed) == len(found.evidence["files"])
+    for cluster in found.review:
+        given = cluster.title.partition(",")[0]
+        for one in cluster.thumbnails:
+            bears, number = listed[one.file]
+            assert number == str(cluster.number)
+            assert given in (bears, "several classes")
 
 
 def test_a_report_is_refused_when_the_images_changed(tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
             split_globs=settings.split,
             labels=settings.image_labels,
             target=settings.target,
-            apart=apart,
+            apart=[*apart, *([Path(settings.embeddings)] if settings.embeddings else [])],
         )
         seen.images = list(with_embeddings(seen.images, settings.embeddings))
         stamps |= stamps_of([], seen.images)

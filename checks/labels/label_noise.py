@@ -14,8 +14,9 @@ Why it matters
     the test rows. A review of the most doubtful 5 to 10 % of the rows finds most of them.
 
 What to do
-    Have a person go through the review list, most doubtful first; it proposes a label for each; the HTML
-    report shows images in clusters, one question each. Where two classes are exchanged, look for who did so; `doctor fix --unsafe` gives the listed rows what the models say, in a copy.
+    Have a person go through the review list, most doubtful first; it proposes a label for each. The HTML report shows
+    doubtful images in clusters, one question each. Where two classes are exchanged, look for who did so; `doctor fix
+    --unsafe` gives the listed rows what the models say, in a copy.
 
 Thresholds
     min_competence: probability that a known flip is doubted more than a row that bears the same label rightly (AUROC),

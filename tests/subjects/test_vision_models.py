@@ -113,6 +113,7 @@ def test_every_collection_gets_the_model_and_copies_keep_it(tmp_path: Path) -> N
 def test_what_lies_beside_a_model_is_no_data(tmp_path: Path) -> None:
     put(tmp_path, "cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/2.jpg")
     path = folder(tmp_path / "m", {"model_type": "vit"}, model_safetensors=b"1", classes_csv=b"number,name\n1,a\n2,b\n")
+    put(path, "sample.jpg")
     (seen,) = doctor.scan(tmp_path, embeddings=path, select=["images/unreadable"]).case.subjects
     assert (seen.kind, seen.files) == ("images", 4)
 

@@ -79,5 +79,5 @@ def _divided(places: list[int], looks: Array) -> list[list[int]]:
         return [places]
     from scipy.cluster.hierarchy import cut_tree, linkage
 
-    number = cut_tree(linkage(looks[places], "ward"), n_clusters=count).ravel()
+    number = cut_tree(linkage(looks[places], "ward"), n_clusters=[count]).ravel()
     return [[place for place, own in zip(places, number, strict=True) if own == one] for one in range(count)]

@@ -6,8 +6,9 @@ Weights are read as numbers alone, no code and no pickled object of the folder i
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 MAX_REASON = 200
 LISTS = ("state_dict", "model", "model_state_dict")
 """Under which trainers save the weights among other things."""
+MAX_GROWTH, SPARE_NUMBERS = 2, 50_000_000
+"""What a model may have beside its weights: parts that were not saved, such as a pooler."""
 TOWER = "vision_model."
 """What sees, in models of images and texts."""
 _HARMLESS = ("mask_token", "position_ids", "num_batches_tracked")
@@ -129,6 +132,20 @@ def _complete(model: VisionModel, missing: "list[str]") -> None:
         )
 
 
+def _in_proportion(model: VisionModel, weights: "Tensors", layers: Any, build: Callable[[], Any]) -> None:
+    """See that a configuration asks for no model that is far larger than its weights, before memory is taken for it."""
+    import torch
+
+    held = sum(one.numel() for one in weights.values())
+    asked = held
+    if isinstance(layers, int) and layers > len(weights):
+        raise model.refused(f"config.json asks for {layers:,} layers, but there are {len(weights):,} weights")
+    with suppress(NotImplementedError, RuntimeError), torch.device("meta"):  # where a model cannot be drafted so
+        asked = sum(one.numel() for one in build().parameters())
+    if asked > MAX_GROWTH * held + SPARE_NUMBERS:
+        raise model.refused(f"config.json asks for a model of {asked:,} numbers, but the weights have {held:,}")
+
+
 def _of_transformers(model: VisionModel, weights: "Tensors") -> Network:
     config = _config(model)
     kind = _class_of(model, config)
@@ -137,6 +154,8 @@ def _of_transformers(model: VisionModel, weights: "Tensors") -> Network:
     if takes == "video" or (tower and not any(tower in name for name in weights)):
         told = takes if isinstance(takes, str) else " and ".join(takes)
         raise model.refused(f"{printable(model.architecture)} is no model of images alone: it takes {told}")
+    sight = config.vision_config if tower else config
+    _in_proportion(model, weights, getattr(sight, "num_hidden_layers", 0), lambda: kind(config))
     network, missing, other = _loaded(kind, config, weights)
     missing = sorted(name for name in missing if name.startswith(tower))
     _complete(model, [name for name in missing if "pooler" not in name])
@@ -149,7 +168,6 @@ def _of_transformers(model: VisionModel, weights: "Tensors") -> Network:
     pooled = not any("pooler" in name for name in missing)
     eye = (network.vision_model if tower else network).eval()
     marked = any(name.endswith(("cls_token", "class_embedding")) for name, _ in eye.named_parameters())
-    sight = config.vision_config if tower else config
     return Network(
         see=lambda batch: _pooled(eye(pixel_values=batch), pooled=pooled, marked=marked),
         preparation=_prepared(model, lambda: picture_preparation.of_transformers(model.preprocessor, sight)),
@@ -222,7 +240,9 @@ def _of_timm(model: VisionModel, weights: "Tensors") -> Network:
     own = {name: value for name, value in given.items() if not name.startswith(_TIMM_OWN)}
     if model.config.get("global_pool"):
         own.setdefault("global_pool", model.config["global_pool"])
-    network = timm.create_model(model.architecture, pretrained=False, num_classes=0, **own).eval()
+    build = partial(timm.create_model, model.architecture, pretrained=False, num_classes=0, **own)
+    _in_proportion(model, weights, own.get("depth", 0), build)
+    network = build().eval()
     told = network.load_state_dict(weights, strict=False)
     _complete(model, told.missing_keys)
     usual = {name: value for name, value in network.pretrained_cfg.items() if value is not None}

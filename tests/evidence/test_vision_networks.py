@@ -173,6 +173,10 @@ def test_what_cannot_see_is_told(tmp_path: Path) -> None:
     config = json.loads((broken / "config.json").read_text())
     (broken / "config.json").write_text(json.dumps(config | {"hidden_size": 48}))
     assert " weights in model.safetensors are of another size than config.json says, such as " in told(broken)
+    (broken / "config.json").write_text(json.dumps(config | {"hidden_size": 2_000_000}))
+    assert told(broken).startswith("config.json asks for a model of ")
+    (broken / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 10**9}))
+    assert told(broken).startswith("config.json asks for 1,000,000,000 layers")
     (broken / "config.json").write_text(json.dumps(config))
     (broken / "preprocessor_config.json").write_text(json.dumps({"size": {"width": "wide"}}))
     assert told(broken).startswith("how pictures are to be prepared makes no sense: ")
@@ -316,6 +320,9 @@ def test_a_folder_of_timm_is_seen_through_to_what_comes_before_its_head(tmp_path
     assert torch.allclose(sight(network, batch), expected, atol=1e-5)
     assert (network.preparation.resize, network.preparation.cut) == (168, (160, 160))
     config = json.loads((tmp_path / "config.json").read_text())
+    larger = {"model_args": config["model_args"] | {"embed_dim": 200_000}}
+    (tmp_path / "config.json").write_text(json.dumps(config | larger))
+    assert told(tmp_path).startswith("config.json asks for a model of ")
     (tmp_path / "config.json").write_text(json.dumps(config | {"architecture": "hf-hub:some/one"}))
     assert "knows no architecture 'hf-hub:some/one'" in told(tmp_path)
 

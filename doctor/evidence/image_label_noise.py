@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from doctor.evidence.image_facts import MAX_NAMES, MAX_THUMBNAILS, ImageFacts
-from doctor.evidence.image_opening import quiet
 from doctor.evidence.image_targets import content_keys, image_target
 from doctor.evidence.inputs import Inputs
 from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts
@@ -15,7 +14,6 @@ from doctor.evidence.one_feature import folds_of
 from doctor.evidence.review_clusters import Together, put_together
 from doctor.evidence.targets import Target
 from doctor.evidence.thumbnails import thumbnail_of
-from doctor.evidence.vision_vectors import vectors_of
 from doctor.model import Cluster, Location, ReviewFiles, Safety, Thumbnail
 from doctor.subjects.images import Images
 from doctor.subjects.vision_models import VisionModel
@@ -68,6 +66,8 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
 
     def clusters(self) -> Sequence[Cluster]:
         """Show all that is listed, in the clusters in which a person goes through it."""
+        from doctor.evidence.image_opening import quiet
+
         made, left = [], MAX_REVIEWED
         with quiet():
             for number, part in enumerate(self.together, start=1):
@@ -119,6 +119,8 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
         if given is None:
             features = facts.descriptor[drawn]
         elif isinstance(given, VisionModel):
+            from doctor.evidence.vision_vectors import vectors_of
+
             features = vectors_of(given, facts, drawn, workers)
         else:
             features = given.of(drawn)

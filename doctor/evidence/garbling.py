@@ -21,7 +21,9 @@ from doctor.subjects.table import Table
 MOJIBAKE, REPLACED, CONTROL, MARKUP, ESCAPED = "mojibake", "replaced", "control", "markup", "escaped"
 KINDS = (MOJIBAKE, REPLACED, CONTROL, MARKUP, ESCAPED)
 MAX_HITS = 50
-"""Places of a cell that are judged; one with so many is garbled whatever the rest is."""
+"""Garbled places of a cell, from which the rest is not looked for."""
+MAX_ASKED = 500
+"""Places of a cell on which ftfy is asked."""
 AROUND = 40
 """Letters before and after a place on which ftfy is asked."""
 EXAMPLES = 6
@@ -130,8 +132,8 @@ def faults_of(text: str) -> dict[str, tuple[Span, ...]]:
         if kind in (MOJIBAKE, REPLACED) and text.isascii():
             continue
         spans = []
-        for number, hit in enumerate(form.finditer(text)):
-            if number >= MAX_HITS:
+        for asked, hit in enumerate(form.finditer(text)):
+            if len(spans) >= MAX_HITS or (kind == MOJIBAKE and asked >= MAX_ASKED):
                 break
             if kind != MOJIBAKE or _was_decoded_wrongly(text, hit.start(), hit.end()):
                 spans.append(hit.span())

@@ -1,6 +1,7 @@
 """Keys, passwords and personal data in texts, found by their form and, where there is one, by their check sum."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import ClassVar
@@ -23,7 +24,7 @@ NAMED = ("bearer token", "password")
 GROUPS = {"secrets": SECRETS, "numbers": NUMBERS, "contacts": CONTACTS}
 EXAMPLES = 6
 MAX_HITS = 20
-"""Places of a cell that are looked at."""
+"""Of one kind in a cell, from which the rest is not looked for: it is told once for the cell."""
 AROUND = 100
 MIN_DIFFERENT_SIGNS = 6
 """A key has more; "xxxxxxxxxxxx" and "000000" stand for one."""
@@ -134,20 +135,30 @@ def _held(table: Table, suspects: Suspects, present: int, *, free: bool, plain: 
         )
 
 
-def secrets_in(text: str) -> list[tuple[str, Span]]:
-    """Return the kinds of what a text should not hold, and where it stands; what only stands for it is left out."""
-    found: list[tuple[str, Span]] = []
+def secrets_in(text: str, most: int | None = MAX_HITS) -> list[tuple[str, Span]]:
+    """Return the kinds of what a text should not hold, and where it stands; what only stands for it is left out.
+
+    Parameters
+    ----------
+    most : int or None
+        Of each kind that are looked for; None for all.
+    """
+    found: list[tuple[Span, str]] = []
     for rule in RULES:
         if rule.kind not in (*SECRETS, *NUMBERS, *CONTACTS):
             continue
-        for number, match in enumerate(rule.pattern.finditer(text)):
-            if number >= MAX_HITS:
-                break
-            start, end = match.span(match.lastindex or 0) if rule.kind in NAMED else match.span()
-            taken = any(first < end and start < last for _, (first, last) in found)
-            if not taken and _is_real(rule, match):
-                found.append((rule.kind, (start, end)))
-    return sorted(found, key=lambda hit: hit[1])
+        known = 0
+        for match in rule.pattern.finditer(text):
+            span = match.span(match.lastindex or 0) if rule.kind in NAMED else match.span()
+            # What was found overlaps nothing else that was, so only its neighbours can overlap this.
+            place = bisect_left(found, (span, ""))
+            beside = (beside for beside, _ in found[max(0, place - 1) : place + 1])
+            if not any(first < span[1] and span[0] < last for first, last in beside) and _is_real(rule, match):
+                found.insert(place, (span, rule.kind))
+                known += 1
+                if known == most:
+                    break
+    return [(kind, span) for span, kind in found]
 
 
 def _is_real(rule: Rule, match: re.Match[str]) -> bool:
@@ -173,10 +184,12 @@ def _is_real(rule: Rule, match: re.Match[str]) -> bool:
 
 def redacted(text: str, kinds: Collection[str]) -> str:
     """Write the name of the kind in place of all that is of these kinds."""
-    for kind, (start, end) in reversed(secrets_in(text)):
+    kept, last = [], 0
+    for kind, (start, end) in secrets_in(text, most=None):
         if kind in kinds:
-            text = f"{text[:start]}<{kind}>{text[end:]}"
-    return text
+            kept += [text[last:start], f"<{kind}>"]
+            last = end
+    return "".join([*kept, text[last:]])
 
 
 def _shown(text: str, span: Span) -> tuple[str, Span] | None:

@@ -5,6 +5,7 @@ blanks between words, each of its letters counts as a word. Everything is done f
 the difference of two sums of a polynomial over all letters, so that no word is cut out by itself.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -19,13 +20,16 @@ BANDS = 14
 ROWS = 5
 """Least values per band. Texts that share .8 of their runs meet in one of the bands in 99.6 of 100 cases, .5 in 36."""
 LETTERS_AT_ONCE = 400_000
-"""Of a batch; its arrays stay in the processor's cache."""
+"""Of a batch; its arrays stay in the processor's cache. A longer text is read piece by piece."""
+LETTERS_LOOKED_THROUGH = 1_000
+"""Of a long text at a time, for a place between two words at which it is cut."""
 
 _ALONE = (
     *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3100, 0x312F), (0x31F0, 0x31FF)),
     *((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xAA60, 0xAA7F), (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x1B000, 0x1B16F)),
 )
 """Scripts without blanks between words: Thai, Lao, Burmese, Khmer, kana, bopomofo, Chinese characters."""
+_BLANK = re.compile(r"\s")
 _PART_OF_WORD, _WORD_ALONE = 1, 2
 _NAMED = 0x20000
 _BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -113,9 +117,12 @@ def run_sets(texts: Sequence[str]) -> list[frozenset[int]]:
 
 
 def in_batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Cut a list of texts into parts of about as many letters."""
+    """Cut a list of texts into parts of about as many letters; a text that is longer is a part by itself."""
     begin = letters = 0
     for place, text in enumerate(texts):
+        if begin < place and len(text) >= LETTERS_AT_ONCE:
+            yield texts[begin:place]
+            begin, letters = place, 0
         letters += len(text) + 1
         if letters >= LETTERS_AT_ONCE:
             yield texts[begin : place + 1]
@@ -126,6 +133,54 @@ def in_batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def words_hashed(texts: Sequence[str]) -> Words:
     """Find the words of some texts."""
+    if len(texts) == 1 and len(texts[0]) > 2 * LETTERS_AT_ONCE:
+        return _hashed_in_pieces(texts[0])
+    return _hashed(texts)[0]
+
+
+def _hashed_in_pieces(text: str) -> Words:
+    """Find the words of a long text, with the hashes that they would have were it read at once."""
+    sums = [np.zeros(1, dtype=np.uint64)]
+    down = []
+    before = 0
+    for piece in _pieces(text):
+        found, letters = _hashed([piece])
+        if letters:
+            sums.append(found.sums[1:] * _power(_BASE, before) + sums[-1][-1])
+            down.append(found.down * _power(_INVERSE, before))
+            before += letters
+    down = down or [np.empty(0, dtype=np.uint64)]
+    counts = np.array([sum(map(len, down))], dtype=np.int64)
+    return Words(counts=counts, sums=np.concatenate(sums), down=np.concatenate(down))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut a text between words."""
+    begin = 0
+    while len(text) - begin > LETTERS_AT_ONCE:
+        end = begin + LETTERS_AT_ONCE
+        while end < len(text):
+            if blank := _BLANK.search(text, end, end + LETTERS_LOOKED_THROUGH):
+                end = blank.start()
+                break
+            window = text[end : end + LETTERS_LOOKED_THROUGH]
+            letters = np.frombuffer(window.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+            between = np.flatnonzero(_kinds()[letters] == 0)
+            if len(between):
+                end += int(between[0])
+                break
+            end += len(window)
+        yield text[begin:end]
+        begin = end
+    yield text[begin:]
+
+
+def _power(base: np.uint64, exponent: int) -> np.uint64:
+    return np.uint64(pow(int(base), exponent, 1 << 64))
+
+
+def _hashed(texts: Sequence[str]) -> tuple[Words, int]:
+    """Find the words of some texts, and count the letters in them."""
     lowered = [text.lower() for text in texts]
     # A text begins behind a line feed, which is part of no word.
     joined = "\n" + "\n".join(lowered)
@@ -144,7 +199,7 @@ def words_hashed(texts: Sequence[str]) -> Words:
     sums = np.zeros(len(starts) + 1, dtype=np.uint64)
     if len(starts):
         np.cumsum(np.add.reduceat(values, starts), out=sums[1:])
-    return Words(counts=counts, sums=sums, down=down[starts])
+    return Words(counts=counts, sums=sums, down=down[starts]), len(told)
 
 
 def runs_of(texts: Sequence[str]) -> Runs:

@@ -30,6 +30,8 @@ MAX_ROWS_JOINED = 8_000
 MAX_LEVELS = 16
 MAX_COLUMN_BITS = 40.0
 MAX_PROSE_BITS = 400.0
+LETTERS_JUDGED = 20_000
+"""Of a text whose words are counted; it has more than `MAX_PROSE_BITS` if they are worth any."""
 SAME_SHARE = 0.9
 """Share of a column's entropy that its parent must tell for the column to add nothing."""
 CONTINUOUS_SHARE = 0.9
@@ -169,7 +171,7 @@ class Values(Struct, frozen=True, kw_only=True):
         if prose:
             words: Counter[str] = Counter()
             for value, times in counts.items():
-                for word in WORD.findall(value):
+                for word in WORD.findall(value, 0, LETTERS_JUDGED):
                     words[word] += times
             facts["words"] = words
             facts["words_total"] = sum(facts["words"].values())
@@ -194,7 +196,7 @@ class Values(Struct, frozen=True, kw_only=True):
         bits = -math.log2((hits + 1) / (self.total + 1))
         if self.words is None or value is None:
             return min(bits, MAX_COLUMN_BITS)
-        spelled = (self.words.get(word, 0) + 1 for word in WORD.findall(fold_words(value)))
+        spelled = (self.words.get(word, 0) + 1 for word in WORD.findall(fold_words(value), 0, LETTERS_JUDGED))
         return min(max(bits, sum(-math.log2(count / (self.words_total + 1)) for count in spelled)), MAX_PROSE_BITS)
 
     def steps(self, values: Array) -> Steps:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from doctor.evidence.near_twins import stars
 from doctor.evidence.repeated_rows import MAX_GROUPS_READ, SPARE_BITS, RepeatedRows
 from doctor.evidence.row_hashes import RowHashes
-from doctor.evidence.speech import MAX_TEXTS, Speech
+from doctor.evidence.speech import Speech, few_of
 from doctor.evidence.text_matches import TextsOf, near_matches
 from doctor.evidence.text_rows import TextRows
 from doctor.evidence.text_views import side_by_side
@@ -110,7 +110,7 @@ class TextCounts:
         self._documents = bool(table.parts) and all(part.form and part.form.whole for part in table.parts)
         self._copies = _row_copies(table, rows, repeated)
         self._features = _feature_hashes(table, rows, hashes) if len(table.splits) > 1 else None
-        drawn = rows.first[np.argsort(rows.whole, kind="stable")[:MAX_TEXTS]]
+        drawn = rows.first[few_of(np.argsort(rows.whole, kind="stable"), rows.words[rows.first])]
         self._speech = Speech.of(rows.texts(table, drawn).columns(drawn))
         self.near = near_matches(rows.least, self._loaded, common=self._speech.forms)
 

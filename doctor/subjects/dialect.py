@@ -21,6 +21,8 @@ NAMED_BONUS = 0.05
 USUAL_BONUS = 0.02
 """Weight of being the delimiter that the suffix promises."""
 HEAD_RECORDS = 1000
+MAX_WORDS_PER_FIELD = 3.0
+"""Mean words of a field in a file of one line, from which that line is a text with punctuation and no record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +58,12 @@ def find_dialect(head: str, suffix: str, delimiter: str | None = None) -> Dialec
     if delimiter:
         return _split_by(head, delimiter)[1]
     best: tuple[tuple[float, int], Dialect] | None = None
+    alone = "\n" not in head.strip()
     for candidate in DELIMITERS if usual else (*DELIMITERS, " "):
         share, dialect = _split_by(head, candidate)
         named = NAMED_BONUS * (len(dialect.first) == dialect.width)
         bound = 1.0 if candidate == " " else MIN_AGREEING_SHARE_USUAL if candidate == usual else MIN_AGREEING_SHARE
-        if dialect.width < (3 if candidate == " " else 2) or share < bound:
+        if dialect.width < (3 if candidate == " " else 2) or share < bound or (alone and _is_text(dialect)):
             continue
         score = (round(share + named + USUAL_BONUS * (candidate == usual), 3), dialect.width)
         if best is None or score > best[0]:
@@ -69,6 +72,13 @@ def find_dialect(head: str, suffix: str, delimiter: str | None = None) -> Dialec
         return best[1]
     first = next(line for line in head.splitlines() if line.strip())
     return Dialect(delimiter=NONE, width=1, first=(first,))
+
+
+def _is_text(dialect: Dialect) -> bool:
+    """Whether the only line of a file is a text: what parts words, or sentences, parts no fields."""
+    if dialect.delimiter == " ":
+        return True
+    return sum(len(field.split()) for field in dialect.first) >= MAX_WORDS_PER_FIELD * dialect.width
 
 
 def _split_by(head: str, delimiter: str) -> tuple[float, Dialect]:

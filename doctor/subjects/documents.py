@@ -1,5 +1,6 @@
 """Folders of documents: one text per file, opened as a table with a column `text` and, of class folders, `label`."""
 
+import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from doctor.model import Guess, Problem
 from doctor.subjects import formats, sql
 from doctor.subjects.batch import Batch
 from doctor.subjects.file_names import NO_FILE, Named, is_channel, is_paper, pruned, read_name
-from doctor.subjects.source import is_source
+from doctor.subjects.source import SUFFIXES as PROGRAMS
 from doctor.subjects.split_words import split_rank
 from doctor.subjects.table import Engine, TextForm
 
@@ -55,6 +56,12 @@ class Documents:
     labels: tuple[str, ...]
     because: str
 
+    @property
+    def absolute(self) -> set[str]:
+        """The files, absolute."""
+        home = str(self.root.absolute()).rstrip(os.sep)
+        return {f"{home}{os.sep}{file.inner}" for file in self.files}
+
     def guess(self, shown: str) -> Guess:
         """Say what was taken for granted."""
         return Guess(
@@ -81,21 +88,24 @@ def find_documents(paths: Sequence[Path], taken: Collection[Path] = ()) -> list[
 
 
 def _documents_of(root: Path, taken: Collection[Path]) -> Documents | None:
-    texts: list[Path] = []
+    inner: list[str] = []
     others = 0
+    something_else = {str(path) for path in taken}
     for folder, names in pruned(root):
+        absolute = str(folder.absolute()).rstrip(os.sep)
+        below = folder.relative_to(root)
         for name in names:
-            path = folder / name
-            if path.absolute() in taken or is_paper(formats.stem_of(path).lower()):
+            if f"{absolute}{os.sep}{name}" in something_else or is_paper(formats.named_stem(name).lower()):
                 continue
-            if formats.suffix_of(path) == ".txt":
-                texts.append(path)
-            elif formats.is_table(path) or is_source(path):
+            suffix = formats.named_suffix(name)
+            if suffix == ".txt":
+                inner.append(str(below / name))
+            elif suffix in formats.READERS or name.lower().endswith(PROGRAMS):
                 others += 1
-    if len(texts) < MIN_DOCUMENTS or len(texts) < MIN_SHARE * (len(texts) + others):
+    if len(inner) < MIN_DOCUMENTS or len(inner) < MIN_SHARE * (len(inner) + others):
         return None
-    texts.sort(key=lambda path: str(path.relative_to(root)))
-    named = [read_name(path, path.relative_to(root)) for path in texts]
+    texts = [root / name for name in sorted(inner)]
+    named = [read_name(path, Path(name)) for path, name in zip(texts, sorted(inner), strict=True)]
     if any(one.certain for one in named) or _are_splits(named) or not _are_prose(texts):
         return None
     folders = [_folder(one) for one in named]

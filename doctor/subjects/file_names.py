@@ -137,11 +137,12 @@ def pruned(root: Path) -> Iterator[tuple[Path, list[str]]]:
 
 def _walk(root: Path) -> Iterator[Path]:
     for here, files in pruned(root):
-        tables = [here / name for name in files if formats.is_table(Path(name))]
-        tables = [file for file in tables if not is_paper(formats.stem_of(file).lower())]
-        suffixes = [formats.suffix_of(file) for file in tables]
-        many = suffixes.count(".txt") > MAX_TEXT_FILES
-        yield from (file for file, suffix in zip(tables, suffixes, strict=True) if not many or suffix != ".txt")
+        suffixes = {name: suffix for name in files if (suffix := formats.named_suffix(name)) in formats.READERS}
+        texts = (name for name, suffix in suffixes.items() if suffix == ".txt")
+        many = sum(not is_paper(formats.named_stem(name).lower()) for name in texts) > MAX_TEXT_FILES
+        for name, suffix in suffixes.items():
+            if not (many and suffix == ".txt") and not is_paper(formats.named_stem(name).lower()):
+                yield here / name
 
 
 def _saved(root: Path) -> Iterator[Named]:

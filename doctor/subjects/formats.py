@@ -25,31 +25,42 @@ READERS = {
 }
 UNCOMPRESSED_ONLY = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 
-__all__ = ["NoRecords", "is_table", "read", "stem_of", "suffix_of"]
+__all__ = ["NoRecords", "is_table", "named_stem", "named_suffix", "read", "stem_of", "suffix_of"]
 
 
 def suffix_of(path: Path) -> str:
     """Return the suffix that names the format, compression left out."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = bool(suffixes) and suffixes[-1] in COMPRESSIONS
-    if packed:
-        suffixes.pop()
-    suffix = suffixes[-1] if suffixes else ""
-    return "" if packed and suffix in UNCOMPRESSED_ONLY else suffix
+    return named_suffix(path.name)
+
+
+def named_suffix(name: str) -> str:
+    """Return what `suffix_of` returns, of a file's name alone; folders may have a million of them."""
+    parts = name.lower().lstrip(".").split(".")[1:]
+    if not parts or not parts[-1]:
+        return ""
+    if f".{parts[-1]}" not in COMPRESSIONS:
+        return f".{parts[-1]}"
+    suffix = f".{parts[-2]}" if len(parts) > 1 else ""
+    return "" if suffix in UNCOMPRESSED_ONLY else suffix
 
 
 def stem_of(path: Path) -> str:
     """Return a file's name without the suffixes of format and compression."""
-    name = path.name
-    for known in (*COMPRESSIONS, suffix_of(path)):
-        if known and name.lower().endswith(known):
-            name = name[: -len(known)]
+    return named_stem(path.name)
+
+
+def named_stem(name: str) -> str:
+    """Return what `stem_of` returns, of a file's name alone."""
+    lowered = name.lower()
+    for known in (*COMPRESSIONS, named_suffix(name)):
+        if known and lowered.endswith(known):
+            name, lowered = name[: -len(known)], lowered[: -len(known)]
     return name.removesuffix(".snappy").removesuffix(".zstd").removesuffix(".c000")
 
 
 def is_table(path: Path) -> bool:
     """Whether a file's name says that it holds a table."""
-    return suffix_of(path) in READERS
+    return named_suffix(path.name) in READERS
 
 
 def read(engine: Engine, entries: Sequence[Entry], options: ReadingOptions) -> tuple[list[Batch], list[Problem]]:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from doctor.errors import CannotOpen
 from doctor.model import Guess, Problem
-from doctor.subjects.arrow_images import Stored, may_hold_images, read_stored
+from doctor.subjects.arrow_images import ARROW, PARQUET, Stored, may_hold_images, read_stored
 from doctor.subjects.file_names import read_name
 from doctor.subjects.image_layout import Found
 from doctor.subjects.image_tree import Folder, made
 from doctor.subjects.saved import files_of_saved
-from doctor.subjects.tar_shards import Shard, is_packed, is_shard, read_shard, splits_of
+from doctor.subjects.tar_shards import SUFFIX, Shard, is_packed, is_shard, read_shard, splits_of
+
+HOLDING = (SUFFIX, *ARROW, *PARQUET)
+"""What the names of files end with that may hold images."""
 
 
 @dataclass(kw_only=True)
@@ -49,7 +52,7 @@ def open_archives(top: Folder | None, named: Sequence[Path], taken: Collection[P
 
 def _below(top: Folder | None) -> Iterator[tuple[Path, Folder]]:
     for folder in top.below() if top is not None else ():
-        yield from ((folder.path / name, folder) for name in folder.others)
+        yield from ((folder.path / name, folder) for name in folder.others if name.lower().endswith(HOLDING))
 
 
 def _inner(path: Path, folder: Folder) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from doctor.model import Problem
 from doctor.subjects.file_names import NO_FILE
 from doctor.subjects.images import SUFFIXES
-from doctor.subjects.source import FOREIGN_FOLDERS, is_source
+from doctor.subjects.source import FOREIGN_FOLDERS
+from doctor.subjects.source import SUFFIXES as PROGRAMS
 
 MAX_DEPTH = 64
 """No person nests folders deeper."""
@@ -51,7 +52,7 @@ class Folder:
     @property
     def has_code(self) -> bool:
         """Whether a program lies directly in it."""
-        return any(is_source(Path(name)) for name in self.others)
+        return any(name.lower().endswith(PROGRAMS) for name in self.others)
 
     def below(self) -> Iterator["Folder"]:
         """Yield this folder and all in it."""

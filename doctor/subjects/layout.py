@@ -69,8 +69,8 @@ def open_tables(
     # Whoever says how fields are separated or whether there are names speaks of tables.
     tabular = told.delimiter is not None or told.header is not None or bool(split_globs)
     collections = [] if tabular else find_documents(paths, taken)
-    taken = {*taken, *(file.path.absolute() for documents in collections for file in documents.files)}
-    groups = grouped([file for file in find_files(paths) if file.path.absolute() not in taken], split_globs)
+    inside = {str(path) for path in taken}.union(*(documents.absolute for documents in collections))
+    groups = grouped([file for file in find_files(paths) if str(file.path.absolute()) not in inside], split_globs)
     opened: list[tuple[list[Named], list[Batch]]] = []
     problems: list[Problem] = []
     for members in groups:

@@ -231,7 +231,7 @@ def files_below(root: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
             if not name.startswith(".") and name not in FOREIGN_FOLDERS and not (here / name / "pyvenv.cfg").exists()
         )
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+            if not name.startswith(".") and name.lower().endswith(suffixes):
                 yield here / name
 
 

@@ -107,3 +107,13 @@ def test_a_column_of_addresses_is_a_remark_and_addresses_in_texts_a_warning(tmp_
         secrets_and_pii, rows(tmp_path, [f"you can write to {mail} if you like" for mail in mails])
     ).findings
     assert finding.severity is Severity.WARNING
+
+
+def test_what_stands_behind_many_that_only_look_like_one_is_found() -> None:
+    text = " ".join(f"mail{number}@example.com" for number in range(60)) + " anna.koller@gmail.com"
+    assert [kind for kind, _ in secrets_in(text)] == ["e-mail address"]
+
+
+def test_all_of_many_are_redacted() -> None:
+    text = " and ".join(f"anna{number}@gmail.com" for number in range(60))
+    assert redacted(text, ["e-mail address"]) == " and ".join(["<e-mail address>"] * 60)

@@ -1,9 +1,12 @@
 """Runs of words of texts, and sketches of them."""
 
+from unittest.mock import patch
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doctor.evidence import shingles
 from doctor.evidence.shingles import BANDS, ROWS, run_sets, runs_of, sketch, words_hashed
 
 TEXTS = st.lists(st.text(max_size=60), max_size=12)
@@ -93,3 +96,18 @@ def test_a_text_longer_than_a_batch_is_read_whole() -> None:
     words = [f"word{number}" for number in range(100_000)]
     assert sketch([" ".join(words)]).words.tolist() == [100_000]
     assert len(run_sets([" ".join(words)])[0]) == 99_996
+
+
+@given(st.text(max_size=300), st.integers(1, 30))
+def test_a_long_text_read_in_pieces_has_the_words_that_it_has_at_once(text: str, letters: int) -> None:
+    at_once = runs_of([text])
+    with patch.object(shingles, "LETTERS_AT_ONCE", letters), patch.object(shingles, "LETTERS_LOOKED_THROUGH", 3):
+        in_pieces = runs_of([text])
+    assert in_pieces.words.tolist() == at_once.words.tolist()
+    assert in_pieces.whole.tolist() == at_once.whole.tolist()
+    assert in_pieces.hashes.tolist() == at_once.hashes.tolist()
+
+
+def test_a_long_text_is_a_batch_by_itself() -> None:
+    with patch.object(shingles, "LETTERS_AT_ONCE", 10):
+        assert [len(batch) for batch in shingles.in_batches(["ab", "cd", "x" * 40, "e", "f"])] == [2, 1, 2]

@@ -1,10 +1,14 @@
-"""Texts that nearly equal another text of their split.
+"""Texts that nearly equal another text of their split, or stand in a longer one.
 
 What it finds
     Rows whose text shares at least four fifths of its runs of five words with that of an earlier row that stays: a
     page with another date, an article of two agencies, a form letter with another name. Where a table has several
     columns of text, each of them must. Texts with the same words are left to duplicates/duplicate-texts. Runs that many
     texts share are a form that is filled in and do not count.
+
+    And, by itself, rows whose text of 50 words and more stands in a longer one: four fifths of its runs are there, as
+    of a page that was also filed in sections, the beginning of a conversation beside the whole, an abstract beside the
+    article. What a reply quotes is not counted where it is marked as mails, forums and Markdown do.
 
 Why it matters
     Copies with small changes count as often as they occur, escape whoever drops equal rows, and stand on both sides of
@@ -18,6 +22,7 @@ What to do
 Thresholds
     min_share: share of the rows with a near copy that no coincidence explains, from which it is a warning (0.005).
     min_rows: near copies below which it is a remark (2).
+    min_inside_share: the same as min_share for texts that stand in a longer one, which may be on purpose (0.01).
 
 Calibration
     `python bench/calibrate_text_pairs.py` prints: in 300 data sets of 100 to 5,000 texts without copies (of 4, 40 and
@@ -28,8 +33,9 @@ Calibration
     .9996 were found, in a twentieth of the time that datasketch's MinHashLSH takes to find .836.
 
 Limits
-    A text of fewer than 13 words that differs in one of them shares fewer of its runs. A text that is quoted whole in a
-    much longer one is no near copy; leakage/benchmark-contamination finds those across splits. Of more than 1,000,000
+    A text of fewer than 13 words that differs in one of them shares fewer of its runs. Texts in longer ones are looked
+    for within a split; leakage/benchmark-contamination finds those across splits. A text whose runs stand in more than
+    ten others is taken for a form, and so is one that stands in as many. Of more than 1,000,000
     rows, or 400 million letters, a part is read, drawn by the hash of the texts, and near copies are missed with the
     rows that were not; the finding says so. At most 500,000 pairs are compared run by run.
 
@@ -40,41 +46,49 @@ Source
 
 from collections.abc import Iterator
 
+from doctor.evidence.text_counts import Alike
+from doctor.evidence.text_inside import MIN_INSIDE
 from doctor.evidence.text_pairs import TextPairs, TextTwins
 from doctor.model import Advise, Check, DropRows, Finding, Safety, Severity
 
+NEAR, INSIDE = "", "inside"
 CHECK = Check(
     "duplicates/near-duplicate-texts",
     Severity.WARNING,
-    "{column}: {extra_rows:,} of {read_rows:,} rows ({share:.1%}) have nearly the text of an earlier row: at least "
-    "{min_shared:.0%} of their runs of five words{such}",
+    {
+        NEAR: "{column}: {extra_rows:,} of {read_rows:,} rows ({share:.1%}) have nearly the text of an earlier row: at "
+        "least {min_shared:.0%} of their runs of five words{such}",
+        INSIDE: "{column}: {extra_rows:,} of {read_rows:,} rows ({share:.1%}) have a text that stands in that of "
+        "another, longer one: at least {min_shared:.0%} of their runs of five words{such}",
+    },
 )
 
 
-def examine(pairs: TextPairs, *, min_share: float = 0.005, min_rows: int = 2) -> Iterator[Finding]:
-    """Judge the near copies within each split."""
+def examine(
+    pairs: TextPairs, *, min_share: float = 0.005, min_rows: int = 2, min_inside_share: float = 0.01
+) -> Iterator[Finding]:
+    """Judge the near copies, and what stands in longer texts, within each split."""
     for twins in pairs.splits:
-        found = twins.near
-        sure = found.rows * found.surprising_share
-        if not found.rows or found.surprising_share < 0.5:
-            continue
-        grave = sure >= max(min_rows, min_share * twins.read_rows)
-        yield _finding(Severity.WARNING if grave else Severity.INFO, pairs, twins)
+        for kind, found, least in ((NEAR, twins.near, min_share), (INSIDE, twins.inside, min_inside_share)):
+            if not found.rows or found.surprising_share < 0.5:
+                continue
+            grave = found.rows * found.surprising_share >= max(min_rows, least * twins.read_rows)
+            yield _finding(kind, Severity.WARNING if grave else Severity.INFO, pairs, twins, found)
 
 
-def _finding(severity: Severity, pairs: TextPairs, twins: TextTwins) -> Finding:
-    found = twins.near
+def _finding(kind: str, severity: Severity, pairs: TextPairs, twins: TextTwins, found: Alike) -> Finding:
     split = None if twins.split == "all" else twins.split
     finding = CHECK.finding(
+        kind,
         at=found.place(split, pairs.columns),
         severity=severity,
-        repair=_repair(pairs, twins, split),
+        repair=_repair(kind, pairs, found, split),
         extra_rows=found.rows,
         read_rows=twins.read_rows,
         rows=twins.rows,
         share=found.rows / twins.read_rows,
         stars=found.stay,
-        min_shared=pairs.min_shared,
+        min_shared=pairs.min_shared if kind == NEAR else MIN_INSIDE,
         compared_pairs=pairs.compared_pairs,
         all_compared=pairs.all_compared,
         drawn_one_of=pairs.drawn_one_of,
@@ -83,9 +97,11 @@ def _finding(severity: Severity, pairs: TextPairs, twins: TextTwins) -> Finding:
     return finding.showing(excerpts=found.excerpts)
 
 
-def _repair(pairs: TextPairs, twins: TextTwins, split: str | None) -> DropRows | Advise:
+def _repair(kind: str, pairs: TextPairs, found: Alike, split: str | None) -> DropRows | Advise:
     where = f" in {split}" if split else ""
-    if pairs.drawn_one_of > 1 or not pairs.all_compared or not twins.near.numbers:
+    if pairs.drawn_one_of > 1 or not pairs.all_compared or not found.numbers:
         return Advise(safety=Safety.MANUAL, summary=f"look at the pairs, then keep one of each{where}")
-    summary = f"drop the near copies, keep the first of each{where}"
-    return DropRows(split=split, rows=twins.near.numbers, safety=Safety.UNSAFE, summary=summary)
+    kept = (
+        "near copies, keep the first of each" if kind == NEAR else "texts that stand in longer ones, keep the longest"
+    )
+    return DropRows(split=split, rows=found.numbers, safety=Safety.UNSAFE, summary=f"drop the {kept}{where}")

@@ -1,13 +1,12 @@
 """How texts of a table usually speak: what its words are worth in bits, and which runs of words belong to a form."""
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
 
-from doctor.evidence.shingles import in_batches, runs_of, words_hashed
+from doctor.evidence.shingles import in_batches, run_arrays, words_hashed
 
 MAX_TEXTS = 2_000
 LETTERS_EACH = 1_000_000
@@ -56,7 +55,9 @@ class Speech(Struct, frozen=True, kw_only=True):
         words, counts = np.unique(np.concatenate([np.empty(0, dtype=np.uint64), *hashes]), return_counts=True)
         often: set[int] = set()
         for column in columns:
-            found, texts = np.unique(np.concatenate([np.empty(0, dtype=np.uint64), *_runs(column)]), return_counts=True)
+            found, texts = np.unique(
+                np.concatenate([np.empty(0, dtype=np.uint64), *run_arrays(column)]), return_counts=True
+            )
             often |= set(found[texts >= max(MIN_FORM_TEXTS, FORM_SHARE * len(column))].tolist())
         return cls(words=words, counts=counts, total=int(counts.sum()), forms=frozenset(often))
 
@@ -85,10 +86,3 @@ def few_of(order: Array, words: Array) -> Array:
     """Take as many texts, in this order, as are counted; `words` are those of each."""
     drawn = order[:MAX_TEXTS]
     return drawn[: max(1, int(np.searchsorted(np.cumsum(np.minimum(words[drawn], WORDS_EACH)), MAX_WORDS)))]
-
-
-def _runs(texts: Sequence[str]) -> Iterator[Array]:
-    """Return the different runs of each text."""
-    for batch in in_batches(texts):
-        runs = runs_of(batch)
-        yield from (np.unique(runs.hashes[begin:end]) for begin, end in pairwise(runs.begins.tolist()))

@@ -1,7 +1,7 @@
 """Counts the rows whose texts are equal or nearly equal, and tells which of them are so by no coincidence."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from doctor.evidence.near_twins import stars
 from doctor.evidence.repeated_rows import MAX_GROUPS_READ, SPARE_BITS, RepeatedRows
 from doctor.evidence.row_hashes import RowHashes
 from doctor.evidence.speech import Speech, few_of
+from doctor.evidence.text_inside import texts_inside
 from doctor.evidence.text_matches import TextsOf, near_matches
 from doctor.evidence.text_rows import TextRows
-from doctor.evidence.text_views import side_by_side
+from doctor.evidence.text_views import part_of, side_by_side
 from doctor.model import Excerpt, Location
 from doctor.subjects import sql
 from doctor.subjects.table import Table
@@ -102,6 +103,8 @@ class TextCounts:
     rows : TextRows
     near : Matches
         Pairs of texts, by their numbers in `rows`.
+    inside : Inside
+        Pairs of a text and a longer one that holds it.
     """
 
     def __init__(self, table: Table, rows: TextRows, hashes: RowHashes, repeated: RepeatedRows) -> None:
@@ -113,6 +116,9 @@ class TextCounts:
         drawn = rows.first[few_of(np.argsort(rows.whole, kind="stable"), rows.words[rows.first])]
         self._speech = Speech.of(rows.texts(table, drawn).columns(drawn))
         self.near = near_matches(rows.least, self._loaded, common=self._speech.forms)
+        going = stars(list(zip(self.near.later.tolist(), self.near.earlier.tolist(), strict=True)))
+        gone = np.fromiter(going, np.int64, len(going))
+        self.inside = texts_inside(rows, gone, self._loaded, self._speech.forms)
 
     def _loaded(self, numbers: Array) -> TextsOf:
         texts = self.rows.texts(self._table, self.rows.first[numbers])
@@ -172,6 +178,33 @@ class TextCounts:
             len(here) * (len(here) - 1) / 2,
         )
 
+    def inside_within(self, split: int) -> Alike:
+        """Count the texts of a split that stand in a longer one of it which stays."""
+        here = np.flatnonzero(self.rows.split == split)
+        texts, begin = np.unique(self.rows.text[here], return_index=True)
+        place = np.full(len(self.rows.first), -1, dtype=np.int64)
+        place[texts] = here[begin]
+        both = (place[self.inside.inner] >= 0) & (place[self.inside.outer] >= 0)
+        inner, outer = self.inside.inner[both], self.inside.outer[both]
+        # The longest stays, so texts are gone through from the longest on.
+        order = np.lexsort((np.arange(len(self.rows.first)), -self.rows.words[self.rows.first]))
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        gone = stars(list(zip(rank[inner].tolist(), rank[outer].tolist(), strict=True)))
+        stays = {int(order[one]): int(order[other]) for one, other in gone.items()}
+        going = np.array(sorted(stays), dtype=np.int64)
+        dropped = np.zeros(len(self.rows.first), dtype=bool)
+        dropped[going] = True
+        return self._alike(
+            going,
+            np.ones(len(going), dtype=np.int64),
+            [(copy, int(place[stays[text]])) for text, copy in self._few(going, place[going])],
+            self.rows.row[here[dropped[self.rows.text[here]]]],
+            len(set(stays.values())),
+            len(here) * (len(here) - 1) / 2,
+            view=part_of,
+        )
+
     def across(self, earlier: int, later: int) -> tuple[Alike, int, Array]:
         """Count the rows of a later split that are alike one of an earlier split; return also how many have its words.
 
@@ -224,8 +257,12 @@ class TextCounts:
         numbers: Array,
         stay: int,
         compared_pairs: float,
+        view: Callable[[str, str], str] = lambda stays, _: stays,
     ) -> Alike:
-        """Judge drawn texts by their bits; `pairs` are those of the drawn ones, each with the row that stays."""
+        """Judge drawn texts by their bits; `pairs` are those of the drawn ones, each with the row that stays.
+
+        `view` gives what is shown of the text that stays.
+        """
         bound = math.log2(max(1.0, compared_pairs)) + SPARE_BITS
         copies = np.array([copy for copy, _ in pairs], dtype=np.int64)
         of_text = dict(zip(texts.tolist(), weights.tolist(), strict=True))
@@ -238,13 +275,14 @@ class TextCounts:
         for group, i in enumerate(ranked[:MAX_EXAMPLES]):
             copy, stays = pairs[i]
             places = self._place(stays), self._place(copy)
+            said = read.joined(copy)
             examples.append(
                 TextPair(
                     row=places[1][1],
                     stays=places[0][1],
                     file=places[1][0],
                     files=(places[1][0], places[0][0]) if self._documents else (),
-                    excerpts=side_by_side(read.joined(stays), read.joined(copy), (places[0][2], places[1][2]), group),
+                    excerpts=side_by_side(view(read.joined(stays), said), said, (places[0][2], places[1][2]), group),
                 )
             )
         return Alike(

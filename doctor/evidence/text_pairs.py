@@ -31,6 +31,8 @@ class TextTwins(Struct, frozen=True, kw_only=True):
         Rows with the words of an earlier row; those that equal an earlier one in every column are not counted.
     near : Alike
         Rows whose text nearly equals that of an earlier row which stays; equal texts are counted once.
+    inside : Alike
+        Rows whose text stands in a longer one which stays; those of `near` are not counted, equal texts once.
     """
 
     split: str
@@ -38,6 +40,7 @@ class TextTwins(Struct, frozen=True, kw_only=True):
     read_rows: int
     equal: Alike
     near: Alike
+    inside: Alike
 
 
 class TextCrossing(Struct, frozen=True, kw_only=True):
@@ -142,6 +145,7 @@ class TextPairs(Struct, frozen=True, kw_only=True):
                 read_rows=counts.read_rows(number),
                 equal=counts.equal_within(number),
                 near=counts.near_within(number),
+                inside=counts.inside_within(number),
             )
             for number, name in enumerate(names)
         ]
@@ -166,6 +170,6 @@ class TextPairs(Struct, frozen=True, kw_only=True):
             crossings=tuple(crossings),
             drawn_one_of=counts.rows.drawn_one_of,
             compared_pairs=counts.near.compared,
-            all_compared=counts.near.all_compared,
+            all_compared=counts.near.all_compared and counts.inside.all_compared,
             counts=counts,
         )

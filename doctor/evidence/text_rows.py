@@ -46,6 +46,8 @@ class TextRows(Struct, frozen=True, kw_only=True):
         Hash of the words of each text, by which texts are drawn.
     least : ndarray of uint32, shape (m, …)
         Of each text, as in `Sketches`.
+    kept, kept_counts : ndarray, shapes (k,) and (m,)
+        Of each text, as in `Sketches`.
     drawn_one_of : int
         1 where all rows were read.
     """
@@ -58,6 +60,8 @@ class TextRows(Struct, frozen=True, kw_only=True):
     first: Array
     whole: Array
     least: Array
+    kept: Array
+    kept_counts: Array
     drawn_one_of: int
 
     @classmethod
@@ -65,7 +69,8 @@ class TextRows(Struct, frozen=True, kw_only=True):
         """Sketch the texts of all rows."""
         letters = max(1.0, sum(column.letters for column in columns))
         every = max(1, -(-table.rows // MAX_ROWS), int(np.ceil(table.rows * letters / MAX_LETTERS)))
-        row, split, words, whole, least = _sketched(table, columns, every)
+        row, split, found = _sketched(table, columns, every)
+        words, whole = found.words, found.whole
         told = np.flatnonzero(words)
         order = told[np.lexsort((row[told], split[told]))]
         whole = whole[order]
@@ -74,6 +79,8 @@ class TextRows(Struct, frozen=True, kw_only=True):
         rank = np.argsort(first, kind="stable")
         number = np.empty(len(rank), dtype=np.int64)
         number[rank] = np.arange(len(rank))
+        chosen = order[first[rank]]
+        kept, counts = _of_some(found.kept, found.kept_counts, chosen)
         return cls(
             columns=tuple(columns),
             row=row[order],
@@ -82,7 +89,9 @@ class TextRows(Struct, frozen=True, kw_only=True):
             text=number[text.reshape(-1)],
             first=first[rank],
             whole=whole[first[rank]],
-            least=least[order[first[rank]]],
+            least=found.least[chosen],
+            kept=kept,
+            kept_counts=counts,
             drawn_one_of=every,
         )
 
@@ -128,8 +137,16 @@ def _said(answer: Array, form: Form) -> list[str]:
     return ["" if gone or cell is None else text_of(str(cell), form) for cell, gone in zip(cells, missing, strict=True)]
 
 
-def _sketched(table: Table, columns: Sequence[TextColumn], every: int) -> list[Array]:
-    """Return number, split, words, hash of all words and least values of each row."""
+def _of_some(values: Array, counts: Array, chosen: Array) -> tuple[Array, Array]:
+    """Return the values of some texts, which each have so many of them, and how many these have."""
+    begins = np.cumsum(counts) - counts
+    few = counts[chosen]
+    within = np.arange(int(few.sum())) - np.repeat(np.cumsum(few) - few, few)
+    return values[np.repeat(begins[chosen], few) + within], few
+
+
+def _sketched(table: Table, columns: Sequence[TextColumn], every: int) -> tuple[Array, Array, Sketches]:
+    """Return number and split of each row, and the sketches of all."""
     import pyarrow as pa
 
     names = [sql.column(column.name) for column in columns]
@@ -142,15 +159,24 @@ def _sketched(table: Table, columns: Sequence[TextColumn], every: int) -> list[A
     )
     if every > 1:
         query = query.where(sql.call("mod", sql.row_hash(names), every).eq(sql.literal(0)))
+    whole_numbers = ("number", "split", "words", "whole")
     schema = pa.schema(
-        [(name, pa.int64()) for name in ("number", "split", "words", "whole")] + [("least", pa.binary())]
+        [(name, pa.int64()) for name in whole_numbers] + [(name, pa.binary()) for name in ("least", "kept")]
     )
     work = partial(sketch_batch, tuple(column.form for column in columns))
     batches = list(table.engine.mapped(query, work, schema))
     found = pa.Table.from_batches(batches, schema=schema)
-    numbers = [found.column(name).to_numpy() for name in ("number", "split", "words", "whole")]
+    number, place, words, whole = (found.column(name).to_numpy() for name in whole_numbers)
     least = np.frombuffer(b"".join(found.column("least").to_pylist()), dtype=np.uint32)
-    return [*numbers[:3], numbers[3].view(np.uint64), least.reshape(found.num_rows, BANDS * ROWS)]
+    kept = found.column("kept").to_pylist()
+    sketches = Sketches(
+        words=words,
+        whole=whole.view(np.uint64),
+        least=least.reshape(found.num_rows, BANDS * ROWS),
+        kept=np.frombuffer(b"".join(kept), dtype=np.uint32),
+        kept_counts=np.fromiter(map(len, kept), np.int64, len(kept)) // np.dtype(np.uint32).itemsize,
+    )
+    return number, place, sketches
 
 
 def sketch_batch(forms: tuple[Form, ...], batch: "pa.RecordBatch") -> "pa.RecordBatch":
@@ -166,7 +192,7 @@ def sketch_batch(forms: tuple[Form, ...], batch: "pa.RecordBatch") -> "pa.Record
     Returns
     -------
     pyarrow.RecordBatch
-        `number`, `split`, `words` and `whole` as whole numbers with a sign, `least` as bytes.
+        `number`, `split`, `words` and `whole` as whole numbers with a sign, `least` and `kept` as bytes.
     """
     import pyarrow as pa
 
@@ -175,12 +201,15 @@ def sketch_batch(forms: tuple[Form, ...], batch: "pa.RecordBatch") -> "pa.Record
         cells = batch.column(f"said_{place}").cast(pa.large_string()).to_pylist()
         texts.append(["" if cell is None else text_of(cell, form) for cell in cells])
     found = sketch_together(texts)
+    # Of no text at all there is one part too, which is empty.
+    kept = np.split(found.kept, np.cumsum(found.kept_counts)[:-1])[: len(found.words)]
     columns = {
         "number": batch.column("number").cast(pa.int64()),
         "split": batch.column("split").cast(pa.int64()),
         "words": pa.array(found.words),
         "whole": pa.array(found.whole.view(np.int64)),
         "least": pa.array([row.tobytes() for row in found.least], pa.binary()),
+        "kept": pa.array([part.tobytes() for part in kept], pa.binary()),
     }
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
@@ -191,8 +220,12 @@ def sketch_together(columns: Sequence[Sequence[str]]) -> Sketches:
     whole = sketches[0].whole
     for one in sketches[1:]:
         whole = whole * _ODD + one.whole
+    # The runs of a text's columns stand side by side.
+    owner = np.concatenate([np.repeat(np.arange(len(whole)), one.kept_counts) for one in sketches])
     return Sketches(
         words=np.sum([one.words for one in sketches], axis=0),
         whole=whole,
         least=np.minimum.reduce([one.least for one in sketches]),
+        kept=np.concatenate([one.kept for one in sketches])[np.argsort(owner, kind="stable")],
+        kept_counts=np.sum([one.kept_counts for one in sketches], axis=0),
     )

@@ -10,6 +10,7 @@ LETTERS_READ = 3_000
 LETTERS_SHOWN = 280
 LETTERS_BEFORE = 80
 MAX_SPANS = 12
+WORDS_LOOKED_FOR, WORDS_TRIED = 6, 60
 _WORD = re.compile(r"\w+")
 
 
@@ -50,3 +51,15 @@ def _cut(text: str, first: int, spans: list[tuple[int, int]], place: str, group:
         (max(first, begin) + shift, min(last, end) + shift) for begin, end in spans if begin < last and end > first
     ]
     return Excerpt(place=place, text=before + text[first:last] + behind, spans=inside[:MAX_SPANS], group=group)
+
+
+def part_of(longer: str, text: str) -> str:
+    """Return a longer text from where it begins to hold a text; all of it where it does so nowhere word for word."""
+    words = list(_WORD.finditer(text))
+    for first in range(0, min(len(words), WORDS_TRIED), WORDS_LOOKED_FOR):
+        some = words[first : first + WORDS_LOOKED_FOR]
+        at = longer.find(text[some[0].start() : some[-1].end()])
+        if at >= 0:
+            begin = max(0, at - some[0].start())
+            return ("\N{HORIZONTAL ELLIPSIS}" if begin else "") + longer[begin:]
+    return longer

@@ -43,6 +43,9 @@ def designs(random: Random, rows: int) -> dict[str, dict[str, list[str]]]:
     plain = texts(random, rows, 40)
     contexts = texts(random, max(2, rows // 8), 80)
     characters = random.integers(0x4E00, 0x5500, (rows, 50))
+    mails = texts(random, rows, 70)
+    sayings = texts(random, max(2, rows // 8), 12)
+    header = texts(random, 1, 60)[0]
     return {
         "of 40 words": {"text": plain},
         "of 200 words": {"text": texts(random, rows, 200)},
@@ -59,8 +62,22 @@ def designs(random: Random, rows: int) -> dict[str, dict[str, list[str]]]:
             "instruction": [f"please {text}" for text in texts(random, 4, 10) * (rows // 4 + 1)][:rows],
             "output": texts(random, rows, 40),
         },
+        "replies that quote a mail whole": {
+            "text": [mails[0], *map(replied, plain[1:], mails[:-1])],
+        },
+        "longer by a saying of 12 words": {
+            "text": [*sayings, *(f"{text} {sayings[i % len(sayings)]}" for i, text in enumerate(mails[len(sayings) :]))]
+        },
+        "below one header of 60 words": {"text": [f"{header}\n{text}" for text in plain]},
         "of 50 Chinese characters": {"text": ["".join(map(chr, row)) for row in characters]},
     }
+
+
+def replied(text: str, mail: str) -> str:
+    """Answer a mail above its text, as mail programs do."""
+    words = mail.split()
+    lines = [" ".join(words[place : place + 12]) for place in range(0, len(words), 12)]
+    return f"{text}\n\nOn Monday, Ann wrote:\n" + "\n".join(f"> {line}" for line in lines)
 
 
 def null() -> None:
@@ -115,11 +132,18 @@ def longer(random: Random, chosen: list[str]) -> list[str]:
     return [f"{text} {more}" for text, more in zip(chosen, texts(random, len(chosen), 4), strict=True)]
 
 
+def part(random: Random, chosen: list[str]) -> list[str]:
+    """Take sixty words out of the middle."""
+    begins = random.integers(0, 35, len(chosen))
+    return [" ".join(text.split()[begin : begin + 60]) for text, begin in zip(chosen, begins, strict=True)]
+
+
 PLANTED: dict[str, Change] = {
     "case and punctuation": retyped,
     "one word in 100 exchanged": exchanged(0.01),
     "two words in 100 exchanged": exchanged(0.02),
     "a sentence added": longer,
+    "a part of 60 words by itself": part,
 }
 
 

@@ -120,6 +120,13 @@ def run_arrays(texts: Sequence[str]) -> Iterator[Array]:
         yield from (np.unique(runs.hashes[begin:end]) for begin, end in pairwise(runs.begins.tolist()))
 
 
+def run_orders(texts: Sequence[str]) -> Iterator[Array]:
+    """Return the runs of each text in their order, equal ones included."""
+    for batch in in_batches(texts):
+        runs = runs_of(batch)
+        yield from (runs.hashes[begin:end] for begin, end in pairwise(runs.begins.tolist()))
+
+
 def run_sets(texts: Sequence[str]) -> list[frozenset[int]]:
     """Return the different runs of each text."""
     sets: list[frozenset[int]] = []

@@ -12,14 +12,19 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from doctor.evidence.shingles import run_arrays
+from doctor.evidence.shingles import RUN, run_orders
 from doctor.evidence.text_matches import TextsOf
 from doctor.evidence.text_rows import TextRows
 
 MIN_INSIDE = 0.8
 """Of a text's runs that stand in the longer one."""
+SLACK = 0.1
+"""Share of a text's length by which its runs may be moved against each other in the longer one; what is put together of
+the same phrases in another order, such as the descriptions of functions, is no part of another."""
 MIN_WORDS = 50
 """A shorter text may be a saying, an answer of many, or the sentence that somebody cites."""
+MIN_LONGER = 1.2
+"""Words of the longer text per word of the one in it; texts of about one length are near copies or are not."""
 MIN_OWN_SHARE = 0.5
 """Of a text's kept runs that few others have; a text that is a form for the rest is none that stands elsewhere."""
 MAX_SHARING = 10
@@ -85,6 +90,7 @@ def texts_inside(
     swapped = (words[first] > words[second]) | ((words[first] == words[second]) & (first < second))
     inner, outer = np.where(swapped, second, first), np.where(swapped, first, second)
     enough = (own >= MIN_OWN_SHARE * rows.kept_counts)[inner]
+    enough &= words[outer] >= MIN_LONGER * words[inner]
     likely = np.flatnonzero(enough & (shared >= MIN_MET) & (shared >= ESTIMATED * own[inner]))
     share = shared[likely] / own[inner[likely]]
     chosen = likely[np.argsort(-share, kind="stable")[:MAX_COMPARED]]
@@ -131,13 +137,25 @@ def _held(inner: Array, outer: Array, texts_of: TextsOf, common: Array) -> Array
     long, long_place = np.unique(outer, return_inverse=True)
     share, runs = np.ones(len(inner)), np.zeros(len(inner), dtype=np.int64)
     for shorter, longer in zip(texts_of(short), texts_of(long), strict=True):
-        wanted = [np.setdiff1d(one, common, assume_unique=True) for one in run_arrays(shorter)]
-        there = list(run_arrays([said_in(text) for text in longer]))
+        wanted = list(run_orders(shorter))
+        there = [np.unique(one, return_index=True) for one in run_orders([said_in(text) for text in longer])]
         for i, (one, other) in enumerate(zip(short_place.tolist(), long_place.tolist(), strict=True)):
-            if len(wanted[one]):
-                runs[i] += len(wanted[one])
-                share[i] = min(share[i], np.isin(wanted[one], there[other], assume_unique=True).mean())
+            counted = ~np.isin(wanted[one], common)
+            if counted.any():
+                runs[i] += counted.sum()
+                share[i] = min(share[i], _share(wanted[one], counted, *there[other]))
     return np.asarray((share >= MIN_INSIDE) & (runs >= MIN_OWN_SHARE * MIN_WORDS))
+
+
+def _share(wanted: Array, counted: Array, there: Array, first: Array) -> float:
+    """Return the share of runs that stand in the longer text, in about the order and distance that they have."""
+    if not len(there):
+        return 0.0
+    place = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
+    met = np.flatnonzero(counted & (there[place] == wanted))
+    shift = first[place[met]] - met
+    together = np.abs(shift - np.median(shift)) <= RUN + SLACK * len(wanted) if len(met) else met
+    return float(np.count_nonzero(together) / np.count_nonzero(counted))
 
 
 def said_in(text: str) -> str:

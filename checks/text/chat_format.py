@@ -3,12 +3,14 @@
 What it finds
     In columns of conversations (turns with a role and what is said): turns without words, speakers out of order or with
     unknown roles, conversations that end with the question, roles that are called by several names, and marks of a chat
-    template inside what is said. In texts that are written in a template: those that are not closed.
+    template inside what is said. In texts that are written in a template: those that are not closed. In preference
+    pairs (columns such as chosen and rejected): those whose two answers are the same, white space aside.
 
 Why it matters
     The template of a model puts its own marks around each turn and learns only what the assistant says. A mark inside
     the words becomes a second one; a turn out of order is refused or put under the wrong role; an empty answer teaches
-    to say nothing; a text that is not closed teaches never to stop.
+    to say nothing; a text that is not closed teaches never to stop. Of two equal answers no
+    preference can be learnt.
 
 What to do
     Mend what makes the conversations. `doctor fix` leaves out those that are broken, where they are few.
@@ -33,7 +35,7 @@ Source
 
 from collections.abc import Iterator
 
-from doctor.evidence.chats import EMPTY, MALFORMED, MARKERS, ORDER, UNANSWERED, UNCLOSED, ChatFault, Chats, mixed
+from doctor.evidence.chats import EMPTY, MALFORMED, MARKERS, ORDER, SAME, UNANSWERED, UNCLOSED, ChatFault, Chats, mixed
 from doctor.masking import without_secrets
 from doctor.model import Advise, AnyRepair, Check, DropRows, Excerpt, Finding, Location, Safety, Severity
 
@@ -47,10 +49,11 @@ CHECK = Check(
         UNANSWERED: "{column}: {chats:,} of {read:,} conversations end without an answer",
         MARKERS: "{column}: {chats:,} of {read:,} conversations hold marks of a chat template ({detail})",
         UNCLOSED: "{column}: {chats:,} of {read:,} texts in the template of {detail} are not closed",
+        SAME: "{column}: in {chats:,} of {read:,} preference pairs the chosen and the rejected answer are the same",
         "names": "{column}: the {part} is called by several names ({spellings})",
     },
 )
-ALWAYS = (MALFORMED, MARKERS, UNCLOSED)
+ALWAYS = (MALFORMED, MARKERS, UNCLOSED, SAME)
 """What is no matter of taste, however rare."""
 
 
@@ -61,7 +64,7 @@ def examine(chats: Chats, *, min_share: float = 0.01, max_dropped_share: float =
         yield CHECK.finding(
             fault.kind,
             severity=Severity.WARNING if grave else Severity.INFO,
-            at=Location(columns=(fault.column,)),
+            at=Location(columns=(fault.column, fault.beside) if fault.beside else (fault.column,)),
             chats=fault.chats,
             read=fault.read,
             of=fault.of,
@@ -89,7 +92,12 @@ def examine(chats: Chats, *, min_share: float = 0.01, max_dropped_share: float =
 
 def _repair(fault: ChatFault, max_dropped_share: float) -> AnyRepair:
     whole = fault.read >= len(fault.rows) and fault.of == fault.read
-    if fault.kind in (MALFORMED, EMPTY, ORDER, UNANSWERED) and whole and fault.chats <= max_dropped_share * fault.read:
-        dropped = "the one conversation" if fault.chats == 1 else f"the {fault.chats:,} conversations"
+    if (
+        fault.kind in (MALFORMED, EMPTY, ORDER, UNANSWERED, SAME)
+        and whole
+        and fault.chats <= max_dropped_share * fault.read
+    ):
+        what = "pair" if fault.kind == SAME else "conversation"
+        dropped = f"the one {what}" if fault.chats == 1 else f"the {fault.chats:,} {what}s"
         return DropRows(rows=fault.rows, summary=f"leave out {dropped}")
     return Advise(safety=Safety.MANUAL, summary="mend what writes these conversations")

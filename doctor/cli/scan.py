@@ -40,8 +40,9 @@ def command(paths: tuple[Path, ...], output: Path | None, format_: str | None, *
     """Examine data sets and the code that trains on them.
 
     PATHS are files, or folders with CSV, TSV, Parquet, JSONL, Arrow or Feather files (plain, .gz, .zst), data sets
-    saved by the Hugging Face library, images (in folders of classes or splits, named by a table, with annotations of
-    COCO or YOLO, in tar shards), or source code. With --pipeline there may be none.
+    saved by the Hugging Face library, documents (folders of .txt files, one text each, also in folders of classes or
+    splits), images (in folders of classes or splits, named by a table, with annotations of COCO or YOLO, in tar
+    shards), or source code. With --pipeline there may be none.
 
     Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong use, 3 a check crashed or
     something could not be read.

@@ -14,13 +14,14 @@ from doctor.evidence.text_columns import TextColumn
 from doctor.evidence.text_sample import Drawn, TextSample
 from doctor.subjects.table import Table
 
-MALFORMED, EMPTY, ORDER, UNANSWERED, MARKERS, UNCLOSED = (
+MALFORMED, EMPTY, ORDER, UNANSWERED, MARKERS, UNCLOSED, SAME = (
     "malformed",
     "empty",
     "order",
     "unanswered",
     "markers",
     "unclosed",
+    "same",
 )
 KINDS = (MALFORMED, EMPTY, ORDER, UNANSWERED, MARKERS, UNCLOSED)
 USERS = frozenset({"user", "human", "prompter", "customer"})
@@ -37,6 +38,9 @@ MIN_TEMPLATE_SHARE = 0.5
 """Texts of a column that are written in a template, from which the others are held against it."""
 EXAMPLES = 4
 LETTERS_SHOWN = 70
+UNREAD_LETTERS_SHOWN = 200
+CHOSEN, REJECTED = "chosen", "rejected"
+"""What the columns of a preference pair are called, beside words that both have."""
 
 MARKER = re.compile(
     r"<\|(?:im_start|im_end|endoftext|eot_id|begin_of_text|end_of_text|start_header_id|end_header_id|end|user|assistant)\|>"
@@ -67,6 +71,8 @@ class ChatFault(Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    beside : str
+        Of preference pairs the column of the rejected answers.
     chats, read, of : int
         Those with the fault, those looked at, and the rows of the column.
     rows : tuple of int
@@ -76,6 +82,7 @@ class ChatFault(Struct, frozen=True, kw_only=True):
     """
 
     column: str
+    beside: str = ""
     kind: str
     chats: int
     read: int
@@ -121,8 +128,11 @@ class Chats(Struct, frozen=True, kw_only=True):
                 found = _in_template(table, column, sample.splits)
                 seen |= found is not None
                 faults += found or []
+        for chosen, rejected in _pairs(sample.columns):
+            seen = True
+            faults += _same(table, chosen, rejected, sample.splits)
         if not seen:
-            raise NotApplicable("no column holds conversations")
+            raise NotApplicable("no column holds conversations or preference pairs")
         return cls(faults=tuple(faults), names=names)
 
 
@@ -132,11 +142,15 @@ class _Conversations:
     def __init__(self, table: Table, column: TextColumn, splits: Sequence[Drawn]) -> None:
         self._table, self._column = table, column
         self._chats: list[tuple[int, list[Turn] | None]] = []
+        self._unread: dict[int, str] = {}
         self._rows = sum(drawn.rows for drawn in splits if column.name in drawn.cells)
         for drawn in splits:
             for number, cell in zip(drawn.numbers.tolist(), drawn.cells.get(column.name, []), strict=False):
                 if cell is not None:
-                    self._chats.append((number, turns_of(parsed(cell))))
+                    turns = turns_of(parsed(cell))
+                    self._chats.append((number, turns))
+                    if not turns and len(self._unread) < EXAMPLES:
+                        self._unread[number] = cell
         self.roles = Counter(turn.role or "" for _, turns in self._chats for turn in turns or ())
 
     def names(self) -> dict[str, dict[str, int]]:
@@ -170,6 +184,8 @@ class _Conversations:
                     detail=", ".join(f"{what} {count:,}" for what, count in counts.most_common(3) if what),
                     samples=tuple(
                         _shown(place_of(self._table, self._column.name, number), turns, place)
+                        if turns
+                        else _beginning(place_of(self._table, self._column.name, number), self._unread.get(number, ""))
                         for number, turns, place, _ in hits[:EXAMPLES]
                     ),
                 )
@@ -229,6 +245,47 @@ def _shown(place: str, turns: Sequence[Turn], at: int) -> Shown:
             spans.append((start, len(text)))
         text += "\n"
     return Shown(place=place, text=text.rstrip("\n"), spans=tuple(spans))
+
+
+def _beginning(place: str, cell: str) -> Shown:
+    """Show what stands in a cell that cannot be read as turns."""
+    text = cell if len(cell) <= UNREAD_LETTERS_SHOWN else f"{cell[:UNREAD_LETTERS_SHOWN]}…"
+    return Shown(place=place, text=text, spans=((0, len(text)),))
+
+
+def _pairs(columns: Sequence[TextColumn]) -> Iterator[tuple[TextColumn, TextColumn]]:
+    """Return the columns that hold the chosen and the rejected answers to the same prompts."""
+    named = {column.name.lower(): column for column in columns}
+    for name, column in named.items():
+        other = named.get(name.replace(CHOSEN, REJECTED))
+        if CHOSEN in name and other is not None:
+            yield column, other
+
+
+def _same(table: Table, chosen: TextColumn, rejected: TextColumn, splits: Sequence[Drawn]) -> list[ChatFault]:
+    """Find pairs whose answers are the same, white space aside: a model can learn no preference from these."""
+    held = [drawn for drawn in splits if {chosen.name, rejected.name} <= set(drawn.cells)]
+    read, equal = 0, []
+    for drawn in held:
+        for number, one, other in zip(drawn.numbers.tolist(), drawn.texts(chosen), drawn.texts(rejected), strict=True):
+            if one.strip() and other.strip():
+                read += 1
+                if one.split() == other.split():
+                    equal.append((number, one))
+    if not equal:
+        return []
+    samples = (_beginning(place_of(table, chosen.name, number), text) for number, text in equal[:EXAMPLES])
+    fault = ChatFault(
+        column=chosen.name,
+        beside=rejected.name,
+        kind=SAME,
+        chats=len(equal),
+        read=read,
+        of=sum(drawn.rows for drawn in held),
+        rows=tuple(number for number, _ in equal),
+        samples=tuple(samples),
+    )
+    return [fault]
 
 
 def _in_template(table: Table, column: TextColumn, splits: Sequence[Drawn]) -> list[ChatFault] | None:

@@ -8,7 +8,15 @@ from doctor.model import Guess, Problem
 from doctor.subjects import sql
 from doctor.subjects.batch import Batch, Entry, ReadingOptions
 from doctor.subjects.column_types import READINGS, TextFacts, find_readings, joined
-from doctor.subjects.dialect import DELIMITER_NAMES, USUAL_DELIMITERS, Dialect, clean_names, find_dialect
+from doctor.subjects.dialect import (
+    DELIMITER_NAMES,
+    NONE,
+    USUAL_DELIMITERS,
+    Dialect,
+    clean_names,
+    fields_by_blanks,
+    find_dialect,
+)
 from doctor.subjects.header import first_rows, is_name_like, judge_header
 from doctor.subjects.record_lines import RecordLines
 from doctor.subjects.staging import Staged, malformed, stage
@@ -243,6 +251,9 @@ def _guesses(unit: _Unit, naming: _Naming, suffix: str, options: ReadingOptions,
     if delimiter != USUAL_DELIMITERS.get(suffix, delimiter) and not options.delimiter:
         name = DELIMITER_NAMES.get(delimiter, delimiter)
         said.append(guess("delimiter", name, "lines agree best in their number of fields", "--delimiter CHARACTER"))
+    if delimiter == NONE and (fields := fields_by_blanks(text.head)):
+        because = f"the {fields} fields of a line are set apart by runs of blanks, which are no delimiter"
+        said.append(guess("columns", "one", because, "write one tab or comma between fields"))
     if bare_quotes:
         said.append(guess("quotes", "part of the text", "only so every line is whole", "quote all fields of the file"))
     if not naming.header and naming.because and options.header is None:

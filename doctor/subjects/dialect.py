@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ USUAL_BONUS = 0.02
 HEAD_RECORDS = 1000
 MAX_WORDS_PER_FIELD = 3.0
 """Mean words of a field in a file of one line, from which that line is a text with punctuation and no record."""
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[nN]a[nN]|NA")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,20 @@ def _is_text(dialect: Dialect) -> bool:
     if dialect.delimiter == " ":
         return True
     return sum(len(field.split()) for field in dialect.first) >= MAX_WORDS_PER_FIELD * dialect.width
+
+
+def fields_by_blanks(head: str) -> int:
+    """Count the fields of lines that blanks of varying number set apart; 0 where lines are no such records.
+
+    They are where all lines have as many, three or more, and most of these are numbers.
+    """
+    lines = [line.split() for line in head.splitlines()[:HEAD_RECORDS] if line.strip()]
+    widths = {len(fields) for fields in lines}
+    if len(lines) < 3 or len(widths) > 1 or min(widths) < 3:
+        return 0
+    below = [field for fields in lines[1:] for field in fields]
+    numbers = sum(bool(_NUMBER.fullmatch(field)) for field in below)
+    return widths.pop() if 2 * numbers > len(below) else 0
 
 
 def _split_by(head: str, delimiter: str) -> tuple[float, Dialect]:

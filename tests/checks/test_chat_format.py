@@ -110,3 +110,36 @@ def test_the_repair_counts_in_words_that_agree(tmp_path: Path) -> None:
     (one,) = found(tmp_path, [talk(1, "uua")])
     assert one.repair is not None
     assert one.repair.summary == "leave out the one conversation"
+
+
+def test_a_row_that_cannot_be_read_is_shown_as_it_stands(tmp_path: Path) -> None:
+    (finding,) = found(tmp_path, [[{"role": "user", "turn": 3}]])
+    assert finding.evidence["kind"] == "malformed"
+    assert [excerpt.text for excerpt in finding.excerpts] == ['[{"role":"user","turn":3}]']
+
+
+def paired(folder: Path, answers: list[tuple[str | None, str | None]]) -> Path:
+    path = folder / "pairs.jsonl"
+    rows = [{"prompt": SAID[i % 60], "chosen": one, "rejected": other} for i, (one, other) in enumerate(answers)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_pairs_of_equal_answers_are_told_and_can_be_left_out(tmp_path: Path) -> None:
+    healthy: list[tuple[str | None, str | None]] = [(SAID[i], SAID[i + 1]) for i in range(50)]
+    assert judge(chat_format, paired(tmp_path, [*healthy, (None, None), ("", "")])).outcome is Outcome.HEALTHY
+    same = [(SAID[3], SAID[3] + "\n"), (SAID[4], SAID[4].replace(" ", "  "))]
+    (finding,) = judge(chat_format, paired(tmp_path, [*healthy, *same, (SAID[5], SAID[5].upper())])).findings
+    assert finding.severity is Severity.WARNING
+    assert finding.at.columns == ("chosen", "rejected")
+    assert (finding.evidence["kind"], finding.evidence["chats"], finding.evidence["read"]) == ("same", 2, 53)
+    assert isinstance(finding.repair, DropRows)
+    assert finding.repair.rows == (50, 51)
+
+
+def test_conversations_are_pairs_too(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.jsonl"
+    rows = [{"chosen": talk(i), "rejected": talk(i if i == 7 else i + 1)} for i in range(40)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (finding,) = judge(chat_format, path).findings
+    assert (finding.evidence["kind"], finding.evidence["chats"]) == ("same", 1)

@@ -42,6 +42,23 @@ def test_a_declared_delimiter_wins(open_text: OpenText) -> None:
     assert names(open_text("a:b\n1:2\n3:4\n", delimiter=":")) == ["a", "b"]
 
 
+def test_a_file_of_one_line_is_a_text_unless_its_fields_are_short(open_text: OpenText) -> None:
+    said = "It rained, and the boats stayed in the harbour, so we read. "
+    for text in (said, said * 40, said.replace(",", "") * 40):
+        assert names(open_text(text, "said.txt", header=False)) == ["column0"]
+    assert len(names(open_text("1,2.5,x", "row.txt", header=False))) == 3
+
+
+def test_fields_between_runs_of_blanks_are_told_to_be_one_column(open_text: OpenText) -> None:
+    def told(text: str) -> list[str]:
+        return [guess.because for guess in open_text(text, "table.txt").guesses if guess.what == "columns"]
+
+    assert told("a   b     c\n1   2.5   3\n10  20    30\n4   5     NA\n") == [
+        "the 3 fields of a line are set apart by runs of blanks, which are no delimiter"
+    ]
+    assert told("a boat  on the  sea\na cat  on the  mat\none two  three four five\n") == []
+
+
 def test_prose_is_one_column(open_text: OpenText) -> None:
     text = 'How are you, dear?\nI said "no", and left; so did he, too.\nWhat again?\n'
     table = open_text(text, "questions.txt")

@@ -30,8 +30,9 @@ Calibration
 Limits
     UTF-8 that was read as Chinese or Japanese, and text that was garbled twice and cut, are missed. "?" in place of a
     letter cannot be told from a question. A no-break space is a blank and nothing garbled. Columns of code and of HTML
-    have marks and escapes by right; they are a remark only. In tables of 500,000 rows and more, columns
-    that are no free text are read whole only where drawn rows are garbled.
+    have marks and escapes by right; they are a remark only. Of a text the first 500
+    doubtful places are asked about. In tables of 500,000 rows and more, columns that are no free text are read whole
+    only where drawn rows are garbled.
 
 Source
     R. Speer, ftfy, 2019, https://doi.org/10.5281/zenodo.2591652: its judgement of odd sequences is the second opinion.

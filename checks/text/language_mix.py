@@ -31,7 +31,7 @@ Limits
     A language is told in Latin script only, for 17 languages or pairs of them, and in texts of at least 12 words, of
     which a fifth must be its function words; of shorter ones, and of texts in two languages, nothing is said. Within
     another script, as of Russian and Ukrainian, languages are not told apart; Danish and Norwegian, Indonesian and
-    Malay count as one. A few quotations may be wanted.
+    Malay count as one. Of a text the first 2,000 letters are looked at. A few quotations may be wanted.
 
 Source
     G. Grefenstette, Comparing two language identification schemes, 1995, for function words; the Unicode Standard for

@@ -42,8 +42,8 @@ CHECK = Check(
     "text/length",
     Severity.WARNING,
     {
-        "cut": "{column}: {at_least}{longer_share:.1%} of the texts{where} are longer than {max_length:,} tokens "
-        "(median {middle:,}, longest {most:,})",
+        "cut": "{column}: {at_least}{longer:,} of {records:,} texts{where} ({longer_share:.1%}) are longer than "
+        "{max_length:,} tokens (median {middle:,}, longest {most:,})",
         "lost": "{column}: {at_least}{lost:,} of {records:,} records{where} have their answer beyond "
         "{max_length:,} tokens, where it is never seen",
         "unanswered": "{column}: {unanswered:,} of {records:,} records{where} have a question and no answer",

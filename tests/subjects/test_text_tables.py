@@ -45,8 +45,8 @@ def test_a_declared_delimiter_wins(open_text: OpenText) -> None:
 def test_a_file_of_one_line_is_a_text_unless_its_fields_are_short(open_text: OpenText) -> None:
     said = "It rained, and the boats stayed in the harbour, so we read. "
     for text in (said, said * 40, said.replace(",", "") * 40):
-        assert names(open_text(text, "said.txt", header=False)) == ["column0"]
-    assert len(names(open_text("1,2.5,x", "row.txt", header=False))) == 3
+        assert names(open_text(text, "said.txt", header="no")) == ["column0"]
+    assert len(names(open_text("1,2.5,x", "row.txt", header="no"))) == 3
 
 
 def test_fields_between_runs_of_blanks_are_told_to_be_one_column(open_text: OpenText) -> None:

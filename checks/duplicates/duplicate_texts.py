@@ -20,7 +20,7 @@ Thresholds
 
 Calibration
     A text counts where its words have more bits than the logarithm of the number of pairs of rows, plus 10.
-    `python bench/calibrate_text_pairs.py` prints: in 300 data sets of 100 to 5,000 texts without copies (of 4, 40 and
+    `python bench/calibrate_text_pairs.py` prints: in 390 data sets of 100 to 5,000 texts without copies (of 4, 40 and
     200 words, in few words, on a form, with a formula of courtesy, quoting each other, of several columns, in Chinese)
     no warning and no remark; 30 texts of 1,000 in capitals or with other punctuation, a warning in all of 5 data sets,
     which counts all of them.

@@ -6,6 +6,7 @@ sentence can be made; a text with too few of them, or with those of two language
 
 import re
 from collections import Counter
+from itertools import islice
 
 LETTERS_READ = 2_000
 MIN_LETTERS = 8
@@ -87,6 +88,11 @@ _FUNCTION = {
     "nhiều ra rất vào làm nhưng thì lại bạn",
 }
 FUNCTION = {language: frozenset(words.split()) for language, words in _FUNCTION.items()}
+_LANGUAGES = {
+    word: tuple(language for language, words in FUNCTION.items() if word in words)
+    for word in frozenset().union(*FUNCTION.values())
+}
+"""By function word, the languages that have it."""
 
 _LETTERS = re.compile(f"[{''.join(SCRIPTS.values())}]+")
 _OF_SCRIPT = {name: re.compile(f"[{letters}]") for name, letters in SCRIPTS.items() if name != LATIN}
@@ -96,12 +102,17 @@ _WORD = re.compile(r"[^\W\d_]+")
 _ADDRESS = re.compile(r"\w+://\S+|www\.\S+|\S+@\S+|<[^<>]{1,200}>")
 
 
+def _without_addresses(text: str) -> str:
+    """Blank out addresses; where none of their signs is there, to look for them is dear and in vain."""
+    return _ADDRESS.sub(" ", text) if any(sign in text for sign in ("@", "<", "www.", "://")) else text
+
+
 def script_of(text: str) -> str:
     """Name the script in which most of a text is written; empty where it is too short or mixed."""
-    text = _ADDRESS.sub(" ", text[:LETTERS_READ])
-    latin = len(_LATIN_LETTER.findall(text))
+    text = _without_addresses(text[:LETTERS_READ])
     if not _BEYOND_LATIN.search(text):
-        return LATIN if latin >= MIN_LETTERS else ""
+        return LATIN if sum(1 for _ in islice(_LATIN_LETTER.finditer(text), MIN_LETTERS)) == MIN_LETTERS else ""
+    latin = len(_LATIN_LETTER.findall(text))
     counts = {name: len(letters.findall(text)) * DENSE.get(name, 1) for name, letters in _OF_SCRIPT.items()}
     kana, han = counts["Japanese"] / DENSE["Japanese"], counts["Chinese"] / DENSE["Chinese"]
     if kana >= MIN_KANA_SHARE * (kana + han) and kana:
@@ -116,16 +127,20 @@ def script_of(text: str) -> str:
 
 def language_of(text: str) -> str:
     """Name the language of a text in Latin script; empty where it cannot be told for certain."""
-    words = Counter(_WORD.findall(_ADDRESS.sub(" ", text[:LETTERS_READ]).lower()))
+    words = Counter(_WORD.findall(_without_addresses(text[:LETTERS_READ]).lower()))
     total = words.total()
     if total < MIN_WORDS:
         return ""
-    found = {language: words.keys() & function for language, function in FUNCTION.items()}
-    hits = {language: sum(words[word] for word in said) for language, said in found.items()}
-    best = max(hits, key=lambda language: (hits[language], language))
-    if hits[best] < MIN_SHARE * total:
+    found: dict[str, set[str]] = {}
+    hits: Counter[str] = Counter()
+    for word in words.keys() & _LANGUAGES.keys():
+        for language in _LANGUAGES[word]:
+            found.setdefault(language, set()).add(word)
+            hits[language] += words[word]
+    best = max(hits, key=lambda language: (hits[language], language), default="")
+    if not best or hits[best] < MIN_SHARE * total:
         return ""
-    for rival in (rival for rival in found if rival != best and found[rival]):
+    for rival in (rival for rival in found if rival != best):
         own = found[best] - FUNCTION[rival]
         others = found[rival] - FUNCTION[best]
         times, against = (sum(words[word] for word in side) for side in (own, others))

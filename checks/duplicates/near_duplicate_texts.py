@@ -27,11 +27,11 @@ Thresholds
 Calibration
     `python bench/calibrate_text_pairs.py` prints: in 390 data sets of 100 to 5,000 texts without copies (of 4, 40 and
     200 words, in few words, on a form, below one header, with a formula of courtesy, quoting each other in part and
-    whole, of several columns, in Chinese) no warning and no remark; of 30 copies among 1,000 texts of 100 words, in five data sets each, all that have one
-    word in 100 exchanged or a sentence added, and .89 of those with two words in 100 exchanged, which share less than
-    four fifths of their runs. Of 30 parts of 60 words that were filed again by themselves, .99 were found. `python
-    bench/scan_texts.py`: of 35,235 pairs that share so many among 200,000 documents,
-    .9996 were found, in a twentieth of the time that datasketch's MinHashLSH takes to find .836.
+    whole, of several columns, in Chinese) no warning and no remark; of 30 copies among 1,000 texts of 100 words, in
+    five data sets each, all that have one word in 100 exchanged or a sentence added, .89 of those with two words in 100
+    exchanged, which share less than four fifths of their runs, and .99 of parts of 60 words that were filed again by
+    themselves. `python bench/scan_texts.py`: of 35,235 pairs that share so many among 200,000 documents, .9996 were
+    found, in a twentieth of the time that datasketch's MinHashLSH takes to find .836.
 
 Limits
     A text of fewer than 13 words that differs in one of them shares fewer of its runs. Texts in longer ones are looked

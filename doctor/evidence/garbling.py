@@ -131,7 +131,7 @@ def faults_of(text: str) -> dict[str, tuple[Span, ...]]:
     for kind, form in _COMPILED.items():
         if kind in (MOJIBAKE, REPLACED) and text.isascii():
             continue
-        spans = []
+        spans: list[Span] = []
         for asked, hit in enumerate(form.finditer(text)):
             if len(spans) >= MAX_HITS or (kind == MOJIBAKE and asked >= MAX_ASKED):
                 break

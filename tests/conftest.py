@@ -33,7 +33,7 @@ MORE_CASES = (
     r"repair/test_repaired\.py::test_a_repaired_patient.*/sick_\w+\]",
     r"watching/test_nan_origin\.py::test_the_true_operation.*\[(bce|custom|fully|log_of|logsumexp|nan_w|norm|pow|sqrt|std|var)",
     r"watching/test_probe_deepspeed\.py::test_an_engine_is_watched.*\[(0|2)-",
-    r"spark/test_spark\.py::test_a_patient.*\[(labels|quality)",
+    r"spark/test_spark\.py::test_a_patient.*\[(labels|quality|text/boilerplate|text/language|duplicates/near_duplicate_texts)",
     r"repair/test_repaired\.py::test_a_repaired_patient.*\[(quality|drift|reproducibility)/",
     r"test_bad_input\.py::test_thousands_of_columns_are_opened\[10000-",
     r"integrations/test_(callbacks|trackers)\.py.*lightning",

@@ -49,6 +49,9 @@ PATIENTS = (
     "labels/low_agreement/sick",  # lists
     "quality/disguised_missing/sick",  # text, and what is missing
     "text/garbled/sick",
+    "text/boilerplate/sick",
+    "text/language_mix/sick",
+    "duplicates/near_duplicate_texts/sick_inside",
     "images/colour_mode_mix/sick",  # images, whose facts are measured by mapInArrow
     "images/unreadable/sick",
     "images/upscaled/sick",  # decoded whole

@@ -3,7 +3,7 @@
 from unittest.mock import patch
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doctor.evidence import shingles
@@ -23,6 +23,7 @@ def plain_words(text: str) -> list[str]:
     return words
 
 
+@settings(deadline=None)  # the first call fills tables
 @given(st.lists(st.text(alphabet="ab c.\n,Z9", max_size=40), min_size=1, max_size=8))
 def test_runs_are_those_that_a_plain_loop_finds(texts: list[str]) -> None:
     by_hash: dict[int, tuple[str, ...]] = {}
@@ -38,6 +39,7 @@ def test_runs_are_those_that_a_plain_loop_finds(texts: list[str]) -> None:
             assert by_hash.setdefault(alone[0], run) == run
 
 
+@settings(deadline=None)  # the first call fills tables
 @given(TEXTS)
 def test_a_text_has_the_same_runs_whatever_texts_stand_before_it(texts: list[str]) -> None:
     together = sketch(texts)
@@ -98,6 +100,7 @@ def test_a_text_longer_than_a_batch_is_read_whole() -> None:
     assert len(run_sets([" ".join(words)])[0]) == 99_996
 
 
+@settings(deadline=None)  # the first call fills tables
 @given(st.text(max_size=300), st.integers(1, 30))
 def test_a_long_text_read_in_pieces_has_the_words_that_it_has_at_once(text: str, letters: int) -> None:
     at_once = runs_of([text])

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from doctor.evidence.messages import form_of, text_of
 from doctor.evidence.profile import Profile
-from doctor.evidence.suspects import Suspects, place_of, suspected
+from doctor.evidence.suspects import Suspects, matching, place_of, suspected
 from doctor.evidence.text_columns import TextColumns
 from doctor.masking import RULES, Rule, without_secrets
 from doctor.model import Excerpt
@@ -29,13 +29,15 @@ AROUND = 100
 MIN_DIFFERENT_SIGNS = 6
 """A key has more; "xxxxxxxxxxxx" and "000000" stand for one."""
 
-# Loose: what it finds is looked at by the rules of masking. It holds in JSON too, where quotes are escaped.
-SUSPICIOUS = (
-    r"[A-Za-z0-9_%+.\-]@[A-Za-z0-9\-]+\.[A-Za-z]|PRIVATE KEY|eyJ[A-Za-z0-9_\-]{6}|://[^\s/:@]+:[^\s/@]+@"
+# Loose: what they find is looked at by the rules of masking. They hold in JSON too, where quotes are escaped.
+RARE = (
+    r"PRIVATE KEY|eyJ[A-Za-z0-9_\-]{6}|://[^\s/:@]+:[^\s/@]+@"
     r"|(?:sk-|sk_live_|rk_live_|gh[opsur]_|github_pat_|glpat-|hf_|xox[abprs]-|AKIA|ASIA|AIza|npm_|pypi-)[A-Za-z0-9_\-]{10}"
     r"|(?i:bearer\s)|(?i:password|passwd|secret|token|api[_\-]?key|access[_\-]?key)[\\\"']*\s*[=:]"
-    r"|(?:[0-9][ .()\-]?){7}|[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}"
+    r"|(?:[0-9][ \-]?){13}|[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}"
 )
+"""What keys and numbers have, which are looked for again where so many texts hold addresses that they are drawn."""
+SUSPICIOUS = rf"{RARE}|[A-Za-z0-9_%+.\-]@[A-Za-z0-9\-]+\.[A-Za-z]|(?:[0-9][ .()\-]?){{7}}"
 _PLACEHOLDER = re.compile(r"(?i)example|sample|dummy|your|changeme|placeholder|redacted|xxxx|1234567|abcdef|\*\*\*|•••")
 _RESERVED = re.compile(r"(?i)@(?:[\w\-]+\.)*(?:example|test|invalid|localhost)(?:\.(?:com|org|net|edu))?$")
 """Domains that belong to nobody: RFC 2606."""
@@ -101,19 +103,27 @@ class Secrets(Struct, frozen=True, kw_only=True):
         free = frozenset(texts.names) if texts else frozenset()
         found: list[Holding] = []
         for column, suspects in suspected(table, profile, texts, SUSPICIOUS, SUSPICIOUS, secrets_in):
-            found += _held(table, suspects, column.present, free=column.name in free, plain=column.kind is Kind.TEXT)
+            known = {"free": column.name in free, "plain": column.kind is Kind.TEXT}
+            groups = list(GROUPS)
+            if suspects.every > 1:
+                rare = matching(table, column, RARE)
+                found += _held(table, rare, column.present, ["secrets", "numbers"], **known)
+                groups = ["contacts"]
+            found += _held(table, suspects, column.present, groups, **known)
         return cls(holdings=tuple(sorted(found, key=lambda one: (list(GROUPS).index(one.group), -one.cells))))
 
 
-def _held(table: Table, suspects: Suspects, present: int, *, free: bool, plain: bool) -> Iterator[Holding]:
+def _held(
+    table: Table, suspects: Suspects, present: int, groups: Collection[str], *, free: bool, plain: bool
+) -> Iterator[Holding]:
     cells: Counter[str] = Counter()
     kinds: dict[str, Counter[str]] = {group: Counter() for group in GROUPS}
     samples: dict[str, list[Excerpt]] = {group: [] for group in GROUPS}
     for cell in suspects.cells:
         text = text_of(cell.text, form_of(cell.text))
         hits = secrets_in(text)
-        for group, members in GROUPS.items():
-            own = [(kind, span) for kind, span in hits if kind in members]
+        for group in groups:
+            own = [(kind, span) for kind, span in hits if kind in GROUPS[group]]
             if not own:
                 continue
             cells[group] += cell.rows

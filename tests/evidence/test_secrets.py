@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doctor.evidence import suspects
 from doctor.evidence.secrets import redacted, secrets_in
 from doctor.masking import without_secrets
 from doctor.model import Severity
@@ -117,3 +118,16 @@ def test_what_stands_behind_many_that_only_look_like_one_is_found() -> None:
 def test_all_of_many_are_redacted() -> None:
     text = " and ".join(f"anna{number}@gmail.com" for number in range(60))
     assert redacted(text, ["e-mail address"]) == " and ".join(["<e-mail address>"] * 60)
+
+
+def test_a_key_is_found_where_so_many_texts_hold_addresses_that_these_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suspects, "MAX_CELLS", 5)
+    texts = [f"Please write to anna{number}@gmail.com about the boat we saw." for number in range(200)]
+    texts[77] += f" api_key = {LETTERS}"
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    told = {finding.evidence["kind"]: finding.evidence for finding in judge(secrets_and_pii, path).findings}
+    assert (told["secrets"]["cells"], told["secrets"]["estimated"]) == (1, False)
+    assert told["contacts"]["estimated"]

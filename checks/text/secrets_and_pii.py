@@ -27,9 +27,10 @@ Calibration
 Limits
     Names, streets and dates of birth have no form and are not seen; nor are passwords without the word before them, and
     phone numbers without a country's or an area's code. Tables are looked at as well as texts: a column of e-mail
-    addresses in a table of customers is a remark. Where more than 20,000 cells hold addresses, some
-    are drawn and the others estimated; keys and numbers are looked for in all. In tables of 500,000 rows and more,
-    columns that are no free text are read whole only where drawn rows hold some. What is shown is masked, here and in every report.
+    addresses in a table of customers is a remark. Where more than 20,000 cells hold addresses, these
+    are drawn and the others estimated; keys and numbers are looked for in all, up to as many. In tables of 500,000 rows
+    and more, columns that are no free text are read whole only where drawn rows hold some. What is shown is masked,
+    here and in every report.
 
 Source
     N. Carlini et al., Extracting training data from large language models, 2021. Check sums: ISO/IEC 7812-1 for cards,

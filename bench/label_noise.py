@@ -27,13 +27,14 @@ from label_tables import CHANCE, HONEST, flipped
 from sklearn import datasets
 from sklearn.metrics import average_precision_score
 
+from doctor.evidence.exchanges import Exchange
 from doctor.evidence.inputs import Inputs, coded
 from doctor.evidence.label_doubts import LabelDoubts, Suspicion
 from doctor.evidence.label_models import LabelModels
-from doctor.evidence.label_noise import LabelNoise, confused_pairs, exchange_of
+from doctor.evidence.label_noise import LabelNoise
 from doctor.evidence.split_exchange import SplitExchanges
 from doctor.evidence.targets import Target, Task
-from doctor.model import Finding
+from doctor.model import Finding, Undecided
 from doctor_checks.labels import label_noise
 
 Array = np.ndarray[Any, Any]
@@ -82,8 +83,14 @@ def ranked(name: str, seed: int, peer: str | None) -> dict[str, float]:
     return {name: float(average_precision_score(wrong, score)) for name, score in scores.items()}
 
 
-def verdict(features: Array, labels: Array, seed: int) -> str:
-    """Return the kind of what the check finds, or why it is silent."""
+def judged(features: Array, labels: Array, seed: int) -> Finding | Undecided | None:
+    """Return the first that the check says.
+
+    Raises
+    ------
+    Unavailable
+        Where there are too few rows.
+    """
     values = np.unique(labels, return_inverse=True)[1]
     classes = tuple(str(number) for number in range(int(values.max()) + 1))
     matrix, origin = matrix_of(features)
@@ -98,10 +105,7 @@ def verdict(features: Array, labels: Array, seed: int) -> str:
         unread=(),
     )
     target = Target(name="label", task=Task.CLASSIFICATION, rows=rows, values=values, classes=classes)
-    try:
-        doubts = LabelDoubts.of(target, inputs)
-    except Exception as why:
-        return f"none ({type(why).__name__})"
+    doubts = LabelDoubts.of(target, inputs)
     noise = LabelNoise(
         target="label",
         rows=len(doubts.labels),
@@ -114,14 +118,22 @@ def verdict(features: Array, labels: Array, seed: int) -> str:
         floor=doubts.floor,
         suspects=int(doubts.told.suspect.sum()),
         listed=(),
-        exchange=exchange_of(doubts),
-        pairs=confused_pairs(doubts),
+        exchange=Exchange.of(doubts.settled, doubts.labels, doubts.names),
+        swapped=(),
         copies=(),
         ring=0,
         entities=False,
         doubts=doubts,
     )
-    (word, *_) = [*label_noise.examine(noise, SplitExchanges()), None]
+    return next(label_noise.examine(noise, SplitExchanges()), None)
+
+
+def verdict(features: Array, labels: Array, seed: int) -> str:
+    """Return the kind of what the check finds, or why it is silent."""
+    try:
+        word = judged(features, labels, seed)
+    except Exception as why:
+        return f"none ({type(why).__name__})"
     if word is None:
         return "healthy"
     return f"ALARM {word.evidence['kind']}" if isinstance(word, Finding) else f"none ({word.reason.split(',')[0][:30]})"

@@ -74,8 +74,9 @@ Source
 
 from collections.abc import Iterator
 
+from doctor.evidence.exchanges import Exchange
 from doctor.evidence.image_label_noise import ImageLabelNoise
-from doctor.evidence.label_noise import Exchange, LabelNoise
+from doctor.evidence.label_noise import LabelNoise, goings
 from doctor.evidence.split_exchange import SplitExchange, SplitExchanges
 from doctor.model import Check, Finding, Location, Severity, Undecided, facts_of
 
@@ -113,6 +114,7 @@ def examine(
     max_unseen: float = 0.05,
     min_exchanged: float = 0.5,
     min_exchanged_share: float = 0.03,
+    max_exchange_chance: float = 0.01,
     min_copies: int = 3,
     min_certain: float = 0.8,
 ) -> Iterator[Finding | Undecided]:
@@ -126,12 +128,10 @@ def examine(
     if reason := noise.unable(min_competence, max_errors):
         yield CHECK.unavailable(reason)
         return
-    limits = (min_share, max_chance, min_dominance)
-    exchanged = noise.exchange if noise.plainly_exchanged(min_exchanged, min_exchanged_share) else None
-    if not (exchanged and exchanged.floor.stands_out(exchanged.error_share, noise.pairs, *limits)):
-        exchanged = None
+    pair, limits = noise.exchange, (min_share, max_chance, min_dominance)
+    exchanged = pair if pair and pair.stands_out(min_exchanged, min_exchanged_share, max_exchange_chance) else None
     if exchanged or (noise.suspects and noise.floor.stands_out(noise.error_share, 1, *limits)):
-        if (noise.witnesses or 0.0) >= min_witnesses:
+        if noise.witnesses >= min_witnesses:
             yield _finding(noise, exchanged)
         else:
             yield CHECK.unavailable("the label hangs on few columns, which may tell it only in part")
@@ -144,19 +144,19 @@ def examine(
 
 
 def _finding(noise: LabelNoise, exchanged: Exchange | None) -> Finding:
-    floor = exchanged.floor if exchanged else noise.floor
+    rows = noise.swapped if exchanged else noise.listed
+    floor = facts_of(noise.floor, "share", "lower", "upper", "ratio", "chance")
     return CHECK.finding(
         "exchanged" if exchanged else "noise",
-        at=noise.place(noise.listed[:MAX_EXAMPLES]),
-        repair=noise.repair(exchanged),
-        examples=[row.told for row in noise.listed[:MAX_EXAMPLES]],
+        at=noise.place(rows[:MAX_EXAMPLES]),
+        repair=noise.repair(exchanged=exchanged is not None),
+        examples=[row.told for row in rows[:MAX_EXAMPLES]],
         total_rows=noise.total,
-        goings=noise.goings,
-        **noise.also_told,
+        goings=goings(rows),
+        **noise.also_told(rows),
         **facts_of(noise, "target", "unit", "rows", "errors", "suspects", "competence", "witnesses", "flips"),
-        **facts_of(floor, "share", "lower", "upper", "ratio", "chance"),
-        **(facts_of(exchanged, *EXCHANGED) if exchanged else {}),
-    ).showing(thumbnails=noise.pictures(noise.listed), review=noise.clusters())
+        **(facts_of(exchanged, *EXCHANGED, "share", "lower", "upper", "chance") if exchanged else floor),
+    ).showing(thumbnails=noise.pictures(rows), review=noise.clusters(rows))
 
 
 def _in_a_split(noise: LabelNoise, found: SplitExchange) -> Finding:

@@ -5,11 +5,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from doctor.evidence.exchanges import Exchange
 from doctor.evidence.image_facts import MAX_NAMES, MAX_THUMBNAILS, ImageFacts
 from doctor.evidence.image_targets import content_keys, image_target
 from doctor.evidence.inputs import Inputs
 from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts
-from doctor.evidence.label_noise import Doubtful, LabelNoise, confused_pairs, exchange_of, listed_of
+from doctor.evidence.label_noise import Doubtful, LabelNoise, listed_of, swapped_of
 from doctor.evidence.one_feature import folds_of
 from doctor.evidence.review_clusters import Together, put_together
 from doctor.evidence.targets import Target
@@ -37,21 +38,20 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
     ----------
     judged_by : str
         "pictures", the file of embeddings, or the model that made them.
-    together : tuple of Together
-        What is listed, as a person goes through it.
+    numbers : ndarray of int64
+        Places in the collection of the images that were judged, in the order of `doubts`.
     """
 
     COST: ClassVar[int] = 90
 
     facts: ImageFacts
+    numbers: Array
     judged_by: str = "pictures"
-    together: tuple[Together, ...] = ()
 
-    @property
-    def also_told(self) -> dict[str, Any]:
+    def also_told(self, rows: Sequence[Doubtful]) -> dict[str, Any]:
         """The images in the order of their doubts, and by what they were judged."""
-        files = [row.file for row in self.listed][:MAX_NAMES]
-        return {"files": files, "clusters": len(self.together), "judged_by": self.judged_by}
+        files = [row.file for row in rows][:MAX_NAMES]
+        return {"files": files, "clusters": len(self._together(rows)), "judged_by": self.judged_by}
 
     def pictures(self, rows: Sequence[Doubtful]) -> Sequence[Thumbnail]:
         """Show the most doubtful images, those that look like one class instead of another side by side."""
@@ -64,18 +64,22 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
                     made.append(self.facts.thumbnail(row.number, _words(row), group))
         return [one for one in made if one is not None]
 
-    def clusters(self) -> Sequence[Cluster]:
-        """Show all that is listed, in the clusters in which a person goes through it."""
+    def _together(self, rows: Sequence[Doubtful]) -> tuple[Together, ...]:
+        place = {number: place for place, number in enumerate(self.numbers.tolist())}
+        return put_together(rows, self.doubts.matrix[[place[row.number] for row in rows]])
+
+    def clusters(self, rows: Sequence[Doubtful]) -> Sequence[Cluster]:
+        """Show all of these, in the clusters in which a person goes through them."""
         from doctor.evidence.image_opening import quiet
 
         made, left = [], MAX_REVIEWED
         with quiet():
-            for number, part in enumerate(self.together, start=1):
-                rows = [self.listed[place] for place in part.places[:left]]
-                left -= len(rows)
+            for number, part in enumerate(self._together(rows), start=1):
+                members = [rows[place] for place in part.places[:left]]
+                left -= len(members)
                 shown = (
                     thumbnail_of(self.facts.files[row.number], "" if part.plain else _words(row), number, REVIEW_SIDE)
-                    for row in rows
+                    for row in members
                 )
                 pictures = [one for one in shown if one is not None]
                 made += [Cluster(number=number, title=part.title, thumbnails=pictures)] if pictures else []
@@ -87,11 +91,11 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
 
     def review(self, rows: Sequence[Doubtful], summary: str, *, suggested: bool = True) -> ReviewFiles:
         """Have a person look at images, beside the classes that are likelier where `suggested`."""
-        number = {self.listed[place].number: n for n, part in enumerate(self.together, 1) for place in part.places}
+        number = {place: n for n, part in enumerate(self._together(rows), 1) for place in part.places}
         return ReviewFiles(
             files=tuple(row.file for row in rows),
             suggested=tuple(row.suggested for row in rows) if suggested else (),
-            clusters=tuple(number[row.number] for row in rows) if self.together else (),
+            clusters=tuple(number[place] for place in range(len(rows))),
             safety=Safety.MANUAL,
             summary=summary.replace("rows", "images"),
         )
@@ -125,27 +129,12 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
         else:
             features = given.of(drawn)
         doubts = LabelDoubts.of(target, inputs_of(features, facts, target))
-        told, labels = doubts.told, doubts.labels
+        exchange = Exchange.of(doubts.settled, doubts.labels, doubts.names)
+        listed, swapped = listed_of(doubts.told), swapped_of(exchange, doubts.told)
         numbers = target.rows[doubts.rows]
-        listed = []
-        places = listed_of(told)
-        for row in places.tolist():
-            number = int(numbers[row])
-            listed.append(
-                Doubtful(
-                    number=number,
-                    row=number,
-                    given=doubts.names[labels[row]],
-                    suggested=doubts.names[int(told.suggested[row])],
-                    like=number,
-                    doubt=float(told.doubt[row]),
-                    suspect=bool(told.suspect[row]),
-                    file=facts.files[number].name,
-                )
-            )
         return cls(
             target=doubts.target,
-            rows=len(labels),
+            rows=len(doubts.labels),
             total=doubts.total,
             whole=doubts.total <= MAX_ROWS,
             flips=doubts.flips,
@@ -153,10 +142,10 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
             distinct_share=doubts.distinct_share,
             errors=doubts.errors,
             floor=doubts.floor,
-            suspects=int(told.suspect.sum()),
-            listed=tuple(listed),
-            exchange=exchange_of(doubts),
-            pairs=confused_pairs(doubts),
+            suspects=int(doubts.told.suspect.sum()),
+            listed=_named(doubts, facts, numbers, listed, doubts.told.suggested),
+            exchange=exchange,
+            swapped=_named(doubts, facts, numbers, swapped, doubts.settled.called),
             copies=(),
             ring=0,
             entities=False,
@@ -164,12 +153,29 @@ class ImageLabelNoise(LabelNoise, frozen=True, kw_only=True):
             unit="images",
             facts=facts,
             judged_by="pictures" if given is None else str(given),
-            together=put_together(listed, doubts.matrix[places]),
+            numbers=numbers,
         )
 
 
 def _words(row: Doubtful) -> str:
     return f"{row.given}, looks like {row.suggested}" if row.given != row.suggested else row.given
+
+
+def _named(doubts: LabelDoubts, facts: ImageFacts, numbers: Array, rows: Array, better: Array) -> tuple[Doubtful, ...]:
+    """Describe judged images, by their positions; `better` are the likelier classes."""
+    return tuple(
+        Doubtful(
+            number=(number := int(numbers[row])),
+            row=number,
+            given=doubts.names[doubts.labels[row]],
+            suggested=doubts.names[int(better[row])],
+            like=number,
+            doubt=float(doubts.told.doubt[row]),
+            suspect=bool(doubts.told.suspect[row]),
+            file=facts.files[number].name,
+        )
+        for row in rows.tolist()
+    )
 
 
 def inputs_of(features: Array, facts: ImageFacts, target: Target) -> Inputs:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from doctor.errors import Unavailable
 from doctor.evidence.error_floor import ErrorFloor
+from doctor.evidence.exchanges import Settled
 from doctor.evidence.inputs import Inputs
 from doctor.evidence.keys import Keys
 from doctor.evidence.label_models import LabelModels, as_shares
@@ -34,8 +35,6 @@ FLIPPED_SHARE = 0.02
 MIN_FLIPS = 60
 """Known flips in all rounds together, so that the competence is known to about ±.05."""
 MAX_ROUNDS = 6
-DOUBTED_SHARE = 0.01
-"""Where fewer labels are doubted, and no floor of errors is as high, nothing will be said of them."""
 ALIKE = 0.9
 """Features that are correlated by so much count as one witness."""
 
@@ -114,10 +113,6 @@ class LabelDoubts(Struct, frozen=True, kw_only=True, dict=True):
         Rows that the models, the shares of the classes being equal, hold to be of another class.
     floor : ErrorFloor
         What remains of these errors where the models are sure.
-    likeliest : ndarray of int64, shape (n,)
-        The class that the models, the shares of the classes being equal, hold each row to be of.
-    margins : ndarray, shape (2, n)
-        How far each family holds it before the next one.
     """
 
     target: str
@@ -133,32 +128,22 @@ class LabelDoubts(Struct, frozen=True, kw_only=True, dict=True):
     distinct_share: float
     errors: int
     floor: ErrorFloor
-    likeliest: Array
-    margins: Array
     told: Suspicion
+    settled: Settled
 
     @cached_property
-    def witnesses(self) -> float | None:
-        """The competence of the lesser of two sets of features, each with half of them; None where little is doubted.
+    def witnesses(self) -> float:
+        """The competence of the lesser of two sets of features, each with half of them.
 
         Where a single column tells the label, and tells it only in part, errors are as even as flips are; two columns
         that know nothing of each other do not err in the same rows. Fitted when first asked for: few tables need it.
         """
-        if max(self.floor.lower, self.told.suspect.mean()) < DOUBTED_SHARE:
-            return None
         halves = halved(self.matrix, self.origin, self.labels, len(self.names))
         if not all(half.any() for half in halves):
             return 0.0
         with one_thread():
             models = (LabelModels(self.matrix[:, half], self.fold) for half in halves)
             return min(_competence(model, self.labels, len(self.names))[1] for model in models)
-
-    def floor_between(self, first: int, second: int) -> tuple[ErrorFloor, float]:
-        """Return the floor of errors among rows of two classes that look like one of them, and the share of errors."""
-        pair = (first, second)
-        rows = np.isin(self.labels, pair) & np.isin(self.likeliest, pair)
-        errors = self.likeliest[rows] != self.labels[rows]
-        return ErrorFloor.of(self.margins[:, rows], errors), float(errors.mean()) if len(errors) else 0.0
 
     @classmethod
     def of(cls, target: Target, inputs: Inputs) -> "LabelDoubts":
@@ -183,6 +168,7 @@ class LabelDoubts(Struct, frozen=True, kw_only=True, dict=True):
             flips, competence = _competence(models, labels, classes)
             margins, likeliest = _margins(models, labels, classes)
             told = Suspicion.of(models, labels, classes)
+            settled = Settled.of(models, labels, np.where(told.suspect, told.suggested, labels), classes)
         return cls(
             target=target.name,
             names=tuple(target.classes[number] for number in known),
@@ -197,9 +183,8 @@ class LabelDoubts(Struct, frozen=True, kw_only=True, dict=True):
             distinct_share=len(np.unique(matrix, axis=0)) / len(kept),
             errors=int(np.count_nonzero(likeliest != labels)),
             floor=ErrorFloor.of(margins, likeliest != labels),
-            likeliest=likeliest,
-            margins=margins,
             told=told,
+            settled=settled,
         )
 
 

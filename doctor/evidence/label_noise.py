@@ -1,6 +1,5 @@
 """Which labels are doubted, which classes are exchanged, and which rows nearly equal one with another label."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -10,12 +9,12 @@ from msgspec import Struct
 
 from doctor.errors import NotApplicable, Unavailable
 from doctor.evidence.error_floor import ErrorFloor
+from doctor.evidence.exchanges import Exchange
 from doctor.evidence.keys import Keys
 from doctor.evidence.label_doubts import MAX_ROWS, LabelDoubts, Reference, Suspicion
 from doctor.evidence.near_labels import near_pairs, verified
 from doctor.evidence.roles import Roles
 from doctor.evidence.sample import Sample
-from doctor.evidence.significance import binomial_upper_tail
 from doctor.evidence.surprisal import Surprisal
 from doctor.evidence.targets import Target, Task
 from doctor.model import AnyRepair, Cluster, Location, Relabel, ReviewFiles, ReviewRows, Safety, Thumbnail
@@ -24,8 +23,6 @@ from doctor.subjects.table import Table
 Array = np.ndarray[Any, Any]
 
 MIN_DISTINCT_SHARE = 0.5
-MIN_EACH_WAY = 4
-MAX_EXCHANGE_CHANCE = 0.001
 MAX_GOINGS = 10
 SUMMARY = "look at the most doubtful rows first; each comes with the label that the models hold to be right"
 SETTLE = "settle on one label for each pair of near copies"
@@ -66,31 +63,6 @@ class Doubtful(Struct, frozen=True, kw_only=True):
         return place | {"label": self.given, "suggested": self.suggested}
 
 
-class Exchange(Struct, frozen=True, kw_only=True):
-    """Two classes that are taken for each other.
-
-    Attributes
-    ----------
-    first_rows, second_rows : int
-        Suspects labelled as the one that are of the other.
-    first_share, second_share : float
-        The same per row labelled so.
-    floor : ErrorFloor
-        Of errors among the rows of these two classes.
-    error_share : float
-        All errors among them, per row.
-    """
-
-    first: str
-    second: str
-    first_rows: int
-    second_rows: int
-    first_share: float
-    second_share: float
-    floor: ErrorFloor
-    error_share: float
-
-
 class LabelNoise(Struct, frozen=True, kw_only=True):
     """What is known of wrong labels.
 
@@ -107,9 +79,9 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
     listed : tuple of Doubtful
         Most doubtful first: the suspects, at least 5 % and at most 10 % of the rows.
     exchange : Exchange or None
-        The two of at least three classes between which most suspects go, if they go both ways.
-    pairs : int
-        Pairs of classes of which they are one; of images see `confused_pairs`.
+        The two of at least three classes between which most rows are astray, if they are both ways.
+    swapped : tuple of Doubtful
+        The rows that bear the one's label and are called the other, most doubtful first.
     copies : tuple of (Doubtful, Doubtful)
         Rows that nearly equal each other and have different labels.
     ring : int
@@ -134,7 +106,7 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
     suspects: int
     listed: tuple[Doubtful, ...]
     exchange: Exchange | None
-    pairs: int
+    swapped: tuple[Doubtful, ...]
     copies: tuple[tuple[Doubtful, Doubtful], ...]
     ring: int
     entities: bool
@@ -143,12 +115,11 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
     unit: str = "rows"
 
     @property
-    def witnesses(self) -> float | None:
+    def witnesses(self) -> float:
         """See `LabelDoubts`."""
         return self.doubts.witnesses
 
-    @property
-    def also_told(self) -> dict[str, Any]:
+    def also_told(self, rows: Sequence[Doubtful]) -> dict[str, Any]:
         """What a finding says beside what it says of rows."""
         return {}
 
@@ -168,29 +139,11 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
             return f"the models err in {self.error_share:.0%} of the rows, for whatever reason"
         return ""
 
-    def plainly_exchanged(self, min_exchanged: float, min_share: float) -> bool:
-        """Whether most suspects go between the two classes of `exchange`, both ways, more than if spread evenly."""
-        pair = self.exchange
-        if pair is None:
-            return False
-        both = pair.first_rows + pair.second_rows
-        each = min(pair.first_rows, pair.second_rows) >= MIN_EACH_WAY
-        shares = min(pair.first_share, pair.second_share) >= min_share
-        # With three classes a third of even flips lies between two of them, with more classes less.
-        rare = binomial_upper_tail(both, self.suspects, 1 / 3) <= MAX_EXCHANGE_CHANCE
-        return each and shares and both >= min_exchanged * self.suspects and rare
-
-    @property
-    def goings(self) -> dict[str, int]:
-        """Listed rows by the label that they bear and the likelier one, the most frequent first."""
-        counts = Counter(f"{row.given} → {row.suggested}" for row in self.listed if row.given != row.suggested)
-        return dict(counts.most_common(MAX_GOINGS))
-
     def pictures(self, rows: Sequence[Doubtful]) -> Sequence[Thumbnail]:
         """Show doubtful images; of rows there is nothing to be seen."""
         return ()
 
-    def clusters(self) -> Sequence[Cluster]:
+    def clusters(self, rows: Sequence[Doubtful]) -> Sequence[Cluster]:
         """Show doubtful images in clusters that a person goes through; of rows there is nothing to be seen."""
         return ()
 
@@ -198,12 +151,11 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
         """Say where rows are."""
         return Location(columns=(self.target,), rows=tuple(row.row for row in rows), file=self.file)
 
-    def repair(self, exchanged: Exchange | None) -> AnyRepair:
+    def repair(self, *, exchanged: bool) -> AnyRepair:
         """Give rows of two exchanged classes the other label where all rows were judged, else have a person look."""
         if exchanged and self.whole:
-            pair = {exchanged.first, exchanged.second}
-            return self.relabel([row for row in self.listed if row.suspect and {row.given, row.suggested} == pair])
-        return self.review(self.listed, SUMMARY)
+            return self.relabel(self.swapped)
+        return self.review(self.swapped if exchanged else self.listed, SUMMARY)
 
     def repair_of_copies(self, *, competent: bool) -> AnyRepair:
         """Give near copies one label where the models tell it and judged all rows, else have a person look."""
@@ -260,6 +212,8 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
             raise Unavailable(reference.why_not)
         told, labels = doubts.told, doubts.labels
         place = _Places(table, sample.row[doubts.rows], doubts)
+        exchange = Exchange.of(doubts.settled, labels, doubts.names)
+        swapped = swapped_of(exchange, told)
         listed = [place.of(row) for row in listed_of(told).tolist()]
         near, ring = near_pairs(doubts.matrix, labels)
         out = {target.name, roles.item, roles.predictions, *roles.annotators, *keys.names}
@@ -280,8 +234,8 @@ class LabelNoise(Struct, frozen=True, kw_only=True):
             floor=doubts.floor,
             suspects=int(told.suspect.sum()),
             listed=tuple(listed),
-            exchange=exchange_of(doubts),
-            pairs=math.comb(len(doubts.names), 2),
+            exchange=exchange,
+            swapped=tuple(place.of(row, int(doubts.settled.called[row])) for row in swapped.tolist()),
             copies=tuple(sorted(map(place.pair, pairs), key=lambda pair: (pair[0].number, pair[1].number))),
             ring=ring,
             entities=bool(keys.entities),
@@ -327,36 +281,13 @@ def listed_of(told: Suspicion) -> Array:
     return np.lexsort((np.arange(rows), -told.doubt, ~told.suspect))[:wanted]
 
 
-def confused_pairs(doubts: LabelDoubts) -> int:
-    """Count the pairs of classes that enough rows are taken for each other of to be called exchanged; at least 1.
-
-    A pair between which the models hardly err cannot be found, so that it is no try. Source: R. E. Tarone, A modified
-    Bonferroni method for discrete data, Biometrics 46 (1990).
-    """
-    wrong = np.zeros((len(doubts.names), len(doubts.names)), dtype=int)
-    erred = doubts.likeliest != doubts.labels
-    np.add.at(wrong, (doubts.labels[erred], doubts.likeliest[erred]), 1)
-    return max(1, int(np.triu(np.minimum(wrong, wrong.T) >= MIN_EACH_WAY, 1).sum()))
+def swapped_of(exchange: Exchange | None, told: Suspicion) -> Array:
+    """Return the rows of two exchanged classes, by their positions, most doubtful first."""
+    rows = np.sort(exchange.rows) if exchange else np.empty(0, dtype=np.int64)
+    return rows[np.argsort(-told.doubt[rows], kind="stable")]
 
 
-def exchange_of(doubts: LabelDoubts) -> Exchange | None:
-    """Return the two of several classes between which most suspects go both ways; None where there are none."""
-    told, labels, names = doubts.told, doubts.labels, doubts.names
-    wrong = np.zeros((len(names), len(names)), dtype=int)
-    np.add.at(wrong, (labels[told.suspect], told.suggested[told.suspect]), 1)
-    both = np.triu(np.where((wrong > 0) & (wrong.T > 0), wrong + wrong.T, 0), 1)
-    if len(names) < 3 or not both.any():
-        return None
-    first, second = divmod(int(both.argmax()), len(names))
-    sizes = np.bincount(labels, minlength=len(names))
-    floor, error_share = doubts.floor_between(first, second)
-    return Exchange(
-        first=names[first],
-        second=names[second],
-        first_rows=int(wrong[first, second]),
-        second_rows=int(wrong[second, first]),
-        first_share=float(wrong[first, second] / sizes[first]),
-        second_share=float(wrong[second, first] / sizes[second]),
-        floor=floor,
-        error_share=error_share,
-    )
+def goings(rows: Sequence[Doubtful]) -> dict[str, int]:
+    """Count rows by the label that they bear and the likelier one, the most frequent first."""
+    counts = Counter(f"{row.given} → {row.suggested}" for row in rows if row.given != row.suggested)
+    return dict(counts.most_common(MAX_GOINGS))

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from calibrate_images import chosen, digits, doubted
 from label_noise import bundled, judged
-from label_tables import HONEST, clouds, flipped
+from label_tables import HONEST, clouds, flipped, neighbours
 
 from doctor.errors import Unavailable
 from doctor.model import Finding, Undecided
@@ -33,7 +33,7 @@ Random = np.random.Generator
 Said = Finding | Undecided | None
 SHARES = (0.05, 0.1, 0.2)
 TABLES = ("three clouds", "five clouds", "skewed, near", "skewed, far", "five grades", "three grades")
-NEAR = ("two of eight, near", "two of eight, far", "two of eight, t", "stray rows")
+NEAR = ("two of eight, alike", "two of eight, near", "two of eight, far", "two of eight, t", "stray rows")
 
 
 def exchanged(random: Random, labels: Array, pair: tuple[int, int], there: float, back: float) -> Array:
@@ -129,6 +129,8 @@ class Judge:
         if name in ("penguins", "mice"):
             return self._shared(name)
         kind, rows = name.rsplit(", ", 1)
+        if kind == "two of eight, alike":
+            return neighbours(random, int(rows), apart=random.choice([0, 0.5, 1]))
         if kind.startswith("clouds"):
             return clouds(random, int(rows), apart=4.5 if kind.endswith("apart") else 3.5, classes=3, width=4)
         return HONEST[kind](random, int(rows))

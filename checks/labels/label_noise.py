@@ -114,6 +114,7 @@ def examine(
     max_unseen: float = 0.05,
     min_exchanged: float = 0.5,
     min_exchanged_share: float = 0.03,
+    max_exchanged_share: float = 0.25,
     max_exchange_chance: float = 0.01,
     min_copies: int = 3,
     min_certain: float = 0.8,
@@ -128,8 +129,9 @@ def examine(
     if reason := noise.unable(min_competence, max_errors):
         yield CHECK.unavailable(reason)
         return
+    bounds = (min_exchanged, min_exchanged_share, max_exchanged_share, max_exchange_chance)
     pair, limits = noise.exchange, (min_share, max_chance, min_dominance)
-    exchanged = pair if pair and pair.stands_out(min_exchanged, min_exchanged_share, max_exchange_chance) else None
+    exchanged = pair if pair and pair.stands_out(*bounds) else None
     if exchanged or (noise.suspects and noise.floor.stands_out(noise.error_share, 1, *limits)):
         if noise.witnesses >= min_witnesses:
             yield _finding(noise, exchanged)

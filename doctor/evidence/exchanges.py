@@ -4,7 +4,8 @@ Labels that both families of models call another are replaced twice, so that the
 nearly right. A row then counts as astray where it stands in the midst of another class than its label: further in than
 the outermost twentieth of that class. Classes that overlap have few such rows, as many as the tail of a class holds so
 far from its middle; wrong labels of any kind go to all classes alike. Two classes are exchanged where, both ways, more
-rows are astray than either explains.
+rows are astray than either explains. Classes that look the same come apart wherever chance has it, so that large shares
+astray mean nothing.
 """
 
 import math
@@ -28,7 +29,7 @@ MIN_CALLED = 5
 DECILE = 1.2816
 """Standard normal quantile of nine tenths."""
 FREEDOM = 5
-"""Of Student's t, the tail that classes are granted: heavier than any of scikit-learn's or the public tables'."""
+"""Of Student's t, the tail that classes are granted. With 8 stray rows and made-up heavy tails pass for exchanged."""
 
 
 class Settled(Struct, frozen=True, kw_only=True):
@@ -89,11 +90,12 @@ class Exchange(Struct, frozen=True, kw_only=True):
     among_suspects: float
     chance: float
 
-    def stands_out(self, min_among_suspects: float, min_share: float, max_chance: float) -> bool:
-        """Whether most rows astray go between the two, enough of them both ways alike, and by no chance."""
-        shares = sorted((self.first_share, self.second_share))
-        alike = shares[0] >= max(min_share, LEAST_RATIO * shares[1])
-        return alike and self.among_suspects >= min_among_suspects and self.chance <= max_chance
+    def stands_out(self, min_among_suspects: float, min_share: float, max_share: float, max_chance: float) -> bool:
+        """Whether most rows astray go between the two, enough of them but not too many, both ways, and by no chance."""
+        less, more = sorted((self.first_share, self.second_share))
+        both_ways = less >= max(min_share, LEAST_RATIO * more)
+        most = self.among_suspects >= min_among_suspects
+        return both_ways and most and self.share <= max_share and self.chance <= max_chance
 
     @classmethod
     def of(cls, settled: Settled, labels: Array, names: tuple[str, ...]) -> "Exchange | None":
@@ -111,6 +113,8 @@ class Exchange(Struct, frozen=True, kw_only=True):
         tries = int(np.count_nonzero(both))
         called = np.bincount(settled.called, minlength=len(names))
         rows = [np.flatnonzero((labels == a) & (settled.called == b)) for a, b in ((first, second), (second, first))]
+        by_overlap = _by_overlap(astray, tails, called, first, second)
+        by_even = _by_even_errors(astray, labels, first, second)
         hits, total = len(rows[0]) + len(rows[1]), int(called[first] + called[second])
         return cls(
             first=names[first],
@@ -124,13 +128,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
             lower=wilson_lower(hits, total),
             upper=wilson_upper(hits, total),
             among_suspects=float(both[first, second] / astray.sum()),
-            chance=min(
-                1.0,
-                tries
-                * max(
-                    _by_overlap(astray, tails, called, first, second), _by_even_errors(astray, labels, first, second)
-                ),
-            ),
+            chance=min(1.0, tries * max(by_overlap, by_even)),
         )
 
 
@@ -178,10 +176,8 @@ def _by_even_errors(astray: Array, labels: Array, first: int, second: int) -> fl
     elsewhere = int(astray.sum()) - both
     cells = len(labels) * (classes - 1) - int(sizes[first] + sizes[second])
     chances = [
-        binomial_upper_tail(
-            int(astray[way]), int(astray[way]) + elsewhere, float(sizes[way[0]] / (sizes[way[0]] + cells))
-        )
-        for way in ways
+        binomial_upper_tail(rows, rows + elsewhere, own / (own + cells))
+        for own, rows in ((int(sizes[way[0]]), int(astray[way])) for way in ways)
     ]
     touched = [int(astray[number].sum() + astray[:, number].sum()) for number in (first, second)]
     return max(*chances, *(binomial_upper_tail(both, rows, 1 / (classes - 1)) for rows in touched))

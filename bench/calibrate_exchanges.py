@@ -1,20 +1,21 @@
 """Measures how often labels/label-noise names two exchanged classes, and how often it names two that are not.
 
-    python bench/calibrate_exchanges.py [named] [others] [--seeds N] [--first N] [--sets NAME …] [--data FOLDER]
+    python bench/calibrate_exchanges.py [named] [others] [--seeds N] [--first N] [--pairs N] [--sets NAME …]
+        [--data FOLDER]
 
 prints one table per part; both by default. `named`: two classes are exchanged in 5, 10 and 20 % of the rows of either,
-all pairs of classes in turn. `others`: labels as they are; labels drawn anew; one class taken for another, but not the
-other way; three classes in a ring; one class taken for any and any for it; all classes taken for one; and one taken
-for another beside labels drawn anew. Sets are scikit-learn's digits as images, whole and 1,000 or 400 of them, and with
-grain over what is seen in them, so that like ones are confused; digits, wine and iris as tables; made-up classes
-(`label_tables.py`); and, where the data folder of the project is given, its penguins and mice. What is named is what
-the check says. Made-up sets and those that are drawn differ from seed to seed.
+all pairs of classes in turn, or so many drawn at random for each seed. `others`: labels as they are; labels drawn anew;
+one class taken for another, but not the other way; three classes in a ring; one class taken for any and any for it; all
+classes taken for one; and one taken for another beside labels drawn anew. Sets are scikit-learn's digits as images,
+whole and 1,000 or 400 of them, and with grain over what is seen in them, so that like ones are confused; digits, wine
+and iris as tables; made-up classes (`label_tables.py`); and, where the data folder of the project is given, its
+penguins and mice. What is named is what the check says. Made-up sets and those that are drawn differ from seed to seed.
 """
 
 import argparse
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -162,12 +163,14 @@ def says(ask: Callable[[Array], Said], labels: Array) -> tuple[str, frozenset[in
     return str(found.evidence["kind"]), frozenset(names)
 
 
-def pairs(classes: int) -> Iterator[tuple[int, int]]:
-    """Yield all pairs of classes."""
-    yield from combinations(range(classes), 2)
+def pairs(classes: int, most: int, seed: int) -> list[tuple[int, int]]:
+    """Return all pairs of classes, or as many at random."""
+    known = list(combinations(range(classes), 2))
+    chosen = np.random.default_rng([seed, classes]).permutation(len(known))[: most or None]
+    return [known[number] for number in sorted(chosen.tolist())]
 
 
-def named(judge: Judge, sets: list[str], seeds: range) -> None:
+def named(judge: Judge, sets: list[str], seeds: range, most: int) -> None:
     """Print how many exchanges are named, found without a name, named wrongly, by share."""
     print("Two classes exchanged: named, called wrong labels of any kind, silent, other classes named\n")
     for name in sets:
@@ -177,7 +180,7 @@ def named(judge: Judge, sets: list[str], seeds: range) -> None:
             rows = []
             for seed in seeds:
                 truth, ask = judge.draw(name, seed)
-                for pair in pairs(int(truth.max()) + 1):
+                for pair in pairs(int(truth.max()) + 1, most, seed):
                     random = np.random.default_rng([seed, *pair, round(100 * share)])
                     labels = exchanged(random, truth, pair, share, share)
                     rows.append(min(int(((labels != truth) & (truth == number)).sum()) for number in pair))
@@ -219,6 +222,7 @@ if __name__ == "__main__":
     parser.add_argument("parts", nargs="*", default=[])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--first", type=int, default=0, help="number of the first seed")
+    parser.add_argument("--pairs", type=int, default=0, help="pairs of classes per seed; 0 for all")
     parser.add_argument("--sets", nargs="+", default=[])
     parser.add_argument("--data", type=Path)
     asked = parser.parse_args()
@@ -227,6 +231,6 @@ if __name__ == "__main__":
         wanted, seeds = asked.parts or ["named", "others"], range(asked.first, asked.first + asked.seeds)
         if "named" in wanted:
             apart = [one for one in judge.sets() if "grain" not in one and not one.startswith((*TABLES[2:], *NEAR))]
-            named(judge, asked.sets or apart, seeds)
+            named(judge, asked.sets or apart, seeds, asked.pairs)
         if "others" in wanted:
             others(judge, asked.sets or judge.sets(), seeds)

@@ -16,6 +16,7 @@ from doctor.settings import Settings
 
 SEEDS = 6
 VOCABULARY = 3_000
+FLIPS = (("at random", 0.05), ("at random", 0.1), *(("class 0 and 1", share) for share in (0.05, 0.1, 0.2)))
 
 Random = np.random.Generator
 Texts = tuple[list[str], np.ndarray]
@@ -102,7 +103,7 @@ def planted() -> None:
     )
     print(f"{'texts':<30}{'flipped':>18}{'told':>6}{'named':>7}{'right in list':>15}")
     for name in list(DESIGNS)[:3]:
-        for kind, share in (("at random", 0.05), ("at random", 0.1), ("class 0 and 1", 0.1)):
+        for kind, share in FLIPS:
             told = named = 0
             right = []
             for seed in range(SEEDS):

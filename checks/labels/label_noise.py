@@ -61,12 +61,12 @@ Calibration
     learnt other digits nothing where none is wrong, 5 and 8 % drawn anew are told, and 77 to 97 % of the wrong ones
     lead the list (30 to 35 % by the descriptor); exchanged ones lead it in 92 %, and nothing was said by an older rule.
     `python bench/calibrate_exchanges.py named`, two classes exchanged in 5, 10 and 20 % of the rows of either, all
-    pairs in turn: 1,797 digits as images at 5 and 10 % 45 of 45, and of 9 pairs, also of 1,000 images, 9 of 9 at each;
-    of all pairs among 1,000, so that 5 % are four or five rows, 42 of 45; digits as tables, 9 pairs, 5, 9 and 9; wine
-    0, 3 and 3 of 3; penguins 1, 3 and 3; iris 0, 0 and 2; made-up clouds 3, 3 and 3. No other two are ever named. `…
-    others`, 19 sets, in several of which classes overlap or look the same: none is named in 361 whose labels are right,
-    drawn anew, taken for others one way, in a ring or from and to one class, in 5 to 20 %. The bounds were set on other
-    draws of these sets, 888 exchanged and 1,088 not.
+    pairs in turn: 1,797 digits as images 45 of 45 each, 1,000 of them, so that 5 % are four or five rows, 42, 45 and
+    45, and 9 of 9 pairs of other draws; digits as tables, 9 pairs, 5, 9 and 9; wine 0, 3 and 3 of 3; penguins 1, 3 and
+    3; iris 0, 0 and 2; made-up clouds 3, 3 and 3. No other two are ever named. `… others`, 19 sets, in several of which
+    classes overlap or look the same: none is named in 361 whose labels are right, drawn anew, taken for others one way,
+    in a ring or from and to one class, in 5 to 20 %. The bounds were set on other draws of these sets, 888 exchanged
+    and 1,088 not.
 
 Limits
     A floor is known to the step: 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15 %. Up to 2,000 drawn rows of train, the first 120

@@ -23,7 +23,7 @@ from doctor.subjects.table import Table
 Array = np.ndarray[Any, Any]
 
 MIN_DISTINCT_SHARE = 0.5
-MAX_GOINGS = 10
+MAX_PAIRS_TOLD = 10
 SUMMARY = "look at the most doubtful rows first; each comes with the label that the models hold to be right"
 SETTLE = "settle on one label for each pair of near copies"
 FIRST_SHARE, NEXT_SHARE = 0.05, 0.10
@@ -287,7 +287,7 @@ def swapped_of(exchange: Exchange | None, told: Suspicion) -> Array:
     return rows[np.argsort(-told.doubt[rows], kind="stable")]
 
 
-def goings(rows: Sequence[Doubtful]) -> dict[str, int]:
+def taken_for(rows: Sequence[Doubtful]) -> dict[str, int]:
     """Count rows by the label that they bear and the likelier one, the most frequent first."""
     counts = Counter(f"{row.given} → {row.suggested}" for row in rows if row.given != row.suggested)
-    return dict(counts.most_common(MAX_GOINGS))
+    return dict(counts.most_common(MAX_PAIRS_TOLD))

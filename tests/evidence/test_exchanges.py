@@ -90,5 +90,5 @@ def test_exchanged_rows_are_those_that_are_listed_and_given_back() -> None:
     (finding,) = report.findings
     first, second = finding.evidence["first"], finding.evidence["second"]
     assert finding.evidence["kind"] == "exchanged"
-    assert set(finding.evidence["goings"]) == {f"{first} → {second}", f"{second} → {first}"}
+    assert set(finding.evidence["taken_for"]) == {f"{first} → {second}", f"{second} → {first}"}
     assert len(finding.repair.numbers) == finding.evidence["first_rows"] + finding.evidence["second_rows"]

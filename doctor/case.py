@@ -229,7 +229,7 @@ def open_case(paths: Sequence[Path], settings: Settings) -> Iterator[Case]:
         pipeline = Pipeline.named(settings.pipeline, settings.budget) if settings.pipeline else None
         configs, taken, broken = open_configs(paths)
         taken = (*taken, *(files_of_embeddings(settings.embeddings) if settings.embeddings else ()))
-        apart = [Path(named) for named in settings.benchmark]
+        apart = _apart(paths, settings.benchmark)
         taken = (*taken, *(file.absolute() for path in apart for file in (path, *path.rglob("*"))))
         databases = databases_of(paths, settings)
         seen = open_images(
@@ -398,6 +398,21 @@ def older_version(engine: Engine, settings: Settings) -> Previous | None:
         raise UsageError("against: give the path of the older version")
     tables, problems = _beside(engine, settings, "--against", settings.against)
     return Previous(shown=str(Path(settings.against)), tables=tuple(tables), problems=tuple(problems))
+
+
+def _apart(paths: Sequence[Path], named: Sequence[str]) -> list[Path]:
+    """Return where the benchmarks lie, which are no part of what is scanned.
+
+    Raises
+    ------
+    UsageError
+        For one that holds what is scanned.
+    """
+    found = [Path(one) for one in named]
+    for benchmark in found:
+        if held := next((path for path in paths if path.resolve().is_relative_to(benchmark.resolve())), None):
+            raise UsageError(f"--benchmark {benchmark}: it is what is scanned, or holds it ({held})")
+    return found
 
 
 def benchmarks(engine: Engine, settings: Settings) -> Benchmarks | None:

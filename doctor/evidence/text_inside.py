@@ -1,6 +1,6 @@
 """Texts that stand in a longer one: they keep the same runs of words, then their runs are looked up in it.
 
-Of every run a text keeps one of eight, the same ones wherever they stand (P. Pierce-Ward et al., FracMinHash, 2022), so
+Of every run a text keeps one of eight, the same ones wherever they stand (L. Irber et al., FracMinHash, 2022), so
 that the share of a short text that a long one holds shows without either being read again. What a reply quotes of the
 letter before does not count, nor do runs that many texts have.
 """

@@ -168,3 +168,10 @@ def test_images_too_small_to_be_compared_are_said_to_be_so(tmp_path: Path) -> No
     (examination,) = report.examinations
     assert examination.outcome is Outcome.UNAVAILABLE
     assert "fewer than 32 pixels" in examination.reason
+
+
+def test_a_benchmark_cannot_be_what_is_scanned(tmp_path: Path) -> None:
+    save(scenes(4, 50), tmp_path / "data" / "train")
+    for named in ("data", "data/train"):
+        with pytest.raises(UsageError, match=r"--benchmark .*data: it is what is scanned, or holds it"):
+            doctor.scan(tmp_path / named, benchmark=str(tmp_path / "data"))

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from doctor.baseline import with_baseline
-from doctor.case import Case, declared_roles, older_version, open_case
+from doctor.case import Case, declared_roles, open_case
 from doctor.engine import examine
 from doctor.errors import UsageError
 from doctor.model import Report
 from doctor.settings import Settings, Suppression, settings_for, suppressions_of
 from doctor.subjects.database import is_uri
 from doctor.subjects.frames import open_frames
+from doctor.subjects.opening import older_version
 from doctor.subjects.table import Engine
 
 TOLD_ELSEWHERE = ("thresholds", "suppressions", "origin", "format")

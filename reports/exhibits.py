@@ -40,13 +40,15 @@ def has_thumbnails(report: Report) -> bool:
 
 
 def galleries(finding: Finding) -> list[Group]:
-    """Return the thumbnails that can be shown, those of one number together; what is no JPEG is left out."""
+    """Return the thumbnails that can be shown, those of one number together; what is no JPEG is left out.
+
+    Those that are alone come last, in one row.
+    """
     sound = sorted(filter(is_jpeg, finding.thumbnails), key=lambda one: one.group)
     groups = [list(group) for _, group in groupby(sound, key=lambda one: one.group)]
-    together = len(groups) > 1
-    if all(len(group) == 1 for group in groups):
-        return [Group(thumbnails=sound, together=False)] if sound else []
-    return [Group(thumbnails=group, together=together) for group in groups]
+    told = [Group(thumbnails=group, together=len(groups) > 1) for group in groups if len(group) > 1]
+    alone = [one for group in groups if len(group) == 1 for one in group]
+    return [*told, *([Group(thumbnails=alone, together=False)] if alone else [])]
 
 
 def reviewed(finding: Finding) -> list[Cluster]:

@@ -58,10 +58,12 @@ def test_what_is_no_small_jpeg_is_not_shown(content: str) -> None:
     assert "<script" not in page
 
 
-def test_pictures_of_one_number_stand_side_by_side() -> None:
-    pictures = [Thumbnail(file=name, jpeg=jpeg(), group=group) for name, group in (("a", 2), ("b", 1), ("c", 2))]
+def test_pictures_of_one_number_stand_side_by_side_and_single_ones_in_a_row() -> None:
+    numbers = (("a", 2), ("b", 1), ("c", 2), ("d", 3))
+    pictures = [Thumbnail(file=name, jpeg=jpeg(), group=group) for name, group in numbers]
     finding = missing("a", 0.5).showing(thumbnails=pictures)
-    assert [[one.file for one in group.thumbnails] for group in galleries(finding)] == [["b"], ["a", "c"]]
+    assert [[one.file for one in group.thumbnails] for group in galleries(finding)] == [["a", "c"], ["b", "d"]]
+    assert [group.together for group in galleries(finding)] == [True, False]
     alone = missing("a", 0.5).showing(thumbnails=[Thumbnail(file=str(n), jpeg=jpeg(), group=n) for n in range(3)])
     assert [(len(group.thumbnails), group.together) for group in galleries(alone)] == [(3, False)]
 

@@ -21,6 +21,7 @@ Thresholds
         Less is a quotation.
     min_share: share of the later texts or images, from which it is an error (0.01).
     min_texts: texts or images that this takes at least (3); fewer are a warning.
+    max_tiny_share: share of a benchmark's images too small to be compared, above which there is no verdict (0.5).
 
 Calibration
     `python bench/calibrate_contamination.py` prints the tables. Texts of 40 words, some with a formula of courtesy,
@@ -65,14 +66,20 @@ def examine(
     min_cover: float = 0.5,
     min_share: float = 0.01,
     min_texts: int = 3,
+    max_tiny_share: float = 0.5,
 ) -> Iterator[Finding | Undecided]:
     """Judge each column, or all images, against each later side."""
     if isinstance(contamination, ImageContamination):
         for one in contamination.overlaps:
-            grave = len(one.crossing.copies) >= max(min_texts, min_share * one.looked_for)
-            yield _images(one, Severity.ERROR if grave else Severity.WARNING)
-        if contamination.tiny:
-            yield CHECK.unavailable(contamination.tiny)
+            if copies := len(one.crossing.copies):
+                grave = copies >= max(min_texts, min_share * one.looked_for)
+                yield _images(one, Severity.ERROR if grave else Severity.WARNING)
+            if one.tiny > max_tiny_share * one.looked_for:
+                yield CHECK.unavailable(
+                    f"{one.tiny:,} of {one.looked_for:,} images of {one.benchmark} have a side of fewer than "
+                    f"{one.copies.min_side} pixels: at that size different pictures look like copies, so that only "
+                    "equal files are found"
+                )
         return
     if contamination.overlaps and not any(overlap.looked_for for overlap in contamination.overlaps):
         yield CHECK.not_applicable("no text has as many words as are looked for")

@@ -27,7 +27,7 @@ Source
     RFC 4180, which leaves the header optional and so unknown.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from doctor.evidence.writing import Writing
 from doctor.model import Advise, Check, Finding, Location, Safety, Severity
@@ -46,7 +46,7 @@ CHECK = Check(
 def examine(writing: Writing, *, min_columns: int = 2) -> Iterator[Finding]:
     """Report files that begin with a row, unless the user said so."""
     tables = [file for file in writing.files if file.header is not None]
-    without = [file for file in tables if not file.header and not _is_lines(file.path, file.first)]
+    without = [file for file in tables if not file.header]
     if not without or writing.header_known:
         return
     yield CHECK.finding(
@@ -61,8 +61,3 @@ def examine(writing: Writing, *, min_columns: int = 2) -> Iterator[Finding]:
             safety=Safety.MANUAL, summary="write the names of the columns as the first line, or say --header no"
         ),
     )
-
-
-def _is_lines(path: str, first: Sequence[str]) -> bool:
-    """Whether a file holds a text in each line, which nobody heads with a name."""
-    return len(first) == 1 and path.lower().endswith(".txt")

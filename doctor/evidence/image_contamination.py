@@ -17,12 +17,10 @@ from doctor.subjects.workers import Workers
 
 BENCHMARK = "benchmark"
 """What the split of a benchmark's images is called beside the one that is trained on."""
-MAX_TINY_SHARE = 0.5
-"""Of a benchmark's images that are too small to be compared, above which it was not looked for in full."""
 
 
 class ImageOverlap(Struct, frozen=True, kw_only=True):
-    """A benchmark whose images are also trained on.
+    """A benchmark of images beside those that are trained on.
 
     Attributes
     ----------
@@ -30,8 +28,8 @@ class ImageOverlap(Struct, frozen=True, kw_only=True):
         Its path.
     earlier : str
         The split that is trained on.
-    looked_for : int
-        Images of the benchmark.
+    looked_for, tiny : int
+        Images of the benchmark, and those of them that are too small to be compared unless they are the same bytes.
     copies : ImageCopies
         Of both together.
     crossing : ImageCrossing
@@ -41,6 +39,7 @@ class ImageOverlap(Struct, frozen=True, kw_only=True):
     benchmark: str
     earlier: str
     looked_for: int
+    tiny: int
     copies: ImageCopies
     crossing: ImageCrossing
 
@@ -69,18 +68,11 @@ class ImageOverlap(Struct, frozen=True, kw_only=True):
 
 
 class ImageContamination(Struct, frozen=True, kw_only=True):
-    """All benchmarks of images of which something is trained on.
-
-    Attributes
-    ----------
-    tiny : str
-        Why benchmarks could not be looked for in full, as most of their images are too small; else empty.
-    """
+    """All benchmarks of images."""
 
     COST: ClassVar[int] = 60
 
     overlaps: tuple[ImageOverlap, ...]
-    tiny: str
 
     @classmethod
     def measure(
@@ -98,15 +90,8 @@ class ImageContamination(Struct, frozen=True, kw_only=True):
         trained = "train" if "train" in images.splits else next(iter(images.splits))
         chosen = np.flatnonzero(facts.splits == trained)
         overlaps = []
-        tiny = []
         for path, benchmark in benchmarks.images:
             theirs = ImageFacts.measure(benchmark, workers)
-            small = int((theirs.shorter < MIN_SIDE).sum())
-            if small > MAX_TINY_SHARE * len(benchmark.files):
-                tiny.append(
-                    f"{small:,} of {len(benchmark.files):,} images of {path} have a side of fewer than {MIN_SIDE} "
-                    "pixels: at that size different pictures look like copies, so that only equal files are found"
-                )
             files = [structs.replace(file, split=BENCHMARK) for file in benchmark.files]
             joined = _joined(_part(facts, chosen), replace(theirs, files=tuple(files)))
             both = Images(
@@ -118,13 +103,13 @@ class ImageContamination(Struct, frozen=True, kw_only=True):
                     benchmark=path,
                     earlier=trained,
                     looked_for=len(benchmark.files),
+                    tiny=int((theirs.shorter < MIN_SIDE).sum()),
                     copies=copies,
                     crossing=crossing,
                 )
                 for crossing in copies.crossings
-                if crossing.copies
             ]
-        return cls(overlaps=tuple(overlaps), tiny="; ".join(tiny))
+        return cls(overlaps=tuple(overlaps))
 
 
 def _part(facts: ImageFacts, chosen: np.ndarray[Any, Any]) -> ImageFacts:

@@ -5,7 +5,8 @@ from codecs import BOM_UTF8
 from msgspec import Struct
 
 from doctor.errors import NotApplicable
-from doctor.subjects.table import Table
+from doctor.subjects.formats import suffix_of
+from doctor.subjects.table import Part, Table
 from doctor.subjects.text_file import opened
 
 
@@ -19,7 +20,8 @@ class WrittenFile(Struct, frozen=True, kw_only=True):
     mark : bool
         Whether it begins with a byte order mark.
     header : bool or None
-        Whether its first record names the columns; None of JSON.
+        Whether its first record names the columns; None of JSON, and of a .txt file of one column, in which each line
+        is a text.
     first : tuple of str
         The columns that it has, by the names that the table gives them.
     """
@@ -68,7 +70,7 @@ class Writing(Struct, frozen=True, kw_only=True):
                     rows=part.rows,
                     encoding=part.form.encoding,
                     mark=mark,
-                    header=part.form.header if part.form.delimiter else None,
+                    header=part.form.header if part.form.delimiter and not _is_lines(part) else None,
                     first=part.form.columns,
                 )
             )
@@ -76,3 +78,7 @@ class Writing(Struct, frozen=True, kw_only=True):
             raise NotApplicable("no file is written as text")
         guess = next((guess for guess in table.guesses if guess.what == "header"), None)
         return cls(files=tuple(files), header_known=guess is None, because=guess.because if guess else "")
+
+
+def _is_lines(part: Part) -> bool:
+    return part.form is not None and len(part.form.columns) == 1 and suffix_of(part.path) == ".txt"

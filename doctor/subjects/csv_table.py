@@ -213,10 +213,9 @@ def _name_columns(
         header, because = options.header, "it was given"
     else:
         rows = first_rows(engine, staged.where("= 0"), staged.where(">= 1"), staged.columns, facts)
-        if suffix == ".txt" and staged.width == 1 and rows[0].type == "text" and len((rows[0].field or "").split()) > 1:
-            header, because = False, "each line is a text"
-        else:
-            header, because = judge_header(rows, by_default=suffix in USUAL_DELIMITERS and staged.width > 1)
+        several = staged.width > 1
+        lines = suffix == ".txt" and not several
+        header, because = judge_header(rows, by_default=suffix in USUAL_DELIMITERS and several, lines=lines)
     naming = _Naming(fields=first if header else (), header=header, records_before=int(header), because=because)
     if header:
         return naming, facts

@@ -53,7 +53,7 @@ def is_name_like(field: str) -> bool:
     return bool(_NAME_LIKE.fullmatch(name)) and len(name) <= MAX_NAME_LENGTH and len(name.split()) <= MAX_NAME_WORDS
 
 
-def judge_header(columns: Sequence[FirstRow], *, by_default: bool) -> tuple[bool, str]:
+def judge_header(columns: Sequence[FirstRow], *, by_default: bool, lines: bool = False) -> tuple[bool, str]:
     """Say whether the first row names the columns, and why.
 
     A name differs from what it stands above: it is no number above numbers, and no value that comes again.
@@ -64,7 +64,11 @@ def judge_header(columns: Sequence[FirstRow], *, by_default: bool) -> tuple[bool
         One per column.
     by_default : bool
         The answer where nothing speaks for either.
+    lines : bool
+        Whether the file is one in which each line may be a text, which nobody heads with more than a word.
     """
+    if lines and columns[0].type == "text" and len((columns[0].field or "").split()) > 1:
+        return False, "each line is a text"
     fields = [column.field for column in columns]
     if counted := _counted(fields):
         return True, f"its fields count {counted}"

@@ -40,6 +40,19 @@ def broken(path: Path) -> None:
     path.write_bytes(b"")
 
 
+def shard(home: Path) -> Path:
+    """A folder with an archive of three samples, one of them broken."""
+    pictures(home / "made", "1.png", "2.png")
+    broken(home / "made" / "3.png")
+    (home / "data").mkdir()
+    with tarfile.open(home / "data" / "train-0.tar", "w") as archive:
+        for name in "132":
+            archive.add(home / "made" / f"{name}.png", f"{name}.png")
+            (home / "made" / f"{name}.cls").write_text("0")
+            archive.add(home / "made" / f"{name}.cls", f"{name}.cls")
+    return home / "data"
+
+
 def fixed(data: Path, output: Path, settings: Settings = UNREADABLE) -> Proof:
     with open_case([data], settings) as case:
         return repair(examine(case, settings), case, settings, output)
@@ -122,15 +135,7 @@ def test_the_annotations_of_coco_go_with_their_image(tmp_path: Path) -> None:
 
 
 def test_a_sample_of_a_tar_shard_goes_whole(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    pictures(tmp_path / "made", "1.png", "2.png")
-    broken(tmp_path / "made" / "3.png")
-    data.mkdir()
-    with tarfile.open(data / "train-0.tar", "w") as archive:
-        for name in "132":
-            archive.add(tmp_path / "made" / f"{name}.png", f"{name}.png")
-            (tmp_path / "made" / f"{name}.cls").write_text("0")
-            archive.add(tmp_path / "made" / f"{name}.cls", f"{name}.cls")
+    data = shard(tmp_path)
     proof = fixed(data, tmp_path / "copy")
     with tarfile.open(tmp_path / "copy" / "train-0.tar") as archive:
         assert archive.getnames() == ["1.png", "1.cls", "2.png", "2.cls"]
@@ -138,13 +143,7 @@ def test_a_sample_of_a_tar_shard_goes_whole(tmp_path: Path) -> None:
 
 
 def test_a_damaged_shard_is_copied_as_it_is(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    pictures(tmp_path / "made", "1.png", "2.png")
-    broken(tmp_path / "made" / "3.png")
-    data.mkdir()
-    with tarfile.open(data / "train-0.tar", "w") as archive:
-        for name in "132":
-            archive.add(tmp_path / "made" / f"{name}.png", f"{name}.png")
+    data = shard(tmp_path)
     content = (data / "train-0.tar").read_bytes().rstrip(b"\0")[:-100]
     (data / "train-0.tar").write_bytes(content)
     proof = fixed(data, tmp_path / "copy")

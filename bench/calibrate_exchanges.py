@@ -1,15 +1,17 @@
 """Measures how often labels/label-noise names two exchanged classes, and how often it names two that are not.
 
-    python bench/calibrate_exchanges.py [named] [others] [--seeds N] [--first N] [--pairs N] [--sets NAME …]
+    python bench/calibrate_exchanges.py [named] [others] [hand] [--seeds N] [--first N] [--pairs N] [--sets NAME …]
         [--data FOLDER]
 
-prints one table per part; both by default. `named`: two classes are exchanged in 5, 10 and 20 % of the rows of either,
-all pairs of classes in turn, or so many drawn at random for each seed. `others`: labels as they are; labels drawn anew;
-one class taken for another, but not the other way; three classes in a ring; one class taken for any and any for it; all
-classes taken for one; and one taken for another beside labels drawn anew. Sets are scikit-learn's digits as images,
-whole and 1,000 or 400 of them, and with grain over what is seen in them, so that like ones are confused; digits, wine
-and iris as tables; made-up classes (`label_tables.py`); and, where the data folder of the project is given, its
-penguins and mice. What is named is what the check says. Made-up sets and those that are drawn differ from seed to seed.
+prints one table per part; the first two by default. `named`: two classes are exchanged in 5, 10 and 20 % of the rows of
+either, all pairs of classes in turn, or so many drawn at random for each seed. `others`: labels as they are; labels
+drawn anew; one class taken for another, but not the other way; three classes in a ring; one class taken for any and any
+for it; all classes taken for one; and one taken for another beside labels drawn anew. `hand`: digits as images, two
+classes exchanged in the first rows of either, which few people wrote, so that what is wrong looks alike. Sets are
+scikit-learn's digits as images, whole and 1,000 or 400 of them, and with grain over what is seen in them, so that like
+ones are confused; digits, wine and iris as tables; made-up classes (`label_tables.py`); and, where the data folder of
+the project is given, its penguins and mice. What is named is what the check says. Made-up sets and those that are drawn
+differ from seed to seed.
 """
 
 import argparse
@@ -108,6 +110,11 @@ class Judge:
         features, truth = self._table(random, name)
         truth = np.unique(truth, return_inverse=True)[1]
         return truth, lambda labels: judged(features, labels, seed)
+
+    def in_order(self) -> tuple[Array, Callable[[Array], Said]]:
+        """Return the digits as images in the order in which they were collected, hand by hand."""
+        facts, truth = self._digits()
+        return truth, lambda labels: next(iter(doubted(chosen(facts, np.arange(len(truth)), labels=labels))[1]), None)
 
     def _images(self, random: Random, rows: int, grain: float) -> tuple[Array, Callable[[Array], Said]]:
         facts, truth = self._digits()
@@ -217,6 +224,22 @@ def others(judge: Judge, sets: list[str], seeds: range) -> None:
     print("all: " + "; ".join(f"{kind} {total[f'{kind} named']} of {total[kind]}" for kind in ("as they are", *OTHERS)))
 
 
+def by_hand(judge: Judge, most: int) -> None:
+    """Print how many exchanges are named where all exchanged rows are of few hands."""
+    print("\nTwo classes exchanged in their first rows: named\n")
+    truth, ask = judge.in_order()
+    for share in SHARES:
+        chosen_pairs = pairs(int(truth.max()) + 1, most, 0)
+        right = 0
+        for first, second in chosen_pairs:
+            labels = truth.copy()
+            for own, other in ((first, second), (second, first)):
+                rows = np.flatnonzero(truth == own)
+                labels[rows[: round(share * len(rows))]] = other
+            right += says(ask, labels) == ("exchanged", frozenset((first, second)))
+        print(f"{share:>5.0%}{right:>5} of {len(chosen_pairs)}", flush=True)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=[])
@@ -234,3 +257,5 @@ if __name__ == "__main__":
             named(judge, asked.sets or apart, seeds, asked.pairs)
         if "others" in wanted:
             others(judge, asked.sets or judge.sets(), seeds)
+        if "hand" in wanted:
+            by_hand(judge, asked.pairs)

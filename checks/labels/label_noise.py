@@ -56,10 +56,10 @@ Limits
     they are alike; with fewer, and beyond a fifth of the rows, chance or overlap explains as much. Of two classes in
     all nothing tells an exchange from wrong labels of any kind. Sentences are read only where there is nothing else, by
     the words that they use. Names of rows and entities are not read. Noise that follows the features (a rule misread by
-    all) looks like truth. A class with fewer than 10 rows is not judged, nor a table in which most rows repeat. Classes
-    that are exchanged in every row cannot be told. Where classes lie far apart, errors everywhere look like errors that
-    fade slowly, so that a good embedding may tell less than a poor one. Equal rows are left to
-    labels/conflicting-labels.
+    all, at times classes exchanged in what one hand wrote) looks like truth. A class with fewer than 10 rows is not
+    judged, nor a table in which most rows repeat. Classes that are exchanged in every row cannot be told. Where classes
+    lie far apart, errors everywhere look like errors that fade slowly, so that a good embedding may tell less than a
+    poor one. Equal rows are left to labels/conflicting-labels.
 
 Source
     Northcutt, Jiang and Chuang, Confident learning, JAIR 70 (2021). The curve with a floor is that of J. B. Copas,
